@@ -1,0 +1,130 @@
+"""The edge: argv and environment in, one of the roads out. It only wires."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .invocation import Invocation
+
+
+def _isolate() -> None:
+    """Keep what the user's environment and directory bring off our own import path.
+
+    PYTHONPATH is for the tool; a module of the same name as one of ours, there or in the current
+    directory, would run with the key in reach. (install.sh starts Python with -I besides.)
+    """
+    if sys.flags.isolated:
+        return
+    brought = {os.path.abspath(entry) for entry in _python_path()} | {""}  # noqa: PTH100
+    if sys.argv[:1] == ["-m"] or sys.argv[0].endswith("__main__.py"):
+        brought.add(os.getcwd())  # noqa: PTH109 - `python -m` puts it there
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    sys.path[:] = [entry for entry in sys.path if entry not in brought or entry == here]
+
+
+def _python_path() -> list[str]:
+    return [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+
+
+def main() -> None:
+    """Run mtls-run as it was called, and end with its status."""
+    _isolate()
+    sys.exit(_guarded(sys.argv[1:], os.environ))
+
+
+def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Return the status; the one place where an error becomes words."""
+    from .errors import FAILED, INTERRUPTED, MtlsRunError  # noqa: PLC0415
+    from .messages import Voice  # noqa: PLC0415
+
+    try:
+        return _dispatch(arguments, environ)
+    except MtlsRunError as error:
+        if environ.get("MTLS_RUN_DEBUG") == "1":
+            _trace()
+        Voice().error(error)
+        return error.status
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Who read our answer went away; what is still to be flushed has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - no traceback reaches a user
+        if environ.get("MTLS_RUN_DEBUG") == "1":
+            _trace()
+        fact = f"internal error: {type(error).__name__}"
+        hint = "with MTLS_RUN_DEBUG=1 it shows where; please report it"
+        Voice().error(MtlsRunError(fact, hint=hint))
+        return FAILED
+
+
+def _trace() -> None:
+    """Show where it happened; local variables, which may hold a secret, are not shown."""
+    import traceback  # noqa: PLC0415
+
+    traceback.print_exc()
+
+
+def _dispatch(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    from . import invocation  # noqa: PLC0415
+
+    called = invocation.parse(arguments)
+    if called.options.help or called.options.version or called.subcommand is not None:
+        from . import commands  # noqa: PLC0415
+
+        return commands.run(called, environ)
+    return _run_tool(called, environ)
+
+
+def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
+    from . import invocation, tools  # noqa: PLC0415
+    from .errors import UsageError  # noqa: PLC0415
+
+    options = called.options
+    if not called.words:
+        raise UsageError("there is no tool to run", hint="mtls-run uv pip install …, or --help")
+    if not called.after_dashes and called.words[0] in invocation.RESERVED:
+        raise UsageError(f"`{called.words[0]}` is not in this version of mtls-run")
+    call = tools.recognise(called.words, any_program=called.after_dashes)
+    adapter = tools.ADAPTERS[call.kind]
+    if options.no_profile:
+        reason = "--no-profile"
+    elif invocation.disabled(environ):
+        reason = "MTLS_RUN_DISABLE=1"
+    else:
+        reason = adapter.skip_reason(call, environ)
+    from . import executables, launch  # noqa: PLC0415
+
+    path = executables.find(call.prefix[0], environ)
+    if reason is not None and not options.explain:
+        argv = (path, *call.prefix[1:], *call.arguments)
+        if options.verbose:
+            from .messages import Voice  # noqa: PLC0415
+
+            Voice(verbose=True).detail(f"runs the tool unchanged: {reason}")
+        return launch.become(path, argv, environ)
+
+    from pathlib import Path  # noqa: PLC0415
+
+    from . import explain, plan, road  # noqa: PLC0415
+    from .messages import Voice  # noqa: PLC0415
+
+    target = plan.Target(call, path, adapter)
+    if options.explain:
+        listening = explain.Listening()
+        start = road.Start(options, target, environ, Path.cwd(), listening)
+        print(explain.show(start, listening, reason=reason))  # noqa: T201 - the answer
+        sys.stdout.flush()
+        return 0
+    voice = Voice(quiet=options.quiet, verbose=options.verbose)
+    return road.travel(road.Start(options, target, environ, Path.cwd(), voice))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The management commands, one module each; `--help` and `--version`.
+
+They may import what they like: a command here is typed by a person now and then. To add one: a
+module with `run(arguments, context)`, its name in `invocation.SUBCOMMANDS`, a line in HELP.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .. import __version__  # noqa: TID252
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..invocation import Invocation, Options
+    from ..messages import Voice
+
+HELP = """\
+mtls-run runs pip and uv against a package index that asks for a client certificate.
+
+usage: mtls-run [OPTIONS] TOOL [ARG…]         pip, pip3, uv, uvx, python -m pip, py -3 -m pip
+       mtls-run [OPTIONS] -- COMMAND [ARG…]   any other program: make, tox, a shell
+       mtls-run SUBCOMMAND …
+
+options, which stand before TOOL:
+  -p, --profile NAME    use this profile
+      --no-profile      run TOOL unchanged
+      --explain         say what would be done, and why; unlocks nothing
+      --json            the same as JSON
+      --handoff HOW     memfd | supervise: how an unlocked identity reaches TOOL
+  -q, --quiet           no notices (errors stay)
+  -v, --verbose         one line per decision, on stderr
+      --version
+  -h, --help
+
+subcommands:
+  passphrase set [--stdin] | check | forget  [NAME]
+                        the passphrase of a profile's key, in the keyring
+  demo                  the whole road on this machine, on a throwaway index
+
+The profile is the one that --profile or MTLS_RUN_PROFILE names, else the one that [[directories]]
+has for this directory, else `default-profile`. They stand in the configuration file:
+{file}
+"""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a subcommand is run with: mtls-run's own options, the environment, and a voice."""
+
+    options: Options
+    environ: Mapping[str, str]
+    voice: Voice
+
+
+def run(called: Invocation, environ: Mapping[str, str]) -> int:
+    """Return the status of the subcommand, or of --help and --version."""
+    from ..messages import Voice  # noqa: PLC0415, TID252
+
+    if called.options.version:
+        print(f"mtls-run {__version__}")  # noqa: T201 - the answer
+        return 0
+    if called.options.help or called.subcommand is None:
+        from .. import configuration  # noqa: PLC0415, TID252
+
+        print(HELP.format(file=configuration.user_file(environ).value), end="")  # noqa: T201
+        return 0
+    if called.subcommand == "demo":
+        return int(importlib.import_module(".demo", __name__).run(called.words))
+    module = importlib.import_module(f".{called.subcommand}", __name__)
+    voice = Voice(quiet=called.options.quiet, verbose=called.options.verbose)
+    return int(module.run(called.words, Context(called.options, environ, voice)))

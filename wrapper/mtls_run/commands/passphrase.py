@@ -1,0 +1,194 @@
+"""`mtls-run passphrase set | check | forget`: the passphrase of a profile's key, in the keyring."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .. import configuration, identity, selection, terminal  # noqa: TID252
+from ..errors import (  # noqa: TID252
+    ConfigurationError,
+    IdentityError,
+    MtlsRunError,
+    PassphraseError,
+    WrongPassphraseError,
+)
+from ..identity import checks  # noqa: TID252
+from ..passphrase import keyring_store, opening  # noqa: TID252
+from ..passphrase.sources import FromKeyring, FromPrompt, describe  # noqa: TID252
+from ..secret import Secret  # noqa: TID252
+from . import Context, clicked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..identity import Material
+    from ..profile import Profile
+
+LONGEST = 4096
+
+
+def run(arguments: Sequence[str], context: Context) -> int:
+    """Return the status of the subcommand."""
+    return clicked.run(passphrase, "passphrase", arguments, context)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def passphrase() -> None:
+    """Keep the passphrase of a profile's key in the keyring."""
+
+
+@passphrase.command("set")
+@click.option("--stdin", is_flag=True, help="Read it from standard input, one line.")
+@click.argument("name", required=False)
+@click.pass_obj
+def set_(context: Context, name: str | None, *, stdin: bool) -> int:
+    """Store the passphrase, once it is seen to open the key."""
+    profile, material = _profile(context, name)
+    if not isinstance(profile.passphrase.value, FromKeyring):
+        source = describe(profile.passphrase.value, profile.account)
+        raise ConfigurationError(
+            f"{profile.passphrase.origin}: the passphrase of {profile.label} comes from: {source}",
+            hint='to keep it in the keyring: passphrase = "keyring"',
+        )
+    if not material.locked:
+        raise IdentityError(f"{material.where} is not encrypted: it needs no passphrase")
+    store = keyring_store.find(context.environ, context.voice)
+    if stdin:
+        given = _read_stdin()
+        _opens(material, given)
+    else:
+        given = _ask_until_it_opens(profile, material)
+    store.set(profile.account, given)
+    click.echo(f"the passphrase for {profile.label} is stored in {store.name}")
+    return 0
+
+
+@passphrase.command()
+@click.argument("name", required=False)
+@click.pass_obj
+def check(context: Context, name: str | None) -> int:
+    """Open the key with the passphrase that a run would use, and say so. 0: it opens, 1: not."""
+    profile, material = _profile(context, name)
+    try:
+        if not material.locked:
+            found, source = material.unlock(None, checks.utc_now()), "no passphrase; none is needed"
+        else:
+            given = _as_a_run_would(profile, context)
+            found = material.unlock(given, checks.utc_now())
+            source = f"the passphrase from: {describe(profile.passphrase.value, profile.account)}"
+    except (IdentityError, PassphraseError) as error:
+        hint = error.hint
+        if isinstance(error, WrongPassphraseError):
+            hint = opening.set_command(profile)
+        context.voice.error(MtlsRunError(error.fact, hint=hint))
+        return 1
+    click.echo(f"{found.where} opens with {source}")
+    return 0
+
+
+@passphrase.command()
+@click.argument("name", required=False)
+@click.pass_obj
+def forget(context: Context, name: str | None) -> int:
+    """Delete the stored passphrase."""
+    account, label = _account(context, name)
+    store = keyring_store.find(context.environ, context.voice)
+    if store.forget(account):
+        click.echo(f"the passphrase for {label} is no longer in {store.name}")
+    else:
+        context.voice.notice(f"no passphrase for {label} is stored in {store.name}")
+    return 0
+
+
+def _profile(context: Context, name: str | None) -> tuple[Profile, Material]:
+    """Return the profile that is meant, and what its files hold."""
+    profile = _chosen(context, name)
+    material = identity.gather(profile)
+    if material is None:
+        raise ConfigurationError(
+            f"{profile.label} names no certificate, so there is no key to open",
+            hint='give it one: client-cert = "…"',
+        )
+    return profile, material
+
+
+def _chosen(context: Context, name: str | None) -> Profile:
+    configured = configuration.load(context.environ)
+    flag = name or context.options.profile
+    situation = selection.Situation(flag, context.environ, Path.cwd(), configured)
+    profile = selection.select(situation).profile
+    if profile is None:
+        raise ConfigurationError(
+            "no profile applies here", hint="name one: mtls-run passphrase … NAME"
+        )
+    return profile
+
+
+def _account(context: Context, name: str | None) -> tuple[str, str]:
+    """Return the keyring's user name to forget; the profile itself may be gone already."""
+    named = name or context.options.profile
+    if named:
+        from ..origin import Origin  # noqa: PLC0415, TID252
+        from ..schema import check_name  # noqa: PLC0415, TID252
+
+        return check_name(named, Origin("NAME")), f"profile {named}"
+    profile = _chosen(context, None)
+    return profile.account, profile.label
+
+
+def _read_stdin() -> Secret:
+    content = sys.stdin.buffer.read(LONGEST + 1) if sys.stdin is not None else b""
+    line, _, rest = content.partition(b"\n")
+    line = line[:-1] if line.endswith(b"\r") else line
+    if not line:
+        raise PassphraseError("standard input has no passphrase")
+    if rest or len(content) > LONGEST:
+        raise PassphraseError("standard input has more than one line")
+    return Secret(line)
+
+
+def _opens(material: Material, given: Secret) -> None:
+    try:
+        material.unlock(given, checks.utc_now())
+    except WrongPassphraseError as error:
+        raise PassphraseError(f"{error.fact}; nothing is stored") from None
+
+
+def _ask_until_it_opens(profile: Profile, material: Material) -> Secret:
+    if not terminal.available():
+        raise PassphraseError(
+            "there is no terminal to ask at",
+            hint=f"{opening.set_command(profile)} --stdin, with the passphrase on standard input",
+        )
+    for _ in range(opening.TRIES):
+        given = terminal.ask_secret(f"passphrase for {profile.label} ({material.where})")
+        try:
+            material.unlock(given, checks.utc_now())
+        except WrongPassphraseError:
+            terminal.tell("that passphrase does not open the key")
+        else:
+            return given
+    raise PassphraseError(f"{opening.TRIES} passphrases, and none opens {material.where}")
+
+
+def _as_a_run_would(profile: Profile, context: Context) -> Secret:
+    """Return the passphrase from the profile's source; only a prompt asks."""
+    source = profile.passphrase.value
+    if isinstance(source, FromPrompt):
+        if not terminal.available():
+            raise PassphraseError("`passphrase` is \"prompt\", and there is no terminal to ask at")
+        return terminal.ask_secret(f"passphrase for {profile.label}")
+    if not isinstance(source, FromKeyring):
+        return opening.fetch_elsewhere(profile, context.environ)
+    store = keyring_store.find(context.environ, context.voice)
+    stored = store.get(profile.account)
+    if stored is None:
+        raise PassphraseError(
+            f"no passphrase for {profile.label} is stored in {store.name}",
+            hint=opening.set_command(profile),
+        )
+    return stored

@@ -1,0 +1,202 @@
+"""The user's and the system's configuration files, laid over each other."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import document, profile, schema
+from .errors import ConfigurationError
+from .origin import DEFAULT, Origin, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .document import Document
+    from .profile import Profile, Said
+
+EXPIRY_NOTICE_DAYS: Setting[int] = Setting(14, DEFAULT)
+
+
+@dataclass(frozen=True)
+class DirectoryRule:
+    """One entry of [[directories]]: its profile applies at `path` and below."""
+
+    path: Path
+    profile: Setting[str]
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What the user file, laid over the system file, says."""
+
+    user_file: Path
+    profiles: Mapping[str, Said]
+    default_profile: Setting[str] | None = None
+    directories: tuple[DirectoryRule, ...] = ()
+    trusted_directories: Setting[tuple[Path, ...]] | None = None
+    expiry_notice_days: Setting[int] = EXPIRY_NOTICE_DAYS
+
+    def profile(self, name: str, origin: Origin) -> Profile:
+        """Return profile `name`, chosen by `origin`; raise where no file has it."""
+        schema.check_name(name, origin)
+        if name not in self.profiles:
+            if not self.profiles:
+                raise ConfigurationError(
+                    f"{origin}: there is no profile `{name}`; {self.user_file} has none",
+                    hint=f"write a table [profiles.{name}] into {self.user_file}",
+                )
+            raise schema.unknown("profile", name, self.profiles, origin)
+        return profile.build(name, profile.resolve(name, self.profiles), origin)
+
+
+def user_file(environ: Mapping[str, str]) -> Setting[Path]:
+    """Return the path of the user file and what says so."""
+    named = environ.get("MTLS_RUN_CONFIG")
+    if named:
+        origin = Origin("MTLS_RUN_CONFIG")
+        place = schema.Place("MTLS_RUN_CONFIG", origin, Path.cwd())
+        return Setting(schema.read_path(named, place), origin)
+    import platformdirs  # noqa: PLC0415 - not needed where the variable names the file
+
+    directory = platformdirs.user_config_path("mtls-run", appauthor=False)
+    return Setting(directory / "config.toml", DEFAULT)
+
+
+def system_file() -> Path:
+    """Return the path of the configuration that a fleet shares."""
+    if sys.platform.startswith("linux"):
+        return Path("/etc/mtls-run/config.toml")
+    import platformdirs  # noqa: PLC0415 - not needed on Linux
+
+    return platformdirs.site_config_path("mtls-run", appauthor=False) / "config.toml"
+
+
+def load(environ: Mapping[str, str], system: Path | None = None) -> Configuration:
+    """Return the configuration of this user on this machine.
+
+    Raises ConfigurationError, with file, line and the nearest right spelling, for whatever in the
+    files is not as it should be; a file that MTLS_RUN_CONFIG names must be there.
+    """
+    user = user_file(environ)
+    user_document = document.read(user.value)
+    if user_document is None and user.origin is not DEFAULT:
+        raise ConfigurationError(
+            f"MTLS_RUN_CONFIG names {user.value}, which does not exist",
+            hint="unset MTLS_RUN_CONFIG, or name a file that is there",
+        )
+    system_document = document.read(system or system_file())
+    layers = [_read_layer(found) for found in (system_document, user_document) if found]
+    return _lay(user.value, layers)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """One file, read and checked by itself."""
+
+    top: Mapping[str, Setting[Any]]
+    profiles: Mapping[str, Said]
+    directories: tuple[DirectoryRule, ...]
+
+
+def _read_layer(source: Document) -> _Layer:
+    top = _read_keys(source, source.tables, schema.TOP_KEYS, ())
+    profiles: dict[str, Said] = {}
+    for name, table in source.tables.get("profiles", {}).items():
+        keys = ("profiles", name)
+        schema.check_name(name, source.origin(*keys))
+        profiles[name] = read_profile(source, table, keys)
+    directories = _read_directories(source)
+    return _Layer(top, profiles, directories)
+
+
+def read_profile(source: Document, table: object, keys: tuple[str | int, ...]) -> Said:
+    """Return what the profile's table under `keys` of `source` says, each value checked."""
+    place = schema.Place(".".join(map(str, keys)), source.origin(*keys), source.path.parent)
+    said = _read_keys(source, schema.read_table(table, place), schema.PROFILE_KEYS, keys)
+    if "cert" in said:
+        if "ca-cert" in said:
+            raise ConfigurationError(
+                f"{said['cert'].origin}: `cert` and `ca-cert` are two names of one setting",
+                hint="keep `ca-cert`",
+            )
+        said["ca-cert"] = said.pop("cert")
+    return said
+
+
+def _read_keys(
+    source: Document,
+    table: Mapping[str, Any],
+    known: Mapping[str, schema.Reader],
+    keys: tuple[str | int, ...],
+) -> Said:
+    said: Said = {}
+    for key, value in table.items():
+        origin = source.origin(*keys, key)
+        if key not in known:
+            where = f" in [{'.'.join(map(str, keys))}]" if keys else ""
+            raise schema.unknown(f"key{where}", key, known, origin)
+        place = schema.Place(key, origin, source.path.parent)
+        said[key] = Setting(known[key](value, place), origin)
+    return said
+
+
+def _read_directories(source: Document) -> tuple[DirectoryRule, ...]:
+    entries = source.tables.get("directories", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise schema.Place("directories", source.origin("directories"), source.path.parent).wrong(
+            entries, "tables: [[directories]]"
+        )
+    rules: list[DirectoryRule] = []
+    for index, entry in enumerate(entries):
+        origin = source.origin("directories", index)
+        said = _read_keys(source, entry, schema.DIRECTORY_KEYS, ("directories", index))
+        for key in schema.DIRECTORY_KEYS:
+            if key not in said:
+                raise ConfigurationError(f"{origin}: this [[directories]] entry lacks `{key}`")
+        path = Path(os.path.realpath(said["path"].value))
+        for other in rules:
+            if other.path == path:
+                raise ConfigurationError(
+                    f"{said['path'].origin}: {path} stands in [[directories]] twice, "
+                    f"first at {other.profile.origin}",
+                    hint="keep one of the two",
+                )
+        rules.append(DirectoryRule(path, said["profile"]))
+    return tuple(rules)
+
+
+def _lay(user: Path, layers: list[_Layer]) -> Configuration:
+    top: Said = {}
+    profiles: dict[str, Said] = {}
+    directories: dict[Path, DirectoryRule] = {}
+    for layer in layers:
+        top.update(layer.top)
+        for name, said in layer.profiles.items():
+            profiles[name] = profile.overlay(profiles.get(name, {}), said)
+        directories.update((rule.path, rule) for rule in layer.directories)
+    _check_names(top.get("default-profile"), directories, profiles)
+    return Configuration(
+        user_file=user,
+        profiles=profiles,
+        default_profile=top.get("default-profile"),
+        directories=tuple(directories.values()),
+        trusted_directories=top.get("trusted-directories"),
+        expiry_notice_days=top.get("expiry-notice-days", EXPIRY_NOTICE_DAYS),
+    )
+
+
+def _check_names(
+    default: Setting[str] | None,
+    directories: Mapping[Path, DirectoryRule],
+    profiles: Mapping[str, Said],
+) -> None:
+    named = [("default-profile", default)] if default else []
+    named += [("[[directories]]", rule.profile) for rule in directories.values()]
+    named += [("extends", said["extends"]) for said in profiles.values() if "extends" in said]
+    for where, setting in named:
+        if setting.value not in profiles:
+            raise schema.unknown(f"profile in {where}:", setting.value, profiles, setting.origin)

@@ -1,0 +1,54 @@
+"""The one exception root: one fact with its origin, a hint, and the status it ends with."""
+
+from __future__ import annotations
+
+FAILED = 125  # mtls-run itself failed, usage errors included
+NOT_EXECUTABLE = 126
+NOT_FOUND = 127
+INTERRUPTED = 130
+
+
+class MtlsRunError(Exception):
+    """Something that stops the run before the tool starts.
+
+    `fact` says what is wrong and where that was said; `hint` says what mends it; `status` is the
+    exit status. Neither may carry a secret: raise `from None` where a cause could.
+    """
+
+    def __init__(self, fact: str, *, hint: str | None = None, status: int = FAILED) -> None:
+        super().__init__(fact)
+        self.fact = fact
+        self.hint = hint
+        self.status = status
+
+
+class UsageError(MtlsRunError):
+    """The command line is wrong."""
+
+
+class ConfigurationError(MtlsRunError):
+    """A configuration file or variable says something that mtls-run cannot take."""
+
+
+class IdentityError(MtlsRunError):
+    """The client certificate or its key cannot work."""
+
+
+class WrongPassphraseError(IdentityError):
+    """The passphrase does not open the key; another one may."""
+
+
+class PassphraseError(MtlsRunError):
+    """No passphrase can be had from where the profile says it is."""
+
+
+class RootsError(MtlsRunError):
+    """The set of trusted roots cannot be made."""
+
+
+class ToolError(MtlsRunError):
+    """The tool is not there, cannot be started, or cannot do what the profile needs."""
+
+
+class HandoffError(MtlsRunError):
+    """The unlocked identity cannot be handed to the tool."""

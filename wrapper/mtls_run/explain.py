@@ -1,0 +1,175 @@
+"""`--explain`: what would be done, and why. It unlocks nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from . import plan, road
+from .messages import Voice, printable
+from .origin import DEFAULT
+from .passphrase.sources import describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .plan import LaunchPlan, Target
+    from .road import Resolved, Start
+
+_PLACES = {"memfd": "/proc/PID/fd/N", "supervise": "(a private file)"}
+
+
+class Listening(Voice):
+    """A voice that keeps the notices, to be shown with the rest."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.notices: list[str] = []
+
+    def notice(self, fact: str) -> None:
+        """Keep the notice."""
+        self.notices.append(fact)
+
+
+def show(start: Start, voice: Listening, *, reason: str | None) -> str:
+    """Return what would be done, for a person or as JSON; `reason` is why nothing is injected.
+
+    Raises MtlsRunError where the run itself would stop by what shows without a passphrase.
+    """
+    resolved = None if reason else road.resolve(start)
+    if resolved is None:
+        bare = plan.unchanged(start.target)
+        found = _object(start.target, bare, skipped=reason or "no profile applies here")
+        return _shown(start, found, {})
+    found = _explained(resolved, voice)
+    return _shown(start, found, _origins(resolved))
+
+
+def _shown(start: Start, found: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    return json.dumps(found, indent=2) if start.options.json else _as_text(found, origins)
+
+
+def _origins(resolved: Resolved) -> dict[str, str]:
+    """Return each value that was said rather than left to its default, and where."""
+    profile = resolved.profile
+    settings = {
+        "client-cert": profile.client_cert,
+        "client-key": profile.client_key,
+        "ca-cert": profile.ca_cert,
+        "roots": profile.roots,
+        "passphrase": profile.passphrase,
+    }
+    origins = {
+        name: str(setting.origin)
+        for name, setting in settings.items()
+        if setting is not None and setting.origin is not DEFAULT
+    }
+    for other in resolved.selection.won_over:
+        origins[f"rather than profile {other.value}"] = str(other.origin)
+    return origins
+
+
+def _explained(resolved: Resolved, voice: Listening) -> dict[str, Any]:
+    start = resolved.start
+    opened = road.without_passphrase(resolved)
+    handoff = opened.handoff if opened else road.mode(start)[0]
+    path = opened.path if opened and opened.path else _PLACES.get(handoff)
+    trust = resolved.trust(path, road.expected_bundle(resolved.roots))
+    launched = resolved.plan(trust, opened.identity if opened else None)
+    changes = dict(launched.changes)
+    if path is not None:
+        # Its value is made of the path, which is not there yet.
+        changes["MTLS_RUN_ACTIVE"] = "(what spares a nested mtls-run a second unlock)"
+    for name, value in changes.items():
+        before = start.environ.get(name)
+        if before is not None and before != value and value is None:
+            voice.notices.append(f"{name} is unset for the tool")
+        elif before is not None and before != value:
+            voice.notices.append(f"{name} is replaced for the tool")
+    return _object(
+        resolved.target,
+        plan.LaunchPlan(launched.path, launched.argv, changes),
+        resolved=resolved,
+        handoff=handoff,
+        notices=voice.notices,
+    )
+
+
+def _object(
+    target: Target,
+    launched: LaunchPlan,
+    *,
+    resolved: Resolved | None = None,
+    handoff: str = "none",
+    skipped: str | None = None,
+    notices: list[str] | None = None,
+) -> dict[str, Any]:
+    changes = launched.changes
+    return {
+        "profile": resolved.profile.name if resolved else None,
+        "origin": str(resolved.profile.origin) if resolved else None,
+        "tool": {
+            "path": target.path,
+            "kind": target.call.kind,
+            "version": ".".join(map(str, target.version)) if target.version else None,
+        },
+        "argv": list(launched.argv),
+        "env": {
+            "set": {name: value for name, value in changes.items() if value is not None},
+            "unset": [name for name, value in changes.items() if value is None],
+        },
+        "identity": _identity(resolved) if resolved else None,
+        "roots": _roots(resolved) if resolved else None,
+        "handoff": handoff,
+        "skipped": skipped,
+        "notices": notices or [],
+    }
+
+
+def _identity(resolved: Resolved) -> dict[str, Any] | None:
+    material, profile = resolved.material, resolved.profile
+    if material is None:
+        return None
+    source = describe(profile.passphrase.value, profile.account) if material.locked else None
+    return {"source": material.where, "encrypted": material.locked, "passphrase": source}
+
+
+def _roots(resolved: Resolved) -> dict[str, Any]:
+    return {"base": resolved.roots.base, "added": [str(path) for path in resolved.roots.added]}
+
+
+def _as_text(found: Mapping[str, Any], origins: Mapping[str, str]) -> str:
+    """Return the object for a person to read; `origins` has where each value was said."""
+    tool = found["tool"]
+    lines = [
+        f"tool:     {tool['path']} ({tool['kind']}{' ' + tool['version'] if tool['version'] else ''})"
+    ]
+    if found["skipped"]:
+        lines.append(f"profile:  none is used: {found['skipped']}")
+        lines.append(f"runs:     {_command(found['argv'])}")
+        return "\n".join(lines)
+    lines.append(f"profile:  {found['profile'] or '(unnamed)'}, by {found['origin']}")
+    lines += [f"          {name}: {origin}" for name, origin in origins.items()]
+    lines.append(f"identity: {_shown_identity(found['identity'])}")
+    roots = found["roots"]
+    lines.append(f"roots:    {' + '.join([roots['base'], *roots['added']])}")
+    lines.append(f"handoff:  {found['handoff']}")
+    lines.append(f"runs:     {_command(found['argv'])}")
+    lines += [f"sets:     {name}={value}" for name, value in found["env"]["set"].items()]
+    lines += [f"unsets:   {name}" for name in found["env"]["unset"]]
+    lines += [f"notice:   {notice}" for notice in found["notices"]]
+    return "\n".join(printable(line) for line in lines)
+
+
+def _shown_identity(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "none of the profile's"
+    if not found["encrypted"]:
+        return f"{found['source']} (not encrypted)"
+    return f"{found['source']} (encrypted; passphrase: {found['passphrase']})"
+
+
+def _command(argv: list[str]) -> str:
+    import shlex  # noqa: PLC0415
+
+    return printable(shlex.join(argv))

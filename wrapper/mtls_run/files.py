@@ -1,0 +1,54 @@
+"""Reading and writing files so that nothing hangs, nothing is half written, nothing is shared."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+
+def read_file(path: Path, largest: int) -> bytes | None:
+    """Return the bytes of the regular file at `path`, or None where there are more than `largest`.
+
+    Opened without waiting, so that a FIFO in a file's place is an error and not a hang. Raises
+    OSError, whose `strerror` says why.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except ValueError as error:  # a NUL in the path
+        raise OSError(errno.EINVAL, str(error)) from None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        content = file.read(largest + 1)
+    return None if len(content) > largest else content
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Put `content` at `path` whole or not at all; raises OSError."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def private_directory(path: Path) -> Path:
+    """Return `path`, made where it is missing, as a directory that the user alone may enter.
+
+    Raises OSError where it cannot be made, is not a directory, or is somebody else's.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.name == "posix":
+        found = path.stat()
+        if found.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, f"{path} belongs to another user")
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            path.chmod(0o700)
+    return path

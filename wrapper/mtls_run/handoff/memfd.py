@@ -1,0 +1,94 @@
+"""A sealed anonymous file, named by the process that holds it: /proc/<pid>/fd/N.
+
+It is in memory, gone with the process, and open to the tool because exec keeps pid and descriptor.
+Not /proc/self/fd/N: that breaks in children that close what they inherit (pip's build isolation,
+any Python `subprocess`), where /proc/<pid>/fd/N does not.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from pathlib import Path
+
+from ..errors import HandoffError  # noqa: TID252
+
+_ALLOW_SEALING, _NOEXEC_SEAL = 0x2, 0x8  # linux/memfd.h
+_ADD_SEALS, _ALL_SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8  # linux/fcntl.h: SEAL, SHRINK, GROW, WRITE
+# Shells and make take low descriptors for themselves; a script's `exec 3>file` must not hit ours.
+_HIGH = 200
+# memfd_create where Python was built against a C library that has no wrapper for it.
+_SYSTEM_CALL = {"x86_64": 319, "aarch64": 279, "armv7l": 385, "riscv64": 279, "ppc64le": 360, "s390x": 350}
+
+
+def hold(content: bytes, name: str) -> str:
+    """Return the path of a sealed anonymous file with `content`, held open until this process ends.
+
+    Raises HandoffError, saying why, where the system call or /proc is not to be had.
+    """
+    if not sys.platform.startswith("linux"):
+        raise HandoffError("anonymous files are a thing of Linux")
+    import fcntl  # noqa: PLC0415 - not on Windows
+
+    low = _create(name)
+    try:
+        with os.fdopen(os.dup(low), "wb") as file:
+            file.write(content)
+        os.fchmod(low, 0o400)
+        fcntl.fcntl(low, _ADD_SEALS, _ALL_SEALS)
+        descriptor = _raised(low)
+    except OSError as error:
+        os.close(low)
+        raise HandoffError(f"an anonymous file cannot be made: {error.strerror}") from None
+    os.set_inheritable(descriptor, True)
+    path = f"/proc/{os.getpid()}/fd/{descriptor}"
+    if not _is_ours(path, descriptor):
+        os.close(descriptor)
+        raise HandoffError("/proc is not mounted, or not this process's own")
+    return path
+
+
+def _raised(low: int) -> int:
+    """Return a high duplicate of the descriptor, or itself where the limit allows none."""
+    import fcntl  # noqa: PLC0415
+
+    try:
+        high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+    except OSError:
+        return low
+    os.close(low)
+    return high
+
+
+def _create(name: str) -> int:
+    # NOEXEC_SEAL is wanted by Linux 6.3 with vm.memfd_noexec, and not known before.
+    for flags in (_ALLOW_SEALING | _NOEXEC_SEAL, _ALLOW_SEALING):
+        try:
+            return _memfd_create(name, flags | 0x1)  # CLOEXEC until all is well
+        except OSError as error:
+            last = error
+    raise HandoffError(f"memfd_create is refused: {last.strerror}")
+
+
+def _memfd_create(name: str, flags: int) -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create(name, flags)
+    number = _SYSTEM_CALL.get(platform.machine())
+    if number is None:
+        raise OSError(38, f"this Python cannot make the call on {platform.machine()}")
+    library = ctypes.CDLL(None, use_errno=True)
+    descriptor = library.syscall(number, name.encode("ascii"), flags)
+    if descriptor < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return int(descriptor)
+
+
+def _is_ours(path: str, descriptor: int) -> bool:
+    try:
+        found, ours = Path(path).stat(), os.fstat(descriptor)
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)

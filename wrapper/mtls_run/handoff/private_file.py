@@ -1,0 +1,162 @@
+"""A file that only the user can read, in a directory of its own, held by a lock while it is used.
+
+What a killed run left is told by its lock, which went with the process, and never by a pid, which
+may be somebody else's by now.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import cache  # noqa: TID252
+from ..errors import HandoffError  # noqa: TID252
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_LOCK, _IDENTITY, _GATE = "lock", "identity.pem", ".gate"
+
+
+@dataclass(frozen=True)
+class PrivateFile:
+    """The file at `path`, in a directory that `lock` keeps from being swept."""
+
+    path: Path
+    lock: int
+
+    def remove(self) -> None:
+        """Remove the file and its directory, and let go of the lock."""
+        shutil.rmtree(self.path.parent, ignore_errors=True)
+        os.close(self.lock)
+
+
+def create(content: bytes, environ: Mapping[str, str]) -> PrivateFile:
+    """Return a new private file with `content`, in memory where the system has such a place.
+
+    Raises HandoffError where no private place is to be had.
+    """
+    reason = ""
+    for base in _places(environ):
+        try:
+            return _create_in(base(), content)
+        except OSError as error:
+            reason = f"{error.filename or 'it'}: {error.strerror or error}"
+    raise HandoffError(
+        f"there is no private place for the unlocked identity: {reason}",
+        hint="make the cache directory of your home writable",
+    )
+
+
+def sweep(environ: Mapping[str, str]) -> None:
+    """Remove what killed runs left: whatever is the user's own and locked by nobody."""
+    for place in _places(environ):
+        try:
+            base = place(create=False)
+            gate = _locked(base / _GATE, wait=True)
+        except OSError:
+            continue
+        try:
+            for entry in list(_leftovers(base)):
+                _remove_unlocked(entry)
+        finally:
+            os.close(gate)
+
+
+def _create_in(base: Path, content: bytes) -> PrivateFile:
+    # Between making the directory and locking it a sweep could take it for a leftover: the gate
+    # is held by whoever makes or sweeps.
+    gate = _locked(base / _GATE, wait=True)
+    try:
+        directory = Path(tempfile.mkdtemp(dir=base))
+        lock = _locked(directory / _LOCK, wait=False)
+    finally:
+        os.close(gate)
+    path = directory / _IDENTITY
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(path, flags, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, 0o600)  # whatever the umask made of it
+            file.write(content)
+    except BaseException:
+        PrivateFile(path, lock).remove()
+        raise
+    return PrivateFile(path, lock)
+
+
+class _Place:
+    """A directory that may hold private files."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    def __call__(self, *, create: bool = True) -> Path:
+        """Return the directory, checked; raises OSError where it is not to be used."""
+        if self._path is None:
+            if not create and not cache.expected("handoff").is_dir():
+                raise FileNotFoundError
+            return cache.directory("handoff")
+        if create:
+            try:
+                self._path.mkdir(mode=0o700)
+            except FileExistsError:
+                pass
+        found = self._path.lstat()
+        private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) & 0o077 == 0
+        if not private or found.st_uid != os.geteuid():
+            raise PermissionError(1, "it is not the user's alone", str(self._path))
+        return self._path
+
+
+def _places(environ: Mapping[str, str]) -> Iterator[_Place]:
+    """Yield the places to try, those in memory first, so that no disk sees the key."""
+    if sys.platform.startswith("linux"):
+        runtime = environ.get("XDG_RUNTIME_DIR", "")
+        if runtime.startswith("/"):
+            yield _Place(Path(runtime) / "mtls-run")
+        yield _Place(Path(f"/dev/shm/mtls-run-{os.geteuid()}"))  # noqa: S108 - lstat'ed, 0700
+    yield _Place(None)
+
+
+def _leftovers(base: Path) -> Iterator[Path]:
+    for entry in base.iterdir():
+        found = entry.lstat()
+        if stat.S_ISDIR(found.st_mode) and (os.name != "posix" or found.st_uid == os.geteuid()):
+            yield entry
+
+
+def _remove_unlocked(directory: Path) -> None:
+    try:
+        lock = _locked(directory / _LOCK, wait=False)
+    except OSError:
+        return  # in use, or not ours to open
+    shutil.rmtree(directory, ignore_errors=True)
+    os.close(lock)
+
+
+def _locked(path: Path, *, wait: bool) -> int:
+    """Return a descriptor that holds the lock on `path`; raises OSError where it cannot be had."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if os.name == "nt":
+            import msvcrt  # noqa: PLC0415
+
+            mode = msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK  # type: ignore[attr-defined,unused-ignore]
+            msvcrt.locking(descriptor, mode, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl  # noqa: PLC0415
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor

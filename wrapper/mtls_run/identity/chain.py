@@ -1,0 +1,109 @@
+"""The leaf that belongs to a key, and its intermediates in the order they are presented."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from ..errors import IdentityError  # noqa: TID252
+from .keys import public_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .formats import Block
+
+
+def load(block: Block) -> x509.Certificate:
+    """Return the certificate in `block`; raise IdentityError where it is none."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd serial numbers and the like are no news here
+            return x509.load_der_x509_certificate(block.content)
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
+        raise IdentityError(
+            f"{block.where} is not an X.509 certificate", hint="copy the whole file again"
+        ) from None
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    """Return the certificate's DER."""
+    return certificate.public_bytes(Encoding.DER)
+
+
+def unique(certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
+    """Return the certificates, each once, in their order."""
+    return list({der(certificate): certificate for certificate in certificates}.values())
+
+
+def same_key(certificate: x509.Certificate, public: bytes) -> bool:
+    """Tell whether the certificate is for the key with these public bytes."""
+    try:
+        return public_bytes(certificate) == public
+    except (ValueError, UnsupportedAlgorithm):
+        return False  # a key of a kind that is not known is not ours
+
+
+def describe(certificate: x509.Certificate) -> str:
+    """Return subject and serial number, by which a person tells one certificate from another."""
+    subject = certificate.subject.rfc4514_string() or "(no subject)"
+    return f"{subject} (serial {certificate.serial_number:x})"
+
+
+def find_leaf(
+    certificates: Sequence[x509.Certificate], public: bytes, where: str
+) -> x509.Certificate:
+    """Return the one certificate for the key with these public bytes.
+
+    Raises IdentityError where there is none, and where there are several: which of two
+    certificates is meant is never guessed.
+    """
+    leaves = [found for found in certificates if same_key(found, public)]
+    if len(leaves) == 1:
+        return leaves[0]
+    if leaves:
+        named = " and ".join(
+            f"{describe(leaf)}, valid until {leaf.not_valid_after_utc:%Y-%m-%d}" for leaf in leaves
+        )
+        raise IdentityError(
+            f"{where} holds {len(leaves)} certificates for the one key: {named}",
+            hint="keep the one that is meant, and take the others out of the file",
+        )
+    named = ", ".join(describe(found) for found in certificates)
+    raise IdentityError(
+        f"the private key does not belong to the certificate in {where}: {named}",
+        hint="name the key that the certificate was issued for",
+    )
+
+
+def intermediates(
+    leaf: x509.Certificate, certificates: Sequence[x509.Certificate]
+) -> list[x509.Certificate]:
+    """Return the certificates that lead up from the leaf, nearest first.
+
+    A root is left out, since the server has its own, and so is what does not belong to the leaf.
+    """
+    ordered: list[x509.Certificate] = []
+    frontier = [leaf]
+    left = [found for found in certificates if found != leaf and not _issued(found, found)]
+    while frontier:
+        below = frontier.pop(0)
+        above = [found for found in left if _issued(below, found)]
+        left = [found for found in left if found not in above]
+        ordered += above
+        frontier += above
+    return ordered
+
+
+def _issued(below: x509.Certificate, above: x509.Certificate) -> bool:
+    if below.issuer != above.subject:
+        return False
+    try:
+        below.verify_directly_issued_by(above)
+    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""What is checked of a certificate before the tool starts.
+
+uv fails open on an identity that it cannot use, and pip hides why a server refused one: whoever
+hands them an identity has to have checked it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from ..errors import IdentityError  # noqa: TID252
+from .chain import describe
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+_CLIENT = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
+RENEW = "ask your PKI for a new one, and put it in its place"
+
+
+def check(leaf: Certificate, where: str, now: datetime) -> None:
+    """Raise IdentityError where `leaf`, from `where`, cannot serve as a client certificate now."""
+    name = f"the certificate {describe(leaf)} in {where}"
+    if now > leaf.not_valid_after_utc:
+        ago = span(now - leaf.not_valid_after_utc)
+        raise IdentityError(
+            f"{name} expired on {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC, {ago} ago",
+            hint=RENEW,
+        )
+    if now < leaf.not_valid_before_utc:
+        raise IdentityError(
+            f"{name} is valid only from {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC on, "
+            f"in {span(leaf.not_valid_before_utc - now)}",
+            hint=f"check this machine's clock: it says {now:%Y-%m-%d %H:%M} UTC",
+        )
+    if leaf.version is not x509.Version.v3:
+        raise IdentityError(
+            f"{name} is X.509 {leaf.version.name}; uv ends on what is not v3",
+            hint="ask your PKI for an X.509 v3 certificate",
+        )
+    _check_usage(leaf, name)
+
+
+def _check_usage(leaf: Certificate, name: str) -> None:
+    try:
+        usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return
+    except (ValueError, x509.DuplicateExtension):
+        raise IdentityError(f"{name} has extensions that cannot be read", hint=RENEW) from None
+    if not any(purpose in _CLIENT for purpose in usage):
+        # The library has names for the usual purposes and none that is public.
+        named = ", ".join(getattr(purpose, "_name", purpose.dotted_string) for purpose in usage)
+        raise IdentityError(
+            f"{name} is not for client authentication: its extended key usage is {named}",
+            hint="ask your PKI for a certificate with the extended key usage clientAuth",
+        )
+
+
+def expiry_notice(leaf: Certificate, where: str, now: datetime, days: int) -> str | None:
+    """Return the notice for a certificate that ends within `days`, or None."""
+    left = leaf.not_valid_after_utc - now
+    if left > timedelta(days=days):
+        return None
+    return (
+        f"the certificate {describe(leaf)} in {where} expires in {span(left)}, "
+        f"on {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def span(time: timedelta) -> str:
+    """Return a length of time in the largest unit that says it: `3 days`, `5 hours`."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        count = int(time.total_seconds() // size)
+        if count:
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a minute"
+
+
+def utc_now() -> datetime:
+    """Return the time of this machine's clock."""
+    return datetime.now(timezone.utc)

@@ -1,0 +1,231 @@
+"""Certificates and keys told from bytes: PEM, DER and PKCS#12, in any order.
+
+Nothing here needs a passphrase, and nothing is decided by a file's name.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from ..errors import IdentityError  # noqa: TID252 - the package is one house
+
+
+class Kind(Enum):
+    """What a block of a file holds."""
+
+    CERTIFICATE = "certificate"
+    KEY = "private key"
+    LOCKED_KEY = "encrypted private key"
+    PKCS12 = "PKCS#12"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class Block:
+    """One certificate, key or PKCS#12: its DER, or the PEM where only PEM can say it.
+
+    `where` names the file and, where it has several, the block: `alice.pem, block 2`.
+    """
+
+    kind: Kind
+    label: str
+    content: bytes
+    is_pem: bool
+    where: str
+
+    def __repr__(self) -> str:
+        return f"Block({self.kind.value}, {self.where})"
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The blocks of one file; `plain` tells that every tool reads its bytes as they are."""
+
+    items: tuple[Block, ...]
+    plain: bool
+
+
+_PEM = re.compile(
+    rb"-----BEGIN ([A-Z0-9 #]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL
+)
+_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----")
+_CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
+_KEYS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
+# What stands beside a key or certificate without a meaning for it.
+_PASSED_OVER = (
+    "EC PARAMETERS",
+    "DSA PARAMETERS",
+    "DH PARAMETERS",
+    "PUBLIC KEY",
+    "RSA PUBLIC KEY",
+    "CERTIFICATE REQUEST",
+    "NEW CERTIFICATE REQUEST",
+    "X509 CRL",
+)
+# Labels that every pip and uv reads where they stand (uv 0.2.11 on).
+_PLAIN_LABELS = ("CERTIFICATE", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
+_JAVA_KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
+
+
+def split(data: bytes, name: str) -> Blocks:
+    """Return what `data`, the bytes of the file `name`, holds.
+
+    Raises IdentityError for a file that is empty, cut off, or of a form that is not accepted.
+    """
+    if not data.strip():
+        raise IdentityError(f"{name} is empty", hint="name the file with the certificate")
+    text = _without_bom(data)
+    if b"-----BEGIN " in text:
+        return _split_pem(text, name, untouched=text is data)
+    return Blocks((_from_der(data, name),), plain=False)
+
+
+def _without_bom(data: bytes) -> bytes:
+    for bom, encoding in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        if data.startswith(bom):
+            return data.decode(encoding, "replace").encode("utf-8")
+    if data.startswith(codecs.BOM_UTF8):
+        return data[len(codecs.BOM_UTF8) :]
+    return data
+
+
+def _split_pem(text: bytes, name: str, *, untouched: bool) -> Blocks:
+    found = list(_PEM.finditer(text))
+    if len(found) != len(_BEGIN.findall(text)):
+        raise IdentityError(
+            f"{name} is cut off: a `-----BEGIN` line has no matching `-----END` line",
+            hint="copy the whole file again",
+        )
+    blocks = []
+    for number, match in enumerate(found, start=1):
+        where = name if len(found) == 1 else f"{name}, block {number}"
+        blocks.append(_from_pem(match.group(1).decode("ascii"), match.group(2), where))
+    plain = untouched and all(
+        block.label in _PLAIN_LABELS and block.kind is not Kind.LOCKED_KEY for block in blocks
+    )
+    return Blocks(tuple(block for block in blocks if block.kind is not Kind.OTHER), plain)
+
+
+def _from_pem(label: str, body: bytes, where: str) -> Block:
+    if label == "OPENSSH PRIVATE KEY":
+        raise IdentityError(
+            f"{where} is a key in OpenSSH's own form",
+            hint="rewrite it as PKCS#8: ssh-keygen -p -m PKCS8 -f KEY",
+        )
+    if label in ("PKCS7", "PKCS #7 SIGNED DATA", "CMS"):
+        raise _pkcs7(where)
+    if label in _PASSED_OVER:
+        return Block(Kind.OTHER, label, b"", is_pem=True, where=where)
+    lines = [line.strip() for line in body.splitlines()]
+    if any(line.startswith(b"Proc-Type:") and b"ENCRYPTED" in line for line in lines):
+        # RFC 1421 headers: only the PEM says how the key is encrypted.
+        name = label.encode("ascii")
+        whole = b"\n".join([b"-----BEGIN " + name + b"-----", *lines, b"-----END " + name + b"-----"])
+        return Block(Kind.LOCKED_KEY, label, whole + b"\n", is_pem=True, where=where)
+    der = _decode(b"".join(line for line in lines if b":" not in line), where)
+    if label in _CERTIFICATES:
+        if label == "TRUSTED CERTIFICATE":
+            # OpenSSL's own form: the certificate, then what it is trusted for.
+            der = der[: _element_length(der, where)]
+        return Block(Kind.CERTIFICATE, label, der, is_pem=False, where=where)
+    if label == "ENCRYPTED PRIVATE KEY":
+        return Block(Kind.LOCKED_KEY, label, der, is_pem=False, where=where)
+    if label in _KEYS:
+        return Block(Kind.KEY, label, der, is_pem=False, where=where)
+    raise IdentityError(
+        f"{where} is a `{label}`, which is neither a certificate nor a key",
+        hint="accepted: PEM, DER and PKCS#12 of an X.509 certificate and its private key",
+    )
+
+
+def _decode(body: bytes, where: str) -> bytes:
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        raise IdentityError(
+            f"{where} is damaged: its text is not base64", hint="copy the whole file again"
+        ) from None
+
+
+def _from_der(data: bytes, name: str) -> Block:
+    tags = _first_two(data)
+    if tags is None:
+        if data.startswith(_JAVA_KEYSTORES):
+            raise IdentityError(
+                f"{name} is a Java keystore",
+                hint="make it PKCS#12: keytool -importkeystore -srckeystore FILE "
+                "-destkeystore FILE.p12 -deststoretype pkcs12",
+            )
+        raise IdentityError(
+            f"{name} is neither PEM, DER nor PKCS#12",
+            hint="name the certificate's file as it came from your PKI",
+        )
+    (first, number), second = tags
+    if first == OID:
+        raise _pkcs7(name)
+    if first == INTEGER and second == SEQUENCE and number == PKCS12_VERSION:
+        kind = Kind.PKCS12
+    elif first == SEQUENCE and second == OCTETS:
+        kind = Kind.LOCKED_KEY
+    elif first == SEQUENCE and second == SEQUENCE:
+        kind = Kind.CERTIFICATE
+    elif first == INTEGER and second in (SEQUENCE, INTEGER, OCTETS):
+        kind = Kind.KEY
+    else:
+        raise IdentityError(f"{name} is DER, but neither a certificate, a key nor PKCS#12")
+    return Block(kind, "DER", data, is_pem=False, where=name)
+
+
+def _pkcs7(where: str) -> IdentityError:
+    return IdentityError(
+        f"{where} is PKCS#7, which holds certificates and no key",
+        hint="make it PEM: openssl pkcs7 -print_certs -in FILE -out certs.pem",
+    )
+
+
+# As much of DER (X.690) as it takes to tell one structure from another.
+INTEGER, OCTETS, OID, SEQUENCE = 0x02, 0x04, 0x06, 0x30
+INDEFINITE, LONG_FORM, LONGEST_LENGTH = 0x80, 0x80, 4
+PKCS12_VERSION = 3
+
+
+def _header(data: bytes, offset: int) -> tuple[int, int, int] | None:
+    """Return tag, offset of the content and its length at `offset`; length -1 is indefinite."""
+    if offset + 2 > len(data):
+        return None
+    tag, first = data[offset], data[offset + 1]
+    if first == INDEFINITE:
+        return tag, offset + 2, -1
+    if first < LONG_FORM:
+        return tag, offset + 2, first
+    size = first - LONG_FORM
+    start = offset + 2 + size
+    if size > LONGEST_LENGTH or start > len(data):
+        return None
+    return tag, start, int.from_bytes(data[offset + 2 : start], "big")
+
+
+def _first_two(data: bytes) -> tuple[tuple[int, int], int] | None:
+    """Return (tag, value where it is a small integer) of the first element, the second's tag."""
+    outer = _header(data, 0)
+    if outer is None or outer[0] != SEQUENCE:
+        return None
+    first = _header(data, outer[1])
+    if first is None or first[2] < 0:
+        return None
+    tag, start, length = first
+    number = int.from_bytes(data[start : start + length], "big") if length <= 1 else -1
+    second = _header(data, start + length)
+    return ((tag, number), second[0] if second else 0)
+
+
+def _element_length(data: bytes, where: str) -> int:
+    outer = _header(data, 0)
+    if outer is None or outer[2] < 0:
+        raise IdentityError(f"{where} is damaged: it is not DER")
+    return outer[1] + outer[2]

@@ -1,0 +1,154 @@
+"""Private keys: opened with a passphrase where they need one, and what kind they are."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Union
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_der_private_key,
+    load_pem_private_key,
+    pkcs12,
+)
+
+from ..errors import IdentityError, WrongPassphraseError  # noqa: TID252
+from .formats import Kind
+
+if TYPE_CHECKING:
+    from cryptography import x509
+
+    from ..secret import Secret
+    from .formats import Block
+
+PrivateKey = Union[
+    rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey
+]
+
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+# aws-lc-rs, which uv signs with, takes RSA of 2048 to 8192 bits.
+_RSA_BITS = range(2048, 8193)
+
+
+@dataclass(frozen=True)
+class KeyKind:
+    """A kind of key in words (`RSA 2048`, `EC P-256`), and whether rustls, so uv, can use it."""
+
+    name: str
+    rustls: bool
+
+
+def kind_of(key: PrivateKey) -> KeyKind:
+    """Return what kind of key this is."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return KeyKind(f"RSA {key.key_size}", key.key_size in _RSA_BITS)
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        name = key.curve.name
+        return KeyKind(f"EC {_CURVES.get(name, name)}", name in _CURVES)
+    if isinstance(key, ed25519.Ed25519PrivateKey):
+        return KeyKind("Ed25519", rustls=True)
+    return KeyKind("Ed448", rustls=False)
+
+
+def public_bytes(key: object) -> bytes:
+    """Return the SubjectPublicKeyInfo of a private or public key, by which keys are compared."""
+    public = key.public_key() if hasattr(key, "public_key") else key
+    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined, no-any-return]
+
+
+def pkcs8_pem(key: PrivateKey) -> bytes:
+    """Return the key as unencrypted PKCS#8 in PEM, which every pip and uv reads."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def open_key(block: Block, passphrase: Secret | None) -> PrivateKey:
+    """Return the key in `block`.
+
+    Raises WrongPassphraseError where the passphrase does not open it, and IdentityError for a key
+    that is damaged, of a kind that no TLS client signs with, or encrypted in a way that cannot
+    be read.
+    """
+    password = passphrase.reveal() if passphrase and block.kind is Kind.LOCKED_KEY else None
+    load = load_pem_private_key if block.is_pem else load_der_private_key
+    try:
+        key = load(block.content, password)
+    except UnsupportedAlgorithm:
+        raise _unreadable(block) from None
+    except TypeError:
+        raise WrongPassphraseError(f"the key in {block.where} is encrypted") from None
+    except ValueError as error:
+        if block.kind is not Kind.LOCKED_KEY:
+            raise IdentityError(f"the private key in {block.where} is damaged") from None
+        if "unknown cipher" in str(error):
+            raise _unreadable(block) from None
+        # A wrong passphrase can also pass for padding and come out as a key that makes no sense.
+        raise _wrong(block) from None
+    return _usable(key, block)
+
+
+def open_pkcs12(
+    block: Block, passphrase: Secret | None
+) -> tuple[PrivateKey | None, list[x509.Certificate]]:
+    """Return the key, or None where it holds none, and the certificates of a PKCS#12 file.
+
+    Raises as open_key does.
+    """
+    password = passphrase.reveal() if passphrase else None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd serial numbers and the like are no news here
+            loaded = pkcs12.load_pkcs12(block.content, password)
+    except UnsupportedAlgorithm:
+        raise _unreadable(block) from None
+    except ValueError as error:
+        if "password" not in str(error).lower():
+            raise IdentityError(f"{block.where} is PKCS#12, but damaged") from None
+        raise _wrong(block) from None
+    found = [entry.certificate for entry in (loaded.cert, *loaded.additional_certs) if entry]
+    return (_usable(loaded.key, block) if loaded.key else None), found
+
+
+def is_locked(block: Block) -> bool:
+    """Tell whether the block takes a passphrase; for PKCS#12 an empty one counts as none."""
+    if block.kind is not Kind.PKCS12:
+        return block.kind is Kind.LOCKED_KEY
+    try:
+        open_pkcs12(block, None)
+    except WrongPassphraseError:
+        return True
+    return False
+
+
+def _usable(key: object, block: Block) -> PrivateKey:
+    if isinstance(
+        key,
+        (
+            rsa.RSAPrivateKey,
+            ec.EllipticCurvePrivateKey,
+            ed25519.Ed25519PrivateKey,
+            ed448.Ed448PrivateKey,
+        ),
+    ):
+        return key
+    kind = type(key).__name__.lstrip("_").replace("PrivateKey", "")
+    raise IdentityError(
+        f"the private key in {block.where} is of kind {kind}, which cannot sign for TLS",
+        hint="ask for a certificate with an RSA, EC or Ed25519 key",
+    )
+
+
+def _wrong(block: Block) -> WrongPassphraseError:
+    return WrongPassphraseError(f"the passphrase does not open {block.where}")
+
+
+def _unreadable(block: Block) -> IdentityError:
+    return IdentityError(
+        f"{block.where} is encrypted in a way that is not supported",
+        hint="encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW",
+    )

@@ -1,0 +1,59 @@
+"""The other edge: this process becomes the tool."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+
+from .errors import NOT_EXECUTABLE, NOT_FOUND, ToolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def become(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Become the tool; return its status only where a system has no exec.
+
+    Raises ToolError with the status a shell would give where the tool cannot be started.
+    """
+    if os.name != "posix":
+        # exec on Windows starts a new process and lets the caller's shell go on at once.
+        from .handoff import supervise  # noqa: PLC0415
+
+        return supervise.run(path, argv, environ, supervise.Block())
+    import _signal  # noqa: PLC0415 - what `signal` wraps, without importing enum
+
+    # Python ignores these two, and exec would hand that on: `pip … | head` would never end.
+    for name in ("SIGPIPE", "SIGXFSZ"):
+        _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                continue
+    try:
+        os.execve(path, list(argv), dict(environ))  # noqa: S606 - becoming the tool is the point
+    except OSError as error:
+        raise cannot_start(path, error) from None
+
+
+def cannot_start(path: str, error: OSError) -> ToolError:
+    """Return the error for a program that the system refused to start."""
+    if error.errno == errno.ENOENT:
+        if not os.path.exists(path):  # noqa: PTH110
+            return ToolError(f"{path} does not exist", status=NOT_FOUND)
+        return ToolError(
+            f"{path} cannot be started: the interpreter that its first line names does not exist",
+            hint="reinstall it, or mend its first line",
+            status=NOT_EXECUTABLE,
+        )
+    if error.errno == errno.ENOEXEC:
+        return ToolError(
+            f"{path} cannot be started: it is no program for this system",
+            hint="a script needs a first line such as #!/bin/sh",
+            status=NOT_EXECUTABLE,
+        )
+    return ToolError(f"{path} cannot be started: {error.strerror}", status=NOT_EXECUTABLE)

@@ -1,0 +1,65 @@
+"""How mtls-run speaks.
+
+- stdout belongs to the tool; mtls-run speaks on stderr. (`--explain`, `--help` and the management
+  commands answer a question, and their answer is their stdout.)
+- An error is one fact with its origin, then a hint: what to do. A notice is one fact.
+- `-q` silences notices, never errors; `-v` adds one line per decision.
+- No sentence carries a secret, and none carries a control character: what comes from files and
+  certificates cannot move the cursor.
+- Questions go to the terminal itself and never to stdin; see `terminal`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .errors import MtlsRunError
+
+
+def printable(text: str) -> str:
+    """Return `text` with every control, format and surrogate character shown as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+        for char in text
+    )
+
+
+class Voice:
+    """What a run says beside the tool; keeps the notices it was given."""
+
+    def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self._quiet = quiet
+        self._verbose = verbose
+
+    def error(self, error: MtlsRunError) -> None:
+        """Say what stopped the run."""
+        _say(f"error: {error.fact}")
+        if error.hint:
+            _say(f"hint: {error.hint}")
+
+    def notice(self, fact: str) -> None:
+        """Say what the user would want to know though the run goes on."""
+        if not self._quiet:
+            _say(f"notice: {fact}")
+
+    def detail(self, fact: str) -> None:
+        """Say a decision, where `-v` asks for decisions."""
+        if self._verbose:
+            _say(fact)
+
+
+def _say(line: str) -> None:
+    stream = sys.stderr
+    if stream is None:  # closed before Python started
+        return
+    try:
+        encoding = getattr(stream, "encoding", None) or "ascii"
+        shown = f"mtls-run: {printable(line)}\n".encode(encoding, "backslashreplace")
+        stream.write(shown.decode(encoding))
+        stream.flush()
+    except (OSError, ValueError):
+        pass  # nobody listens; that is no reason to fail

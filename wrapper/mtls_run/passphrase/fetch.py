@@ -1,0 +1,125 @@
+"""A passphrase from a program, a file or a variable, for machines without a keyring."""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+from ..errors import PassphraseError  # noqa: TID252
+from ..files import read_file  # noqa: TID252
+from ..secret import Secret  # noqa: TID252
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .sources import FromCommand, FromFile, FromVariable
+
+LARGEST = 4096
+PATIENCE = 120.0  # a person may have to touch a key first
+
+
+def from_variable(source: FromVariable, environ: Mapping[str, str], said: str) -> Secret:
+    """Return the variable's value; `said` is the origin of the setting."""
+    value = environ.get(source.name)
+    if not value:
+        state = "empty" if value is not None else "not set"
+        raise PassphraseError(
+            f"the variable {source.name}, which has the passphrase by {said}, is {state}",
+            hint=f"set {source.name} for mtls-run; the tool will not see it",
+        )
+    return Secret(os.fsencode(value))
+
+
+def from_file(source: FromFile, said: str) -> Secret:
+    """Return what the file holds, without the newline that ends it; refuse one others can read."""
+    path = source.path
+    try:
+        readers = _other_readers(os.stat(path), path)  # noqa: PTH116 - the result is a parameter
+        content = read_file(path, LARGEST)
+    except OSError as error:
+        raise PassphraseError(
+            f"cannot read the passphrase file {path}, named at {said}: {error.strerror or error}"
+        ) from None
+    if readers:
+        raise PassphraseError(
+            f"{readers} can read the passphrase file {path}, named at {said}",
+            hint=f"chmod 600 {path}",
+        )
+    if content is None:
+        raise PassphraseError(f"the passphrase file {path} is larger than {LARGEST} bytes")
+    return _one_line(content, f"the passphrase file {path}, named at {said},")
+
+
+def _other_readers(found: os.stat_result, path: os.PathLike[str]) -> str | None:
+    """Return who else may read the file, or None.
+
+    A secret that a container mounts is often root's and 0444 on a read-only mount: there it is
+    the mount that keeps others out.
+    """
+    if os.name != "posix":
+        return None
+    if found.st_mode & (stat.S_IRGRP | stat.S_IROTH) == 0:
+        return None
+    if found.st_uid == 0 and os.statvfs(path).f_flag & os.ST_RDONLY:
+        return None
+    return "every user" if found.st_mode & stat.S_IROTH else "the file's group"
+
+
+def from_command(source: FromCommand, said: str) -> Secret:
+    """Return what the program prints, without the newline that ends it.
+
+    Its stdin is empty, since stdin is the tool's; its stderr is the user's.
+    """
+    name = f"the passphrase command `{source.argv[0]}`, named at {said},"
+    try:
+        process = subprocess.Popen(source.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    except OSError as error:
+        raise PassphraseError(
+            f"{name} cannot be started: {error.strerror or error}",
+            hint="name a program that is there; no shell reads the command",
+        ) from None
+    with process:
+        try:
+            output = _read_limited(process, name)
+            status = process.wait(PATIENCE)
+        except BaseException:
+            process.kill()
+            raise
+    if status != 0:
+        ended = f"with status {status}" if status > 0 else f"by signal {-status}"
+        raise PassphraseError(f"{name} ended {ended}", hint="run it by itself to see why")
+    return _one_line(output, f"what {name} printed")
+
+
+def _read_limited(process: subprocess.Popen[bytes], name: str) -> bytes:
+    stream = process.stdout
+    assert stream is not None  # noqa: S101 - PIPE was asked for
+    deadline = time.monotonic() + PATIENCE
+    output = b""
+    while True:
+        if os.name == "posix":  # Windows cannot wait for a pipe; there the program has to end
+            ready, _, _ = select.select([stream], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise PassphraseError(f"{name} printed nothing within {PATIENCE:.0f} s")
+        more = os.read(stream.fileno(), LARGEST)
+        if not more:
+            return output
+        output += more
+        if len(output) > LARGEST:
+            raise PassphraseError(f"{name} printed more than {LARGEST} bytes")
+
+
+def _one_line(content: bytes, name: str) -> Secret:
+    line = content[:-1] if content.endswith(b"\n") else content
+    line = line[:-1] if line.endswith(b"\r") else line
+    if not line:
+        raise PassphraseError(f"{name} is empty")
+    if b"\n" in line:
+        raise PassphraseError(
+            f"{name} has several lines", hint="a passphrase is one line; take the others away"
+        )
+    return Secret(line)

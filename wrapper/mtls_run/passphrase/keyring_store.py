@@ -1,0 +1,200 @@
+"""The user's keyring: only backends that are known to keep a secret, one account, a time limit.
+
+keyring by itself imports whatever class PYTHON_KEYRING_BACKEND or keyringrc.cfg names, extends
+sys.path from that file, and settles silently on a null, failing or plain-text backend
+(keyring #117, #370; poetry #3483). Here those inputs are read as names, and what is not known is
+refused by its name and never imported.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
+
+from ..errors import PassphraseError  # noqa: TID252
+from ..secret import Secret  # noqa: TID252
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..messages import Voice
+
+T = TypeVar("T")
+
+SERVICE = "mtls-run"
+# A keyring may wait for a person at a dialog; a build machine has none.
+PATIENCE, ANNOUNCED_AFTER = 30.0, 1.5
+
+_LINUX = (
+    "keyring.backends.SecretService.Keyring",
+    "keyring.backends.libsecret.Keyring",
+    "keyring.backends.kwallet.DBusKeyring",
+    "keyring.backends.kwallet.DBusKeyringKWallet4",
+)
+ADMITTED = {
+    "darwin": ("keyring.backends.macOS.Keyring",),
+    "win32": ("keyring.backends.Windows.WinVaultKeyring",),
+}.get(sys.platform, _LINUX)
+CHAINER = "keyring.backends.chainer.ChainerBackend"
+# Why a backend that people meet is refused; any other is refused as unknown.
+_REFUSED = {
+    "keyring.backends.null.Keyring": "keeps nothing",
+    "keyring.backends.fail.Keyring": "keeps nothing",
+    "keyrings.alt.file.PlaintextKeyring": "stores in plain text",
+    "keyrings.alt.Gnome.Keyring": "is not maintained",
+}
+
+
+class KeyringUnusableError(PassphraseError):
+    """There is no keyring that may be used; `fact` says why."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """One keyring that may be used, and what it is called in messages."""
+
+    name: str
+    backend: Any
+    voice: Voice
+
+    def get(self, account: str) -> Secret | None:
+        """Return the passphrase kept for `account`, or None; raises KeyringUnusableError."""
+        found = self._patiently(lambda: self.backend.get_password(SERVICE, account))
+        return None if found is None else Secret(found.encode("utf-8", "surrogateescape"))
+
+    def set(self, account: str, passphrase: Secret) -> None:
+        """Keep the passphrase for `account`; raises KeyringUnusableError."""
+        text = passphrase.reveal().decode("utf-8", "surrogateescape")
+        self._patiently(lambda: self.backend.set_password(SERVICE, account, text))
+
+    def forget(self, account: str) -> bool:
+        """Delete what is kept for `account`; return whether there was anything."""
+        if self.get(account) is None:
+            return False
+        self._patiently(lambda: self.backend.delete_password(SERVICE, account))
+        return True
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        return _patiently(ask, self.name, self.voice)
+
+
+def find(environ: Mapping[str, str], voice: Voice) -> Store:
+    """Return the keyring to use; raise KeyringUnusableError, which names what was refused."""
+    configured = _configured(environ)
+    if configured is None or configured[0] == CHAINER:
+        candidates = ADMITTED
+    elif configured[0] in ADMITTED:
+        candidates = (configured[0],)
+    else:
+        name, origin = configured
+        raise KeyringUnusableError(
+            f"the keyring backend {name}, chosen by {origin}, {_why_refused(name)}",
+            hint=f"unset it, or choose {ADMITTED[0]}",
+        )
+    reasons = []
+    for name in candidates:
+        try:
+            backend = _patiently(lambda name=name: _load(name), name, voice)  # type: ignore[misc]
+        except KeyringUnusableError as error:
+            reasons.append(error.fact)
+        else:
+            return Store(name, backend, voice)
+    raise KeyringUnusableError(_nothing_usable(reasons, configured))
+
+
+def _why_refused(name: str) -> str:
+    if name in _REFUSED:
+        return _REFUSED[name]
+    if name.startswith("keyrings.alt."):
+        return "does not keep a secret from other programs"
+    return "is not one that mtls-run knows to be safe"
+
+
+def _nothing_usable(reasons: list[str], configured: tuple[str, str] | None) -> str:
+    """Return why there is no keyring; name the backends that keyring would have settled for."""
+    fact = f"there is no usable keyring here: {reasons[0]}"
+    if configured is not None:
+        fact += f" ({configured[1]} chooses a chain of backends)"
+    others = [name for name in _others() if name not in ADMITTED]
+    if others:
+        named = "; ".join(f"{name} {_why_refused(name)}" for name in others)
+        fact += f"; not used: {named}"
+    return fact
+
+
+def _others() -> list[str]:
+    """Return the other backends that keyring finds in this installation."""
+    import keyring.backend  # noqa: PLC0415
+
+    names = []
+    for backend in keyring.backend.get_all_keyring():
+        name = f"{type(backend).__module__}.{type(backend).__qualname__}"
+        if name not in (CHAINER, "keyring.backends.fail.Keyring", "keyring.backends.null.Keyring"):
+            names.append(name)
+    return sorted(names)
+
+
+def _configured(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the backend that the user's keyring settings name, and which setting does."""
+    named = environ.get("PYTHON_KEYRING_BACKEND")
+    if named:
+        return named, "PYTHON_KEYRING_BACKEND"
+    import configparser  # noqa: PLC0415 - next to keyring's own imports it weighs nothing
+
+    from keyring.util import platform_  # noqa: PLC0415
+
+    path = os.path.join(platform_.config_root(), "keyringrc.cfg")  # noqa: PTH118 - as keyring does
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+        named = parser.get("backend", "default-keyring", fallback="").strip()
+    except (configparser.Error, UnicodeDecodeError, OSError):
+        raise KeyringUnusableError(
+            f"keyring's own settings in {path} cannot be read", hint="mend that file, or remove it"
+        ) from None
+    return (named, path) if named else None
+
+
+def _load(name: str) -> Any:  # noqa: ANN401 - keyring's backends are untyped
+    """Return a backend of the class `name`; raises where it is not viable here."""
+    import importlib  # noqa: PLC0415
+
+    module, _, attribute = name.rpartition(".")
+    kind = getattr(importlib.import_module(module), attribute)
+    _ = kind.priority  # raises RuntimeError, saying why, where the backend cannot serve
+    return kind()
+
+
+def _patiently(ask: Callable[[], T], name: str, voice: Voice) -> T:
+    """Return what `ask` returns, or raise KeyringUnusableError where it fails or takes too long."""
+    answers: list[T] = []
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            answers.append(ask())
+        except Exception as error:  # noqa: BLE001 - backends raise what their libraries raise
+            failures.append(error)
+
+    # A thread that is left behind dies with the process, or with exec.
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(ANNOUNCED_AFTER)
+    if worker.is_alive():
+        voice.notice(f"waiting for {name}, which may be asking for its password in a dialog")
+        worker.join(PATIENCE - ANNOUNCED_AFTER)
+    if failures:
+        raise KeyringUnusableError(_failed(name, failures[0])) from None
+    if not answers:
+        raise KeyringUnusableError(f"{name} did not answer within {PATIENCE:.0f} s")
+    return answers[0]
+
+
+def _failed(name: str, error: Exception) -> str:
+    if type(error).__name__ in ("KeyringLocked", "LockedException"):
+        return f"{name} is locked, and was not unlocked"
+    words = str(error).splitlines()
+    return f"{name}: {words[0] if words else type(error).__name__}"

@@ -1,0 +1,115 @@
+"""The passphrase of a profile's key, from where the profile says, asked for only when needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Callable
+
+from .. import terminal  # noqa: TID252
+from ..errors import PassphraseError, WrongPassphraseError  # noqa: TID252
+from ..secret import Secret  # noqa: TID252
+from . import fetch, keyring_store
+from .sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable, describe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..identity import Identity
+    from ..messages import Voice
+    from ..profile import Profile
+
+# Opens the identity with a passphrase; raises WrongPassphraseError where it does not fit.
+Unlock = Callable[[Secret], "Identity"]
+TRIES = 3
+
+
+def unlock(
+    profile: Profile, unlock_with: Unlock, where: str, environ: Mapping[str, str], voice: Voice
+) -> Identity:
+    """Return the profile's identity, opened with the passphrase that the profile's source gives.
+
+    `where` names the key's file in questions. Raises PassphraseError where no passphrase can be
+    had, or none that fits.
+    """
+    source = profile.passphrase.value
+    if isinstance(source, FromKeyring):
+        return _with_keyring(profile, unlock_with, where, environ, voice)
+    if isinstance(source, FromPrompt):
+        return _ask(profile, unlock_with, where, reason="`passphrase` is \"prompt\"")[0]
+    passphrase = fetch_elsewhere(profile, environ)
+    try:
+        return unlock_with(passphrase)
+    except WrongPassphraseError as error:
+        raise PassphraseError(
+            f"{error.fact}: it came from {describe(source, profile.account)}, "
+            f"named at {profile.passphrase.origin}",
+            hint="give that source the right passphrase",
+        ) from None
+
+
+def fetch_elsewhere(profile: Profile, environ: Mapping[str, str]) -> Secret:
+    """Return the passphrase of a profile whose source is a command, a file or a variable."""
+    source, said = profile.passphrase.value, str(profile.passphrase.origin)
+    if isinstance(source, FromCommand):
+        return fetch.from_command(source, said)
+    if isinstance(source, FromFile):
+        return fetch.from_file(source, said)
+    assert isinstance(source, FromVariable)  # noqa: S101 - the other sources were taken before
+    return fetch.from_variable(source, environ, said)
+
+
+def set_command(profile: Profile) -> str:
+    """Return the command that stores the passphrase of this profile."""
+    return f"mtls-run passphrase set {profile.name}" if profile.name else "mtls-run passphrase set"
+
+
+def _with_keyring(
+    profile: Profile, unlock_with: Unlock, where: str, environ: Mapping[str, str], voice: Voice
+) -> Identity:
+    try:
+        store = keyring_store.find(environ, voice)
+        stored = store.get(profile.account)
+    except keyring_store.KeyringUnusableError as error:
+        if not terminal.available():
+            raise PassphraseError(
+                f"{error.fact}; and there is no terminal to ask at",
+                hint=f"{error.hint or 'start or unlock a keyring'} and run `{set_command(profile)}`; "
+                'without a keyring: passphrase = { file = "…" } or { env = "…" }',
+            ) from None
+        voice.notice(f"{error.fact}; the passphrase will not be kept")
+        return _ask(profile, unlock_with, where, reason="there is no keyring")[0]
+    if stored is None:
+        reason = f"no passphrase for {profile.label} is stored in the keyring"
+    else:
+        voice.detail(f"the passphrase comes from the keyring {store.name}")
+        try:
+            return unlock_with(stored)
+        except WrongPassphraseError:
+            reason = f"the passphrase stored for {profile.label} does not open {where}"
+    identity, passphrase = _ask(profile, unlock_with, where, reason=reason)
+    verb = "replace the one in" if stored else "keep it in"
+    if terminal.ask_yes(f"{verb} the keyring, for {profile.label}?"):
+        try:
+            store.set(profile.account, passphrase)
+        except keyring_store.KeyringUnusableError as error:
+            voice.notice(f"{error.fact}; the passphrase is not kept")
+    return identity
+
+
+def _ask(
+    profile: Profile, unlock_with: Unlock, where: str, *, reason: str
+) -> tuple[Identity, Secret]:
+    """Return the identity and the passphrase that opened it, asked for at the terminal."""
+    if not terminal.available():
+        raise PassphraseError(
+            f"{reason}, and there is no terminal to ask at",
+            hint=f"at a terminal: {set_command(profile)}",
+        )
+    for _ in range(TRIES):
+        passphrase = terminal.ask_secret(f"passphrase for {profile.label} ({where})")
+        try:
+            return unlock_with(passphrase), passphrase
+        except WrongPassphraseError:
+            terminal.tell("that passphrase does not open the key")
+    raise PassphraseError(
+        f"{TRIES} passphrases, and none opens {where}", hint=f"{set_command(profile)}, once it is found"
+    )

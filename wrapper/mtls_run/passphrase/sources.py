@@ -1,0 +1,56 @@
+"""The places a profile may name for its passphrase."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Union
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class FromKeyring:
+    """The user's keyring, asked at the terminal when it has none."""
+
+
+@dataclass(frozen=True)
+class FromPrompt:
+    """The terminal, every time."""
+
+
+@dataclass(frozen=True)
+class FromCommand:
+    """What a program prints."""
+
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """What a file holds that nobody else can read."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class FromVariable:
+    """An environment variable, which the tool does not get to see."""
+
+    name: str
+
+
+PassphraseSource = Union[FromKeyring, FromPrompt, FromCommand, FromFile, FromVariable]
+
+
+def describe(source: PassphraseSource, account: str) -> str:
+    """Return the source in words; `account` is the keyring's user name for this profile."""
+    if isinstance(source, FromKeyring):
+        return f"keyring (service mtls-run, user {account})"
+    if isinstance(source, FromPrompt):
+        return "prompt at the terminal"
+    if isinstance(source, FromCommand):
+        return f"command {source.argv[0]}"
+    if isinstance(source, FromFile):
+        return f"file {source.path}"
+    return f"variable {source.name}"

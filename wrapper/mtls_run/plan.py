@@ -1,0 +1,75 @@
+"""The launch plan: what will be started, with which arguments and variables. A pure function."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import variables
+from .active import VARIABLE as ACTIVE
+from .passphrase.sources import FromVariable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .profile import Profile
+    from .tools.call import Adapter, ToolCall, Version
+    from .trust import Trust
+
+
+@dataclass(frozen=True)
+class Target:
+    """The tool as it was found: the call, the program's path, its adapter and its version."""
+
+    call: ToolCall
+    path: str
+    adapter: Adapter
+    version: Version | None = None
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """The program, its whole argv, and the variables to set (or with None to unset)."""
+
+    path: str
+    argv: tuple[str, ...]
+    changes: Mapping[str, str | None]
+
+    def environ(self, before: Mapping[str, str]) -> dict[str, str]:
+        """Return the tool's whole environment."""
+        return variables.apply(before, self.changes)
+
+
+def unchanged(target: Target) -> LaunchPlan:
+    """Return the plan that runs the tool as it was called."""
+    call = target.call
+    return LaunchPlan(target.path, (target.path, *call.prefix[1:], *call.arguments), {})
+
+
+def prepare(
+    target: Target,
+    profile: Profile,
+    trust: Trust,
+    active: str | None,
+    environ: Mapping[str, str],
+) -> LaunchPlan:
+    """Return the plan that hands `trust` to the tool; `active` is for a nested mtls-run.
+
+    The user's arguments stay as they are and in order; what is added stands before them.
+    """
+    call, adapter = target.call, target.adapter
+    claims = adapter.claims(call)
+    changes = variables.for_all(trust, environ)
+    if claims.client_cert is not None:
+        # The user's own identity is the one of this run, for whatever the tool starts as well.
+        own = os.path.abspath(claims.client_cert)  # noqa: PTH100 - `..` is the user's to mean
+        changes.update(PIP_CLIENT_CERT=own, SSL_CLIENT_CERT=own)
+    changes.update(adapter.variables(target.version, trust, claims, environ))
+    changes[ACTIVE] = active
+    source = profile.passphrase.value
+    if isinstance(source, FromVariable):
+        changes[source.name] = None
+    flags = adapter.flags(target.version, trust, claims)
+    argv = (target.path, *call.prefix[1:], *flags, *call.arguments)
+    return LaunchPlan(target.path, argv, changes)

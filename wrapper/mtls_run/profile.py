@@ -1,0 +1,112 @@
+"""A certificate profile: what it says once it is laid over the profiles that it extends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from .errors import ConfigurationError
+from .origin import DEFAULT, Origin, Setting
+from .passphrase.sources import FromKeyring, PassphraseSource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+KEYRING: Setting[PassphraseSource] = Setting(FromKeyring(), DEFAULT)
+# What a profile's table says, key by key, each value already read and with its origin.
+Said = dict[str, Setting[Any]]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The identity and roots to use; every value with its origin.
+
+    `name` is None for a profile that no user file names; `origin` is why it applies here.
+    """
+
+    name: str | None
+    origin: Origin
+    client_cert: Setting[Path] | None = None
+    client_key: Setting[Path] | None = None
+    ca_cert: Setting[tuple[Path, ...]] | None = None
+    roots: Setting[str] = field(default=Setting("system", DEFAULT))
+    passphrase: Setting[PassphraseSource] = KEYRING
+    remember: Setting[int] | None = None
+
+    @property
+    def label(self) -> str:
+        """Return the profile as it is named in messages."""
+        return f"profile {self.name}" if self.name else "the profile of this directory"
+
+    @property
+    def account(self) -> str:
+        """Return the keyring's user name for this profile's passphrase."""
+        if self.name:
+            return self.name
+        key = self.client_key or self.client_cert
+        return f"file:{key.value.absolute()}" if key else "file:"
+
+
+def overlay(base: Said, over: Said) -> Said:
+    """Return `over` laid over `base`: values replace, certificate and key as a pair."""
+    merged = dict(base)
+    if "client-cert" in over or "client-key" in over:
+        merged.pop("client-cert", None)
+        merged.pop("client-key", None)
+    merged.update(over)
+    return merged
+
+
+def resolve(name: str, tables: Mapping[str, Said]) -> Said:
+    """Return what profile `name` says, laid over every profile that it extends.
+
+    `tables` has each profile by name; `name` is one of them. Raises ConfigurationError for a
+    cycle and for a name that no profile has.
+    """
+    from .schema import unknown  # noqa: PLC0415 - schema also reads profiles, for nobody but errors
+
+    chain: list[str] = []
+    current: str | None = name
+    while current is not None:
+        chain.append(current)
+        parent = tables[current].get("extends")
+        if parent is None:
+            break
+        if parent.value in chain:
+            loop = " -> ".join([*chain[chain.index(parent.value) :], parent.value])
+            raise ConfigurationError(
+                f"{parent.origin}: `extends` goes in a circle: {loop}",
+                hint="take one `extends` away",
+            )
+        if parent.value not in tables:
+            raise unknown("profile in `extends`:", parent.value, tables, parent.origin)
+        current = parent.value
+    said: Said = {}
+    for link in reversed(chain):
+        said = overlay(said, tables[link])
+    said.pop("extends", None)
+    return said
+
+
+def build(name: str | None, said: Said, origin: Origin) -> Profile:
+    """Return the profile of these values; `origin` says why it applies.
+
+    Raises ConfigurationError where the values do not fit each other.
+    """
+    certificate, key = said.get("client-cert"), said.get("client-key")
+    if key is not None and certificate is None:
+        raise ConfigurationError(
+            f"{key.origin}: `client-key` stands without `client-cert`",
+            hint="name the certificate too; in a layer above, the two replace as a pair",
+        )
+    return Profile(
+        name=name,
+        origin=origin,
+        client_cert=certificate,
+        client_key=key,
+        ca_cert=said.get("ca-cert"),
+        roots=said.get("roots", Setting("system", DEFAULT)),
+        passphrase=said.get("passphrase", KEYRING),
+        remember=said.get("remember"),
+    )

@@ -1,0 +1,66 @@
+"""CA certificates out of PEM and DER, for a bundle that every pip and uv reads."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import TYPE_CHECKING
+
+from ..errors import IdentityError, RootsError  # noqa: TID252
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CERTIFICATE = re.compile(
+    rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END", re.DOTALL
+)
+
+
+def read_added(data: bytes, name: str, said: str) -> list[bytes]:
+    """Return the DER of each certificate in `data`, the bytes of a file of `ca-cert`.
+
+    Every one is parsed, since it is the user's own file and a mistake in it is to be named: uv
+    0.12 trusts nothing at all where it cannot read one. Raises RootsError for a file that holds no
+    certificate, or something that is none; `said` is where the profile names it.
+    """
+    from ..identity import chain, formats  # noqa: PLC0415, TID252 - cryptography is not always needed
+
+    try:
+        blocks = formats.split(data, name).items
+        found = [chain.load(block) for block in blocks if block.kind is formats.Kind.CERTIFICATE]
+    except IdentityError as error:
+        raise RootsError(f"{error.fact}; `ca-cert` at {said} names it", hint=error.hint) from None
+    if not found:
+        held = ", ".join(sorted({block.kind.value for block in blocks})) or "nothing of use"
+        raise RootsError(
+            f"{name}, `ca-cert` at {said}, has no certificate; it holds: {held}",
+            hint="name the CA's certificate, PEM or DER",
+        )
+    return [chain.der(certificate) for certificate in found]
+
+
+def read_store(data: bytes, name: str) -> list[bytes]:
+    """Return the DER of each certificate in a store's PEM; what is damaged is passed over.
+
+    Raises RootsError where there is none: a store without roots would trust nothing.
+    """
+    found = []
+    for match in _CERTIFICATE.finditer(data):
+        try:
+            found.append(base64.b64decode(b"".join(match.group(1).split()), validate=True))
+        except (binascii.Error, ValueError):
+            continue
+    if not found:
+        raise RootsError(f"{name} has no certificates", hint="it has to be a file of PEM certificates")
+    return found
+
+
+def to_pem(certificates: Iterable[bytes]) -> bytes:
+    """Return these certificates, each once and in their order, as PEM."""
+    parts = []
+    for der in dict.fromkeys(certificates):
+        text = base64.b64encode(der).decode("ascii")
+        body = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
+        parts.append(f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+    return "".join(parts).encode("ascii")

@@ -1,0 +1,118 @@
+"""Where an operating system keeps the roots that it trusts, whatever the environment says."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import RootsError  # noqa: TID252
+from ..files import read_file  # noqa: TID252
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# One file with all roots; the order is that of Go's crypto/x509 root_linux.go.
+FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Gentoo
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  # RHEL 7 on
+    "/etc/ssl/cert.pem",  # Alpine, BSDs
+    "/etc/pki/tls/cacert.pem",  # OpenELEC
+    "/etc/ssl/certs/ca-bundle.crt",  # NixOS
+    "/usr/local/share/certs/ca-root-nss.crt",  # FreeBSD
+)
+DIRECTORIES = ("/etc/ssl/certs", "/etc/pki/tls/certs")
+LARGEST = 16 * 1024 * 1024
+_KEYCHAINS = (
+    "/System/Library/Keychains/SystemRootCertificates.keychain",
+    "/Library/Keychains/System.keychain",
+)
+_NONE_FOUND = 'install ca-certificates, or use the public roots: roots = "public"'
+
+
+def verifier_is_native() -> bool:
+    """Tell whether the system verifies by itself, so that no file stands for its store."""
+    return sys.platform in ("darwin", "win32")
+
+
+def system_file(files: Sequence[str] = FILES) -> Path | None:
+    """Return the file that has the system's store as a whole, or None where there is none."""
+    for name in files:
+        path = Path(name)
+        try:
+            if path.is_file() and path.stat().st_size:
+                return path
+        except OSError:
+            continue
+    return None
+
+
+def system_content(files: Sequence[str] = FILES, directories: Sequence[str] = DIRECTORIES) -> bytes:
+    """Return the system's roots as PEM; raises RootsError where there is no store to be found."""
+    if sys.platform == "darwin":
+        return _exported_from_keychains()
+    if sys.platform == "win32":
+        return _exported_from_windows()
+    path = system_file(files)
+    if path is not None:
+        return read_bundle(path, "the system's roots")
+    for name in directories:
+        content = read_directory(Path(name))
+        if content:
+            return content
+    raise RootsError("this system has no store of trusted roots", hint=_NONE_FOUND)
+
+
+def read_bundle(path: Path, what: str) -> bytes:
+    """Return the bytes of the file; raises RootsError with `what` it was to be."""
+    try:
+        content = read_file(path, LARGEST)
+    except OSError as error:
+        raise RootsError(f"cannot read {path}, {what}: {error.strerror or error}") from None
+    if content is None:
+        raise RootsError(f"{path}, {what}, is larger than {LARGEST // 1024 // 1024} MiB")
+    return content
+
+
+def read_directory(directory: Path) -> bytes:
+    """Return the PEM of every certificate file in a directory such as SSL_CERT_DIR names."""
+    parts = []
+    try:
+        entries = sorted(directory.iterdir())
+    except OSError:
+        return b""
+    for entry in entries:
+        try:
+            content = read_file(entry, LARGEST)
+        except OSError:
+            continue  # a dangling link or a subdirectory is ordinary here
+        if content and b"-----BEGIN " in content:
+            parts.append(content)
+    return b"\n".join(parts)
+
+
+def _exported_from_keychains() -> bytes:
+    command = ["/usr/bin/security", "find-certificate", "-a", "-p", *_KEYCHAINS]
+    try:
+        found = subprocess.run(command, capture_output=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        raise RootsError(
+            "the keychains' roots cannot be exported: `security find-certificate` failed",
+            hint=_NONE_FOUND,
+        ) from None
+    return found.stdout
+
+
+def _exported_from_windows() -> bytes:
+    parts = []
+    for store in ("ROOT", "CA"):
+        for der, encoding, _trust in ssl.enum_certificates(store):  # type: ignore[attr-defined,unused-ignore]
+            if encoding == "x509_asn":
+                parts.append(ssl.DER_cert_to_PEM_cert(der).encode("ascii"))
+    if not parts:
+        raise RootsError("the Windows certificate stores are empty", hint=_NONE_FOUND)
+    return b"".join(parts)

@@ -1,0 +1,120 @@
+"""Questions at the terminal itself, so that a piped stdin stays the tool's."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .errors import PassphraseError
+from .messages import printable
+from .secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+# Signals that would end the process with the terminal's echo switched off.
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+
+
+class _EndedError(BaseException):
+    """A signal came while a question stood open."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def available() -> bool:
+    """Tell whether somebody can be asked."""
+    if os.name == "nt":
+        return sys.stdin is not None and sys.stdin.isatty()
+    try:
+        os.close(_open())
+    except OSError:
+        return False
+    return True
+
+
+def ask_secret(question: str) -> Secret:
+    """Return what is typed, without showing it.
+
+    Raises KeyboardInterrupt on Ctrl-C, with the echo restored, and PassphraseError on Ctrl-D.
+    """
+    import getpass  # noqa: PLC0415 - only who is asked needs it
+
+    with _restoring(), warnings.catch_warnings():
+        # getpass falls back to a visible stdin with a warning; that is never what is wanted.
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            typed = getpass.getpass(f"mtls-run: {printable(question)}: ")
+        except (EOFError, getpass.GetPassWarning):
+            raise PassphraseError("no passphrase was given at the terminal") from None
+    return Secret(typed.encode("utf-8", "surrogateescape"))
+
+
+def ask_yes(question: str) -> bool:
+    """Return whether the answer is yes; Enter alone is yes, the end of input is no."""
+    tell(f"{question} [Y/n] ", end="")
+    answer = _read_line()
+    if answer is None:
+        tell("", start="")
+        return False
+    return answer.strip().lower() in (b"", b"y", b"yes")
+
+
+def tell(text: str, *, start: str = "mtls-run: ", end: str = "\n") -> None:
+    """Show a line at the terminal, wherever stdout and stderr go."""
+    shown = (start + printable(text) + end).encode("utf-8", "backslashreplace")
+    try:
+        terminal = _open()
+    except OSError:
+        return
+    try:
+        os.write(terminal, shown)
+    finally:
+        os.close(terminal)
+
+
+def _open() -> int:
+    if os.name == "nt":
+        return os.open("CONOUT$", os.O_RDWR)
+    return os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+
+
+def _read_line() -> bytes | None:
+    """Return a line, or None at the end of input."""
+    terminal = os.open("CONIN$", os.O_RDWR) if os.name == "nt" else _open()
+    line = b""
+    try:
+        while not line.endswith(b"\n"):
+            more = os.read(terminal, 1)
+            if not more:
+                return line or None
+            line += more
+    finally:
+        os.close(terminal)
+    return line
+
+
+@contextmanager
+def _restoring() -> Iterator[None]:
+    """Let an ending signal restore the terminal first, and then end the process as it would."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise _EndedError(number)
+
+    before = {number: signal.signal(number, end) for number in _ENDING}
+    try:
+        yield
+    except _EndedError as ended:
+        signal.signal(ended.number, signal.SIG_DFL)
+        os.kill(os.getpid(), ended.number)
+        raise
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,74 @@
+"""One call of a tool, and what every adapter has to say about its own tool."""
+
+from __future__ import annotations
+
+from ..record import Record  # noqa: TID252 - the package is one house
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Protocol
+
+    from ..identity import KeyKind
+    from ..trust import Trust
+
+    Version = tuple[int, ...]
+
+    class Adapter(Protocol):
+        """All that mtls-run knows of one tool. A new tool is one new module with these."""
+
+        @staticmethod
+        def recognise(words: Sequence[str]) -> ToolCall | None:
+            """Return the call that `words` make of this tool, or None where they call another."""
+
+        @staticmethod
+        def skip_reason(call: ToolCall, environ: Mapping[str, str]) -> str | None:
+            """Return why this call needs no identity and no roots, or None where it may."""
+
+        @staticmethod
+        def claims(call: ToolCall) -> Claims:
+            """Return what the user's own arguments say of trust and identity."""
+
+        @staticmethod
+        def parse_version(output: str) -> Version | None:
+            """Return the version that the tool's answer to `--version` names."""
+
+        @staticmethod
+        def version_matters(trust: Trust) -> bool:
+            """Tell whether the version has to be asked for to hand `trust` on."""
+
+        @staticmethod
+        def check(version: Version | None, trust: Trust, key: KeyKind | None) -> None:
+            """Raise ToolError where this version of the tool cannot use what it would be handed."""
+
+        @staticmethod
+        def flags(version: Version | None, trust: Trust, claims: Claims) -> tuple[str, ...]:
+            """Return the arguments to stand before the tool's own subcommand."""
+
+        @staticmethod
+        def variables(
+            version: Version | None, trust: Trust, claims: Claims, environ: Mapping[str, str]
+        ) -> Mapping[str, str | None]:
+            """Return the variables that this tool needs otherwise than all others; None unsets."""
+
+
+class ToolCall(Record):
+    """`prefix` starts the tool (`uv`, or `python -m pip`); `arguments` are the tool's own."""
+
+    __slots__ = ("arguments", "kind", "prefix")
+
+    kind: str
+    prefix: tuple[str, ...]
+    arguments: tuple[str, ...]
+
+
+class Claims(Record):
+    """What the user's own arguments settle: files they name, or None."""
+
+    __slots__ = ("cert", "client_cert")
+
+    cert: str | None
+    client_cert: str | None
+
+
+NO_CLAIMS = Claims(cert=None, client_cert=None)

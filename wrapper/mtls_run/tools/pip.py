@@ -1,0 +1,196 @@
+"""pip: flags and variables, which commands use the network, and what each version needs."""
+
+from __future__ import annotations
+
+from .call import Claims, ToolCall
+from .python import program_name, split_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..identity import KeyKind
+    from ..trust import Trust
+    from .call import Version
+
+KIND = "pip"
+
+# Commands that never open a connection (pip 21.3 to 26.3). One that is not here is taken to.
+_LOCAL = frozenset(
+    ["cache", "check", "completion", "config", "debug", "freeze", "hash", "help", "inspect", "show"]
+)
+# pip's general options that take a value, as they may stand before the subcommand.
+_WITH_VALUE = frozenset(
+    [
+        "--cache-dir",
+        "--cert",
+        "--client-cert",
+        "--exists-action",
+        "--keyring-provider",
+        "--log",
+        "--log-file",
+        "--local-log",
+        "--proxy",
+        "--python",
+        "--resume-retries",
+        "--retries",
+        "--timeout",
+        "--default-timeout",
+        "--trusted-host",
+        "--use-deprecated",
+        "--use-feature",
+    ]
+)
+# pip 24.2 verifies by truststore, where --cert only adds to the system's roots and certifi's;
+# legacy-certs makes it the whole set again. Before 24.2 pip ends with "invalid choice".
+LEGACY_CERTS = "legacy-certs"
+LEGACY_CERTS_SINCE = (24, 2)
+
+
+def recognise(words: Sequence[str]) -> ToolCall | None:
+    """Return the call where `words` call pip, pip3, pip3.N or `python … -m pip`."""
+    name = program_name(words[0])
+    if name in ("pip", "pip3") or (name.startswith("pip3.") and name[5:].isdigit()):
+        length = 1
+    else:
+        module = split_module(words)
+        if module is None or module[0] != "pip":
+            return None
+        length = module[1]
+    return ToolCall(kind=KIND, prefix=tuple(words[:length]), arguments=tuple(words[length:]))
+
+
+def skip_reason(call: ToolCall, environ: Mapping[str, str]) -> str | None:
+    """Return why this command opens no connection, or None where it may."""
+    before, command, after = _split(call.arguments)
+    if command is None:
+        return "pip without a command shows its help"
+    if any(word in ("-V", "--version") for word in before):
+        return "pip --version uses no network"
+    if any(word in ("-h", "--help") for word in (*before, *_options(after))):
+        return "pip shows its help"
+    if command in _LOCAL:
+        return f"pip {command} uses no network"
+    if command == "list" and not _asks_for_outdated(after, environ):
+        return "pip list uses no network"
+    if command == "uninstall" and not any("://" in word for word in after):
+        return "pip uninstall uses no network"
+    return None
+
+
+def _split(arguments: Sequence[str]) -> tuple[Sequence[str], str | None, Sequence[str]]:
+    """Return the general options, the subcommand or None, and the subcommand's own words."""
+    index = 0
+    while index < len(arguments) and arguments[index].startswith("-"):
+        index += 2 if arguments[index] in _WITH_VALUE else 1
+    if index >= len(arguments):
+        shown = any(word in ("-V", "--version") for word in arguments)
+        return arguments, "help" if shown else None, ()
+    return arguments[:index], arguments[index], arguments[index + 1 :]
+
+
+def _options(words: Sequence[str]) -> Sequence[str]:
+    """Return the words before `--`, after which nothing is an option."""
+    return words[: words.index("--")] if "--" in words else words
+
+
+def _asks_for_outdated(words: Sequence[str], environ: Mapping[str, str]) -> bool:
+    """Tell whether `pip list` compares with the index: -o, -u, and any short form optparse takes."""
+    if environ.get("PIP_OUTDATED") or environ.get("PIP_UPTODATE"):
+        return True
+    for word in _options(words):
+        if word.startswith("--"):
+            if _abbreviates(word, "--outdated", 3) or _abbreviates(word, "--uptodate", 4):
+                return True
+        elif word.startswith("-") and ("o" in word or "u" in word):
+            return True
+    return False
+
+
+def _abbreviates(word: str, option: str, shortest: int) -> bool:
+    """Tell whether optparse takes `word` for `option`; it takes any prefix that is unambiguous."""
+    name = word.partition("=")[0]
+    return len(name) >= shortest and option.startswith(name)
+
+
+def claims(call: ToolCall) -> Claims:
+    """Return the --cert and --client-cert among pip's own arguments; the last of each counts."""
+    found: dict[str, str | None] = {"--cert": None, "--client-cert": None}
+    words = _options(call.arguments)
+    for index, word in enumerate(words):
+        for option, shortest in (("--cert", 5), ("--client-cert", 4)):
+            if word.startswith("--") and _abbreviates(word, option, shortest):
+                _, equals, value = word.partition("=")
+                following = words[index + 1] if index + 1 < len(words) else ""
+                found[option] = value if equals else following
+    return Claims(cert=found["--cert"], client_cert=found["--client-cert"])
+
+
+def parse_version(output: str) -> Version | None:
+    """Return the version in `pip 26.3 from /…/pip (python 3.13)`."""
+    words = output.split()
+    if len(words) < 2 or words[0] != "pip":  # noqa: PLR2004 - the name and the number
+        return None
+    # A leading number is enough of each part: 24.1b2 is 24.1.
+    parts: list[int] = []
+    for part in words[1].split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits:
+            break
+        parts.append(int(digits))
+        if digits != part:
+            break
+    return tuple(parts) or None
+
+
+def location(output: str) -> str | None:
+    """Return the directory of the pip that answered `pip X from DIRECTORY (python Y)`."""
+    _, found, rest = output.strip().partition(" from ")
+    directory, python, _ = rest.rpartition(" (python ")
+    return directory if found and python else None
+
+
+def version_matters(trust: Trust) -> bool:
+    """Tell whether roots are handed on: how they are meant differs from 24.2 on."""
+    return trust.bundle is not None
+
+
+def check(version: Version | None, trust: Trust, key: KeyKind | None) -> None:
+    """Accept every pip: what it is handed works since before 21.3, whatever kind the key is."""
+
+
+def _replaces(version: Version | None) -> bool:
+    return version is not None and version >= LEGACY_CERTS_SINCE
+
+
+def flags(version: Version | None, trust: Trust, claims: Claims) -> tuple[str, ...]:
+    """Return --cert, --client-cert and --use-deprecated where the user has not given them.
+
+    Flags and not variables alone, because --isolated drops variables and not flags.
+    """
+    given: list[str] = []
+    if trust.bundle is not None and claims.cert is None:
+        given += ["--cert", trust.bundle]
+        if _replaces(version):
+            given.append(f"--use-deprecated={LEGACY_CERTS}")
+    if trust.identity is not None and claims.client_cert is None:
+        given += ["--client-cert", trust.identity]
+    return tuple(given)
+
+
+def variables(
+    version: Version | None, trust: Trust, claims: Claims, environ: Mapping[str, str]
+) -> Mapping[str, str | None]:
+    """Return what pip alone needs: legacy-certs for its children, and its user's --cert unbeaten.
+
+    pip's build-isolation child is not handed the flag (source, 26.3), but reads the variable.
+    REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE beat --cert (pip #10147).
+    """
+    if claims.cert is not None:
+        return {"REQUESTS_CA_BUNDLE": None, "CURL_CA_BUNDLE": None}
+    if trust.bundle is None or not _replaces(version):
+        return {}
+    deprecated = environ.get("PIP_USE_DEPRECATED", "").split()
+    if LEGACY_CERTS not in deprecated:
+        deprecated.append(LEGACY_CERTS)
+    return {"PIP_USE_DEPRECATED": " ".join(deprecated)}
