@@ -93,6 +93,7 @@ def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
         raise UsageError(f"`{called.words[0]}` is not in this version of mtls-run")
     call = tools.recognise(called.words, any_program=called.after_dashes)
     adapter = tools.ADAPTERS[call.kind]
+    reason: str | None
     if options.no_profile:
         reason = "--no-profile"
     elif invocation.disabled(environ):

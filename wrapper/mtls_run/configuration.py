@@ -68,7 +68,8 @@ def user_file(environ: Mapping[str, str]) -> Setting[Path]:
 
 def system_file() -> Path:
     """Return the path of the configuration that a fleet shares."""
-    if sys.platform.startswith("linux"):
+    system: str = sys.platform
+    if system.startswith("linux"):
         return Path("/etc/mtls-run/config.toml")
     import platformdirs  # noqa: PLC0415 - not needed on Linux
 

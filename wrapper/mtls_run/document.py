@@ -123,9 +123,11 @@ def _whole_statements(lines: list[str], count: int) -> tuple[int, dict[str, Any]
 
 def _has(tables: object, keys: tuple[str | int, ...]) -> bool:
     for key in keys:
-        if isinstance(tables, dict) and key in tables:
+        if isinstance(key, int):
+            if not isinstance(tables, list) or key >= len(tables):
+                return False
             tables = tables[key]
-        elif isinstance(tables, list) and isinstance(key, int) and key < len(tables):
+        elif isinstance(tables, dict) and key in tables:
             tables = tables[key]
         else:
             return False

@@ -86,13 +86,9 @@ def _explained(resolved: Resolved, voice: Listening) -> dict[str, Any]:
             voice.notices.append(f"{name} is unset for the tool")
         elif before is not None and before != value:
             voice.notices.append(f"{name} is replaced for the tool")
-    return _object(
-        resolved.target,
-        plan.LaunchPlan(launched.path, launched.argv, changes),
-        resolved=resolved,
-        handoff=handoff,
-        notices=voice.notices,
-    )
+    shown = plan.LaunchPlan(launched.path, launched.argv, changes)
+    found = _object(resolved.target, shown, resolved=resolved, handoff=handoff)
+    return {**found, "notices": voice.notices}
 
 
 def _object(
@@ -102,7 +98,6 @@ def _object(
     resolved: Resolved | None = None,
     handoff: str = "none",
     skipped: str | None = None,
-    notices: list[str] | None = None,
 ) -> dict[str, Any]:
     changes = launched.changes
     return {
@@ -122,7 +117,7 @@ def _object(
         "roots": _roots(resolved) if resolved else None,
         "handoff": handoff,
         "skipped": skipped,
-        "notices": notices or [],
+        "notices": [],
     }
 
 
@@ -141,9 +136,8 @@ def _roots(resolved: Resolved) -> dict[str, Any]:
 def _as_text(found: Mapping[str, Any], origins: Mapping[str, str]) -> str:
     """Return the object for a person to read; `origins` has where each value was said."""
     tool = found["tool"]
-    lines = [
-        f"tool:     {tool['path']} ({tool['kind']}{' ' + tool['version'] if tool['version'] else ''})"
-    ]
+    kind = " ".join(filter(None, (tool["kind"], tool["version"])))
+    lines = [f"tool:     {tool['path']} ({kind})"]
     if found["skipped"]:
         lines.append(f"profile:  none is used: {found['skipped']}")
         lines.append(f"runs:     {_command(found['argv'])}")

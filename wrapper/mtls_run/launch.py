@@ -23,11 +23,12 @@ def become(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
         from .handoff import supervise  # noqa: PLC0415
 
         return supervise.run(path, argv, environ, supervise.Block())
-    import _signal  # noqa: PLC0415 - what `signal` wraps, without importing enum
+    # What `signal` wraps, without the enum that it imports.
+    import _signal as signal  # type: ignore[import-not-found]  # noqa: PLC0415
 
     # Python ignores these two, and exec would hand that on: `pip … | head` would never end.
     for name in ("SIGPIPE", "SIGXFSZ"):
-        _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+        signal.signal(getattr(signal, name), signal.SIG_DFL)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
 from .errors import ConfigurationError
@@ -22,6 +21,7 @@ from .passphrase.sources import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from .origin import Origin
 

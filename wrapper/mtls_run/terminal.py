@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 # Signals that would end the process with the terminal's echo switched off.
-_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)]
+_ENDING = [
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
+]
 
 
 class _EndedError(BaseException):

@@ -7,6 +7,7 @@ chooses by directory, as the shims of pyenv and mise do, is asked each time.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -168,7 +169,5 @@ def _remember(key: str, version: Version, files: Sequence[str]) -> None:
     if None in stamps:
         return
     content = json.dumps({"version": version, "files": stamps}).encode("ascii")
-    try:
+    with contextlib.suppress(OSError):  # then it costs the question once more
         write_atomically(cache.directory("versions") / f"{key}.json", content)
-    except OSError:
-        pass  # it costs the question once more

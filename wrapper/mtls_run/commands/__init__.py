@@ -10,13 +10,13 @@ import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .. import __version__  # noqa: TID252
+from mtls_run import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..invocation import Invocation, Options
-    from ..messages import Voice
+    from mtls_run.invocation import Invocation, Options
+    from mtls_run.messages import Voice
 
 HELP = """\
 mtls-run runs pip and uv against a package index that asks for a client certificate.
@@ -58,13 +58,13 @@ class Context:
 
 def run(called: Invocation, environ: Mapping[str, str]) -> int:
     """Return the status of the subcommand, or of --help and --version."""
-    from ..messages import Voice  # noqa: PLC0415, TID252
+    from mtls_run.messages import Voice  # noqa: PLC0415
 
     if called.options.version:
         print(f"mtls-run {__version__}")  # noqa: T201 - the answer
         return 0
     if called.options.help or called.subcommand is None:
-        from .. import configuration  # noqa: PLC0415, TID252
+        from mtls_run import configuration  # noqa: PLC0415
 
         print(HELP.format(file=configuration.user_file(environ).value), end="")  # noqa: T201
         return 0

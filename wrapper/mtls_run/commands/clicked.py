@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..errors import UsageError  # noqa: TID252
+from mtls_run.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,25 +8,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .. import configuration, identity, selection, terminal  # noqa: TID252
-from ..errors import (  # noqa: TID252
+from mtls_run import configuration, identity, selection, terminal
+from mtls_run.errors import (
     ConfigurationError,
     IdentityError,
     MtlsRunError,
     PassphraseError,
     WrongPassphraseError,
 )
-from ..identity import checks  # noqa: TID252
-from ..passphrase import keyring_store, opening  # noqa: TID252
-from ..passphrase.sources import FromKeyring, FromPrompt, describe  # noqa: TID252
-from ..secret import Secret  # noqa: TID252
+from mtls_run.identity import checks
+from mtls_run.passphrase import keyring_store, opening
+from mtls_run.passphrase.sources import FromKeyring, FromPrompt, describe
+from mtls_run.secret import Secret
+
 from . import Context, clicked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..identity import Material
-    from ..profile import Profile
+    from mtls_run.identity import Material
+    from mtls_run.profile import Profile
 
 LONGEST = 4096
 
@@ -132,8 +133,8 @@ def _account(context: Context, name: str | None) -> tuple[str, str]:
     """Return the keyring's user name to forget; the profile itself may be gone already."""
     named = name or context.options.profile
     if named:
-        from ..origin import Origin  # noqa: PLC0415, TID252
-        from ..schema import check_name  # noqa: PLC0415, TID252
+        from mtls_run.origin import Origin  # noqa: PLC0415
+        from mtls_run.schema import check_name  # noqa: PLC0415
 
         return check_name(named, Origin("NAME")), f"profile {named}"
     profile = _chosen(context, None)
@@ -180,7 +181,7 @@ def _as_a_run_would(profile: Profile, context: Context) -> Secret:
     source = profile.passphrase.value
     if isinstance(source, FromPrompt):
         if not terminal.available():
-            raise PassphraseError("`passphrase` is \"prompt\", and there is no terminal to ask at")
+            raise PassphraseError('`passphrase` is "prompt", and there is no terminal to ask at')
         return terminal.ask_secret(f"passphrase for {profile.label}")
     if not isinstance(source, FromKeyring):
         return opening.fetch_elsewhere(profile, context.environ)

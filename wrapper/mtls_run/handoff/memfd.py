@@ -13,14 +13,21 @@ import platform
 import sys
 from pathlib import Path
 
-from ..errors import HandoffError  # noqa: TID252
+from mtls_run.errors import HandoffError
 
-_ALLOW_SEALING, _NOEXEC_SEAL = 0x2, 0x8  # linux/memfd.h
+_CLOEXEC, _ALLOW_SEALING, _NOEXEC_SEAL = 0x1, 0x2, 0x8  # linux/memfd.h
 _ADD_SEALS, _ALL_SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8  # linux/fcntl.h: SEAL, SHRINK, GROW, WRITE
 # Shells and make take low descriptors for themselves; a script's `exec 3>file` must not hit ours.
 _HIGH = 200
 # memfd_create where Python was built against a C library that has no wrapper for it.
-_SYSTEM_CALL = {"x86_64": 319, "aarch64": 279, "armv7l": 385, "riscv64": 279, "ppc64le": 360, "s390x": 350}
+_SYSTEM_CALL = {
+    "x86_64": 319,
+    "aarch64": 279,
+    "armv7l": 385,
+    "riscv64": 279,
+    "ppc64le": 360,
+    "s390x": 350,
+}
 
 
 def hold(content: bytes, name: str) -> str:
@@ -64,12 +71,13 @@ def _raised(low: int) -> int:
 
 def _create(name: str) -> int:
     # NOEXEC_SEAL is wanted by Linux 6.3 with vm.memfd_noexec, and not known before.
-    for flags in (_ALLOW_SEALING | _NOEXEC_SEAL, _ALLOW_SEALING):
+    try:
         try:
-            return _memfd_create(name, flags | 0x1)  # CLOEXEC until all is well
-        except OSError as error:
-            last = error
-    raise HandoffError(f"memfd_create is refused: {last.strerror}")
+            return _memfd_create(name, _CLOEXEC | _ALLOW_SEALING | _NOEXEC_SEAL)
+        except OSError:
+            return _memfd_create(name, _CLOEXEC | _ALLOW_SEALING)
+    except OSError as error:
+        raise HandoffError(f"memfd_create is refused: {error.strerror}") from None
 
 
 def _memfd_create(name: str, flags: int) -> int:

@@ -6,6 +6,7 @@ may be somebody else's by now.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import stat
@@ -15,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import cache  # noqa: TID252
-from ..errors import HandoffError  # noqa: TID252
+from mtls_run import cache
+from mtls_run.errors import HandoffError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -105,10 +106,8 @@ class _Place:
                 raise FileNotFoundError
             return cache.directory("handoff")
         if create:
-            try:
+            with contextlib.suppress(FileExistsError):
                 self._path.mkdir(mode=0o700)
-            except FileExistsError:
-                pass
         found = self._path.lstat()
         private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) & 0o077 == 0
         if not private or found.st_uid != os.geteuid():

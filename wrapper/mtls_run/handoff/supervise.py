@@ -47,9 +47,7 @@ def run(path: str, argv: Sequence[str], environ: Mapping[str, str], block: Block
     """
     if os.name != "posix":
         return _run_on_windows(path, argv, environ)
-    child = os.posix_spawn(
-        path, argv, environ, setsigmask=block.before, setsigdef=RESTORED
-    )
+    child = os.posix_spawn(path, list(argv), environ, setsigmask=block.before, setsigdef=RESTORED)
     while True:
         number, is_terminal = _wait_for_signal()
         if number == signal.SIGCHLD:

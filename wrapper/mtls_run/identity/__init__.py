@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ..errors import IdentityError  # noqa: TID252
-from ..files import read_file  # noqa: TID252
-from ..secret import Secret  # noqa: TID252
+from mtls_run.errors import IdentityError
+from mtls_run.files import read_file
+from mtls_run.secret import Secret
+
 from . import chain, checks, formats
 from .formats import Block, Kind
 from .keys import (
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from ..origin import Setting
-    from ..profile import Profile
+    from mtls_run.origin import Setting
+    from mtls_run.profile import Profile
 
 __all__ = ["Identity", "KeyKind", "Material", "gather", "parse"]
 
@@ -126,7 +127,7 @@ class Material:
             if not self.keys:
                 raise IdentityError(
                     f"{self.where} has no private key",
-                    hint="name the key's file: client-key = \"…\"",
+                    hint='name the key\'s file: client-key = "…"',
                 )
             if not self.certificates:
                 raise _no_certificate(self.where)
@@ -202,7 +203,9 @@ def _drop_repeated(keys: tuple[Block, ...]) -> tuple[Block, ...]:
 def _only_key(keys: list[tuple[PrivateKey, str]], where: str) -> PrivateKey:
     distinct = {public_bytes(key): (key, found) for key, found in keys}
     if not distinct:
-        raise IdentityError(f"{where} has no private key", hint="name the key's file: client-key = …")
+        raise IdentityError(
+            f"{where} has no private key", hint="name the key's file: client-key = …"
+        )
     if len(distinct) > 1:
         raise _several_keys(where, [found for _, found in distinct.values()])
     return next(iter(distinct.values()))[0]

@@ -9,7 +9,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ..errors import IdentityError  # noqa: TID252
+from mtls_run.errors import IdentityError
+
 from .keys import public_bytes
 
 if TYPE_CHECKING:

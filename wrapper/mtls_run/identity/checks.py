@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ..errors import IdentityError  # noqa: TID252
+from mtls_run.errors import IdentityError
+
 from .chain import describe
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from ..errors import IdentityError  # noqa: TID252 - the package is one house
+from mtls_run.errors import IdentityError
 
 
 class Kind(Enum):
@@ -50,9 +50,7 @@ class Blocks:
     plain: bool
 
 
-_PEM = re.compile(
-    rb"-----BEGIN ([A-Z0-9 #]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL
-)
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----")
 _CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 _KEYS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
@@ -125,7 +123,9 @@ def _from_pem(label: str, body: bytes, where: str) -> Block:
     if any(line.startswith(b"Proc-Type:") and b"ENCRYPTED" in line for line in lines):
         # RFC 1421 headers: only the PEM says how the key is encrypted.
         name = label.encode("ascii")
-        whole = b"\n".join([b"-----BEGIN " + name + b"-----", *lines, b"-----END " + name + b"-----"])
+        whole = b"\n".join(
+            [b"-----BEGIN " + name + b"-----", *lines, b"-----END " + name + b"-----"]
+        )
         return Block(Kind.LOCKED_KEY, label, whole + b"\n", is_pem=True, where=where)
     der = _decode(b"".join(line for line in lines if b":" not in line), where)
     if label in _CERTIFICATES:

@@ -18,13 +18,15 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from ..errors import IdentityError, WrongPassphraseError  # noqa: TID252
+from mtls_run.errors import IdentityError, WrongPassphraseError
+
 from .formats import Kind
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from ..secret import Secret
+    from mtls_run.secret import Secret
+
     from .formats import Block
 
 PrivateKey = Union[
@@ -56,10 +58,9 @@ def kind_of(key: PrivateKey) -> KeyKind:
     return KeyKind("Ed448", rustls=False)
 
 
-def public_bytes(key: object) -> bytes:
-    """Return the SubjectPublicKeyInfo of a private or public key, by which keys are compared."""
-    public = key.public_key() if hasattr(key, "public_key") else key
-    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined, no-any-return]
+def public_bytes(key: PrivateKey | x509.Certificate) -> bytes:
+    """Return the SubjectPublicKeyInfo of a key or certificate, by which the two are matched."""
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def pkcs8_pem(key: PrivateKey) -> bytes:

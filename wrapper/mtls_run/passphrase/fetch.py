@@ -9,9 +9,9 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from ..errors import PassphraseError  # noqa: TID252
-from ..files import read_file  # noqa: TID252
-from ..secret import Secret  # noqa: TID252
+from mtls_run.errors import PassphraseError
+from mtls_run.files import read_file
+from mtls_run.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,13 +14,13 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from ..errors import PassphraseError  # noqa: TID252
-from ..secret import Secret  # noqa: TID252
+from mtls_run.errors import PassphraseError
+from mtls_run.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..messages import Voice
+    from mtls_run.messages import Voice
 
 T = TypeVar("T")
 

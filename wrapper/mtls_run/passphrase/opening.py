@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from .. import terminal  # noqa: TID252
-from ..errors import PassphraseError, WrongPassphraseError  # noqa: TID252
-from ..secret import Secret  # noqa: TID252
+from mtls_run import terminal
+from mtls_run.errors import PassphraseError, WrongPassphraseError
+from mtls_run.secret import Secret
+
 from . import fetch, keyring_store
 from .sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable, describe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..identity import Identity
-    from ..messages import Voice
-    from ..profile import Profile
+    from mtls_run.identity import Identity
+    from mtls_run.messages import Voice
+    from mtls_run.profile import Profile
 
 # Opens the identity with a passphrase; raises WrongPassphraseError where it does not fit.
 Unlock = Callable[[Secret], "Identity"]
@@ -34,7 +35,7 @@ def unlock(
     if isinstance(source, FromKeyring):
         return _with_keyring(profile, unlock_with, where, environ, voice)
     if isinstance(source, FromPrompt):
-        return _ask(profile, unlock_with, where, reason="`passphrase` is \"prompt\"")[0]
+        return _ask(profile, unlock_with, where, reason='`passphrase` is "prompt"')[0]
     passphrase = fetch_elsewhere(profile, environ)
     try:
         return unlock_with(passphrase)
@@ -72,8 +73,8 @@ def _with_keyring(
         if not terminal.available():
             raise PassphraseError(
                 f"{error.fact}; and there is no terminal to ask at",
-                hint=f"{error.hint or 'start or unlock a keyring'} and run `{set_command(profile)}`; "
-                'without a keyring: passphrase = { file = "…" } or { env = "…" }',
+                hint=f"{error.hint or 'start or unlock it'}, then: {set_command(profile)}; "
+                'for a machine without a keyring: passphrase = { file = "…" } or { env = "…" }',
             ) from None
         voice.notice(f"{error.fact}; the passphrase will not be kept")
         return _ask(profile, unlock_with, where, reason="there is no keyring")[0]
@@ -111,5 +112,6 @@ def _ask(
         except WrongPassphraseError:
             terminal.tell("that passphrase does not open the key")
     raise PassphraseError(
-        f"{TRIES} passphrases, and none opens {where}", hint=f"{set_command(profile)}, once it is found"
+        f"{TRIES} passphrases, and none opens {where}",
+        hint=f"{set_command(profile)}, once it is found",
     )

@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import RootsError  # noqa: TID252
+from mtls_run.errors import RootsError
+
 from . import certificates, stores
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..origin import Setting
-    from ..profile import Profile
+    from mtls_run.origin import Setting
+    from mtls_run.profile import Profile
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import hashlib
 import time
 from typing import TYPE_CHECKING
 
-from .. import cache  # noqa: TID252
-from ..files import read_file, write_atomically  # noqa: TID252
+from mtls_run import cache
+from mtls_run.files import read_file, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path

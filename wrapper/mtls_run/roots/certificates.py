@@ -7,7 +7,7 @@ import binascii
 import re
 from typing import TYPE_CHECKING
 
-from ..errors import IdentityError, RootsError  # noqa: TID252
+from mtls_run.errors import IdentityError, RootsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +24,7 @@ def read_added(data: bytes, name: str, said: str) -> list[bytes]:
     0.12 trusts nothing at all where it cannot read one. Raises RootsError for a file that holds no
     certificate, or something that is none; `said` is where the profile names it.
     """
-    from ..identity import chain, formats  # noqa: PLC0415, TID252 - cryptography is not always needed
+    from mtls_run.identity import chain, formats  # noqa: PLC0415 - cryptography is not always needed
 
     try:
         blocks = formats.split(data, name).items
@@ -52,7 +52,9 @@ def read_store(data: bytes, name: str) -> list[bytes]:
         except (binascii.Error, ValueError):
             continue
     if not found:
-        raise RootsError(f"{name} has no certificates", hint="it has to be a file of PEM certificates")
+        raise RootsError(
+            f"{name} has no certificates", hint="it has to be a file of PEM certificates"
+        )
     return found
 
 

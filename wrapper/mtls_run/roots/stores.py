@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import RootsError  # noqa: TID252
-from ..files import read_file  # noqa: TID252
+from mtls_run.errors import RootsError
+from mtls_run.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

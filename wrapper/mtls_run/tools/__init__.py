@@ -5,7 +5,8 @@ To add one: write a module with the functions of `call.Adapter` and put it into 
 
 from __future__ import annotations
 
-from ..errors import UsageError  # noqa: TID252 - the package is one house
+from mtls_run.errors import UsageError
+
 from . import command, pip, uv
 from .python import is_interpreter, program_name
 

@@ -2,52 +2,48 @@
 
 from __future__ import annotations
 
-from ..record import Record  # noqa: TID252 - the package is one house
+from mtls_run.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from ..identity import KeyKind
-    from ..trust import Trust
+    from mtls_run.identity import KeyKind
+    from mtls_run.trust import Trust
 
     Version = tuple[int, ...]
 
     class Adapter(Protocol):
         """All that mtls-run knows of one tool. A new tool is one new module with these."""
 
-        @staticmethod
-        def recognise(words: Sequence[str]) -> ToolCall | None:
+        def recognise(self, words: Sequence[str]) -> ToolCall | None:
             """Return the call that `words` make of this tool, or None where they call another."""
 
-        @staticmethod
-        def skip_reason(call: ToolCall, environ: Mapping[str, str]) -> str | None:
+        def skip_reason(self, call: ToolCall, environ: Mapping[str, str]) -> str | None:
             """Return why this call needs no identity and no roots, or None where it may."""
 
-        @staticmethod
-        def claims(call: ToolCall) -> Claims:
+        def claims(self, call: ToolCall) -> Claims:
             """Return what the user's own arguments say of trust and identity."""
 
-        @staticmethod
-        def parse_version(output: str) -> Version | None:
+        def parse_version(self, output: str) -> Version | None:
             """Return the version that the tool's answer to `--version` names."""
 
-        @staticmethod
-        def version_matters(trust: Trust) -> bool:
+        def version_matters(self, trust: Trust) -> bool:
             """Tell whether the version has to be asked for to hand `trust` on."""
 
-        @staticmethod
-        def check(version: Version | None, trust: Trust, key: KeyKind | None) -> None:
+        def check(self, version: Version | None, trust: Trust, key: KeyKind | None) -> None:
             """Raise ToolError where this version of the tool cannot use what it would be handed."""
 
-        @staticmethod
-        def flags(version: Version | None, trust: Trust, claims: Claims) -> tuple[str, ...]:
+        def flags(self, version: Version | None, trust: Trust, claims: Claims) -> tuple[str, ...]:
             """Return the arguments to stand before the tool's own subcommand."""
 
-        @staticmethod
         def variables(
-            version: Version | None, trust: Trust, claims: Claims, environ: Mapping[str, str]
+            self,
+            version: Version | None,
+            trust: Trust,
+            claims: Claims,
+            environ: Mapping[str, str],
         ) -> Mapping[str, str | None]:
             """Return the variables that this tool needs otherwise than all others; None unsets."""
 

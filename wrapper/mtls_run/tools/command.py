@@ -8,8 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..identity import KeyKind
-    from ..trust import Trust
+    from mtls_run.identity import KeyKind
+    from mtls_run.trust import Trust
+
     from .call import Version
 
 KIND = "command"

@@ -9,8 +9,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..identity import KeyKind
-    from ..trust import Trust
+    from mtls_run.identity import KeyKind
+    from mtls_run.trust import Trust
+
     from .call import Version
 
 KIND = "pip"
@@ -95,7 +96,7 @@ def _options(words: Sequence[str]) -> Sequence[str]:
 
 
 def _asks_for_outdated(words: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Tell whether `pip list` compares with the index: -o, -u, and any short form optparse takes."""
+    """Tell whether `pip list` compares with the index: -o, -u, or a prefix of the long names."""
     if environ.get("PIP_OUTDATED") or environ.get("PIP_UPTODATE"):
         return True
     for word in _options(words):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..errors import ToolError  # noqa: TID252 - the package is one house
+from mtls_run.errors import ToolError
+
 from .call import NO_CLAIMS, Claims, ToolCall
 from .python import program_name, split_module
 
@@ -10,8 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..identity import KeyKind
-    from ..trust import Trust
+    from mtls_run.identity import KeyKind
+    from mtls_run.trust import Trust
+
     from .call import Version
 
 KIND = "uv"
