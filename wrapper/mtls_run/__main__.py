@@ -111,20 +111,19 @@ def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
             Voice(verbose=True).detail(f"runs the tool unchanged: {reason}")
         return launch.become(path, argv, environ)
 
-    from pathlib import Path  # noqa: PLC0415
-
-    from . import explain, plan, road  # noqa: PLC0415
+    from . import explain, files, plan, road  # noqa: PLC0415
     from .messages import Voice  # noqa: PLC0415
 
     target = plan.Target(call, path, adapter)
     if options.explain:
         listening = explain.Listening()
-        start = road.Start(options, target, environ, Path.cwd(), listening)
+        start = road.Start(options, target, environ, files.current_directory(), listening)
         print(explain.show(start, listening, reason=reason))  # noqa: T201 - the answer
         sys.stdout.flush()
         return 0
     voice = Voice(quiet=options.quiet, verbose=options.verbose)
-    return road.travel(road.Start(options, target, environ, Path.cwd(), voice))
+    start = road.Start(options, target, environ, files.current_directory(), voice)
+    return road.travel(start)
 
 
 if __name__ == "__main__":

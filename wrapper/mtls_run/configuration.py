@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import document, profile, schema
 from .errors import ConfigurationError
+from .files import current_directory
 from .origin import DEFAULT, Origin, Setting
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def user_file(environ: Mapping[str, str]) -> Setting[Path]:
     named = environ.get("MTLS_RUN_CONFIG")
     if named:
         origin = Origin("MTLS_RUN_CONFIG")
-        place = schema.Place("MTLS_RUN_CONFIG", origin, Path.cwd())
+        place = schema.Place("MTLS_RUN_CONFIG", origin, current_directory())
         return Setting(schema.read_path(named, place), origin)
     import platformdirs  # noqa: PLC0415 - not needed where the variable names the file
 

@@ -8,6 +8,19 @@ import stat
 import tempfile
 from pathlib import Path
 
+from .errors import MtlsRunError
+
+
+def current_directory() -> Path:
+    """Return the current directory; raises MtlsRunError where it was removed under us."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise MtlsRunError(
+            f"the current directory cannot be told: {error.strerror}",
+            hint="cd to one that is there",
+        ) from None
+
 
 def read_file(path: Path, largest: int) -> bytes | None:
     """Return the bytes of the regular file at `path`, or None where there are more than `largest`.

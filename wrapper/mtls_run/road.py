@@ -22,7 +22,6 @@ from . import (
 )
 from .errors import HandoffError, RootsError
 from .identity import checks
-from .passphrase import opening
 from .passphrase.sources import FromVariable, describe
 from .roots import bundles
 from .trust import Trust
@@ -183,6 +182,8 @@ def _open(resolved: Resolved) -> Opened:
     now = checks.utc_now()
     opened = without_passphrase(resolved)
     if opened is None:
+        from .passphrase import opening  # noqa: PLC0415 - not for an identity that is not locked
+
         source = describe(profile.passphrase.value, profile.account)
         start.voice.detail(f"unlocks {material.where}, passphrase: {source}")
         found = opening.unlock(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +15,7 @@ from mtls_run.errors import (
     PassphraseError,
     WrongPassphraseError,
 )
+from mtls_run.files import current_directory
 from mtls_run.identity import checks
 from mtls_run.passphrase import keyring_store, opening
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt, describe
@@ -120,7 +120,7 @@ def _profile(context: Context, name: str | None) -> tuple[Profile, Material]:
 def _chosen(context: Context, name: str | None) -> Profile:
     configured = configuration.load(context.environ)
     flag = name or context.options.profile
-    situation = selection.Situation(flag, context.environ, Path.cwd(), configured)
+    situation = selection.Situation(flag, context.environ, current_directory(), configured)
     profile = selection.select(situation).profile
     if profile is None:
         raise ConfigurationError(

@@ -39,6 +39,7 @@ ADMITTED = {
     "win32": ("keyring.backends.Windows.WinVaultKeyring",),
 }.get(sys.platform, _LINUX)
 CHAINER = "keyring.backends.chainer.ChainerBackend"
+UNLOCK = "start the keyring, or unlock it (log in to the desktop, or answer its dialog)"
 # Why a backend that people meet is refused; any other is refused as unknown.
 _REFUSED = {
     "keyring.backends.null.Keyring": "keeps nothing",
@@ -102,7 +103,7 @@ def find(environ: Mapping[str, str], voice: Voice) -> Store:
             reasons.append(error.fact)
         else:
             return Store(name, backend, voice)
-    raise KeyringUnusableError(_nothing_usable(reasons, configured))
+    raise KeyringUnusableError(_nothing_usable(reasons, configured), hint=UNLOCK)
 
 
 def _why_refused(name: str) -> str:
@@ -187,9 +188,10 @@ def _patiently(ask: Callable[[], T], name: str, voice: Voice) -> T:
         voice.notice(f"waiting for {name}, which may be asking for its password in a dialog")
         worker.join(PATIENCE - ANNOUNCED_AFTER)
     if failures:
-        raise KeyringUnusableError(_failed(name, failures[0])) from None
+        raise KeyringUnusableError(_failed(name, failures[0]), hint=UNLOCK) from None
     if not answers:
-        raise KeyringUnusableError(f"{name} did not answer within {PATIENCE:.0f} s")
+        fact = f"{name} did not answer within {PATIENCE:.0f} s"
+        raise KeyringUnusableError(fact, hint=UNLOCK)
     return answers[0]
 
 
@@ -197,4 +199,4 @@ def _failed(name: str, error: Exception) -> str:
     if type(error).__name__ in ("KeyringLocked", "LockedException"):
         return f"{name} is locked, and was not unlocked"
     words = str(error).splitlines()
-    return f"{name}: {words[0] if words else type(error).__name__}"
+    return f"{name}: {words[0].rstrip('.') if words else type(error).__name__}"

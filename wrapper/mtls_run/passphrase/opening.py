@@ -73,7 +73,7 @@ def _with_keyring(
         if not terminal.available():
             raise PassphraseError(
                 f"{error.fact}; and there is no terminal to ask at",
-                hint=f"{error.hint or 'start or unlock it'}, then: {set_command(profile)}; "
+                hint=f"{error.hint}; then: {set_command(profile)}; "
                 'for a machine without a keyring: passphrase = { file = "…" } or { env = "…" }',
             ) from None
         voice.notice(f"{error.fact}; the passphrase will not be kept")
