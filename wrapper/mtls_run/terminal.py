@@ -54,6 +54,9 @@ def ask_secret(question: str) -> Secret:
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
             typed = getpass.getpass(f"mtls-run: {printable(question)}: ")
+        except KeyboardInterrupt:
+            tell("", start="")  # the cursor stands behind the question
+            raise
         except (EOFError, getpass.GetPassWarning):
             raise PassphraseError("no passphrase was given at the terminal") from None
     return Secret(typed.encode("utf-8", "surrogateescape"))

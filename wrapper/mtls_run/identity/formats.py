@@ -51,6 +51,13 @@ class Blocks:
 
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
+# The one way of writing a block that every reader reads. uv passes over what deviates and goes on
+# without it; OpenSSL ends (uv 0.9.30, 0.13.9; OpenSSL 3.0: indented lines, a boundary that shares
+# its line, blank lines and headers in the body). Whatever deviates is converted.
+_CANONICAL = re.compile(
+    rb"^-----BEGIN ([A-Z0-9 #]+)-----\r?\n(?:[A-Za-z0-9+/=]+\r?\n)+-----END \1-----\r?$",
+    re.MULTILINE,
+)
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----")
 _CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 _KEYS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
@@ -103,8 +110,12 @@ def _split_pem(text: bytes, name: str, *, untouched: bool) -> Blocks:
     for number, match in enumerate(found, start=1):
         where = name if len(found) == 1 else f"{name}, block {number}"
         blocks.append(_from_pem(match.group(1).decode("ascii"), match.group(2), where))
-    plain = untouched and all(
-        block.label in _PLAIN_LABELS and block.kind is not Kind.LOCKED_KEY for block in blocks
+    plain = (
+        untouched
+        and len(_CANONICAL.findall(text)) == len(blocks)
+        and all(
+            block.label in _PLAIN_LABELS and block.kind is not Kind.LOCKED_KEY for block in blocks
+        )
     )
     return Blocks(tuple(block for block in blocks if block.kind is not Kind.OTHER), plain)
 
