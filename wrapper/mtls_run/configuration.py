@@ -115,10 +115,16 @@ def _read_layer(source: Document) -> _Layer:
     return _Layer(top, profiles, directories)
 
 
-def read_profile(source: Document, table: object, keys: tuple[str | int, ...]) -> Said:
-    """Return what the profile's table under `keys` of `source` says, each value checked."""
+def read_profile(
+    source: Document, table: object, keys: tuple[str | int, ...], *, also: tuple[str, ...] = ()
+) -> Said:
+    """Return what the profile's table under `keys` of `source` says, each value checked.
+
+    `also` has further keys that a table in this place may have, for the spelling that is suggested.
+    """
     place = schema.Place(".".join(map(str, keys)), source.origin(*keys), source.path.parent)
-    said = _read_keys(source, schema.read_table(table, place), schema.PROFILE_KEYS, keys)
+    values = schema.read_table(table, place)
+    said = _read_keys(source, values, schema.PROFILE_KEYS, keys, also)
     if "cert" in said:
         if "ca-cert" in said:
             raise ConfigurationError(
@@ -134,13 +140,14 @@ def _read_keys(
     table: Mapping[str, Any],
     known: Mapping[str, schema.Reader],
     keys: tuple[str | int, ...],
+    also: tuple[str, ...] = (),
 ) -> Said:
     said: Said = {}
     for key, value in table.items():
         origin = source.origin(*keys, key)
         if key not in known:
             where = f" in [{'.'.join(map(str, keys))}]" if keys else ""
-            raise schema.unknown(f"key{where}", key, known, origin)
+            raise schema.unknown(f"key{where}", key, (*known, *also), origin)
         place = schema.Place(key, origin, source.path.parent)
         said[key] = Setting(known[key](value, place), origin)
     return said

@@ -65,7 +65,7 @@ def _origins(resolved: Resolved) -> dict[str, str]:
         if setting is not None and setting.origin is not DEFAULT
     }
     for other in resolved.selection.won_over:
-        origins[f"rather than profile {other.value}"] = str(other.origin)
+        origins[f"rather than {other}"] = str(other.origin)
     return origins
 
 

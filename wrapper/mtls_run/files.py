@@ -7,6 +7,10 @@ import os
 import stat
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 from .errors import MtlsRunError
 
@@ -22,19 +26,24 @@ def current_directory() -> Path:
         ) from None
 
 
-def read_file(path: Path, largest: int) -> bytes | None:
+def read_file(
+    path: Path, largest: int, *, seen: Callable[[os.stat_result], object] | None = None
+) -> bytes | None:
     """Return the bytes of the regular file at `path`, or None where there are more than `largest`.
 
-    Opened without waiting, so that a FIFO in a file's place is an error and not a hang. Raises
-    OSError, whose `strerror` says why.
+    Opened without waiting, so that a FIFO in a file's place is an error and not a hang. `seen` is
+    given the status of the very file that was read. Raises OSError, whose `strerror` says why.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except ValueError as error:  # a NUL in the path
         raise OSError(errno.EINVAL, str(error)) from None
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
+        if seen is not None:
+            seen(found)
         content = file.read(largest + 1)
     return None if len(content) > largest else content
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from .errors import UsageError
 from .record import Record
 
-SUBCOMMANDS = ("demo", "passphrase")
+SUBCOMMANDS = ("allow", "demo", "deny", "passphrase")
 # Names that the contract keeps for subcommands which this version does not have yet.
-RESERVED = ("allow", "deny", "doctor", "forget", "init", "profile", "shims")
+RESERVED = ("doctor", "forget", "init", "profile", "shims")
 HANDOFFS = ("memfd", "supervise")
 _ON_OFF = {"": False, "0": False, "1": True}
 

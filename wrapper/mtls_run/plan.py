@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import variables
@@ -13,6 +14,7 @@ from .passphrase.sources import FromVariable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .pip_settings import PipSettings
     from .profile import Profile
     from .tools.call import Adapter, ToolCall, Version
     from .trust import Trust
@@ -26,6 +28,22 @@ class Target:
     path: str
     adapter: Adapter
     version: Version | None = None
+
+    def pip_settings(self, environ: Mapping[str, str]) -> PipSettings:
+        """Return pip's own settings as they count for this call.
+
+        A virtual environment's file counts for its own pip alone: what a repository brings in
+        `.venv/pip.conf` is nothing to uv.
+        """
+        from . import pip_settings  # noqa: PLC0415 - only where no profile applies
+
+        environment = Path(self.path).parent.parent
+        is_own = self.call.kind == "pip" and (environment / "pyvenv.cfg").is_file()
+        return pip_settings.read(
+            environ,
+            command=self.adapter.pip_command(self.call),
+            prefix=environment if is_own else None,
+        )
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ class Profile:
     """The identity and roots to use; every value with its origin.
 
     `name` is None for a profile that no user file names; `origin` is why it applies here.
+    `pinned` has the SHA-256 that files named by a project file have to have. `yields` says that
+    what is set for uv already wins over it, as it does over pip's own settings.
     """
 
     name: str | None
@@ -33,11 +35,22 @@ class Profile:
     roots: Setting[str] = field(default=Setting("system", DEFAULT))
     passphrase: Setting[PassphraseSource] = KEYRING
     remember: Setting[int] | None = None
+    pinned: Mapping[str, str] = field(default_factory=dict)
+    yields: bool = False
+
+    def verify(self, path: Path, content: bytes) -> None:
+        """Raise ConfigurationError where a file that an approval pins has other bytes now."""
+        if self.pinned:
+            from . import approval  # noqa: PLC0415 - only a project's own profile is pinned
+
+            approval.verify(self.pinned, path, content)
 
     @property
     def label(self) -> str:
         """Return the profile as it is named in messages."""
-        return f"profile {self.name}" if self.name else "the profile of this directory"
+        if self.name:
+            return f"profile {self.name}"
+        return "the profile of pip's settings" if self.yields else "the profile of this directory"
 
     @property
     def account(self) -> str:
@@ -89,7 +102,14 @@ def resolve(name: str, tables: Mapping[str, Said]) -> Said:
     return said
 
 
-def build(name: str | None, said: Said, origin: Origin) -> Profile:
+def build(
+    name: str | None,
+    said: Said,
+    origin: Origin,
+    *,
+    pinned: Mapping[str, str] | None = None,
+    yields: bool = False,
+) -> Profile:
     """Return the profile of these values; `origin` says why it applies.
 
     Raises ConfigurationError where the values do not fit each other.
@@ -109,4 +129,6 @@ def build(name: str | None, said: Said, origin: Origin) -> Profile:
         roots=said.get("roots", Setting("system", DEFAULT)),
         passphrase=said.get("passphrase", KEYRING),
         remember=said.get("remember"),
+        pinned=pinned or {},
+        yields=yields,
     )

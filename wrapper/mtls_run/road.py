@@ -122,14 +122,21 @@ def resolve(start: Start) -> Resolved | None:
     voice, environ = start.voice, start.environ
     configured = configuration.load(environ)
     chosen = selection.select(
-        selection.Situation(start.options.profile, environ, start.directory, configured)
+        selection.Situation(
+            start.options.profile,
+            environ,
+            start.directory,
+            configured,
+            voice,
+            pip=None,
+        )
     )
     profile = chosen.profile
     if profile is None:
         return None
     voice.detail(f"{profile.label}, by {profile.origin}")
     for other in chosen.won_over:
-        voice.detail(f"  rather than profile {other.value}, by {other.origin}")
+        voice.detail(f"  rather than {other}, by {other.origin}")
     if profile.remember is not None and profile.remember.value:
         voice.notice(
             f"{profile.remember.origin}: `remember` is not in this version; nothing is kept"

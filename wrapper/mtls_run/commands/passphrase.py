@@ -120,7 +120,13 @@ def _profile(context: Context, name: str | None) -> tuple[Profile, Material]:
 def _chosen(context: Context, name: str | None) -> Profile:
     configured = configuration.load(context.environ)
     flag = name or context.options.profile
-    situation = selection.Situation(flag, context.environ, current_directory(), configured)
+    situation = selection.Situation(
+        flag,
+        context.environ,
+        current_directory(),
+        configured,
+        context.voice,
+    )
     profile = selection.select(situation).profile
     if profile is None:
         raise ConfigurationError(

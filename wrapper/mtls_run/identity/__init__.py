@@ -149,6 +149,8 @@ def gather(profile: Profile) -> Material | None:
     if profile.client_key is not None and profile.client_key.value != profile.client_cert.value:
         settings.append(("client-key", profile.client_key))
     contents = [(setting.value, _read(name, setting)) for name, setting in settings]
+    for path, data in contents:
+        profile.verify(path, data)
     return parse(contents)
 
 

@@ -15,8 +15,12 @@ from mtls_run.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Callable
 
     from .sources import FromCommand, FromFile, FromVariable
+
+    Verify = Callable[[Path, bytes], None]
 
 LARGEST = 4096
 PATIENCE = 120.0  # a person may have to touch a key first
@@ -34,12 +38,16 @@ def from_variable(source: FromVariable, environ: Mapping[str, str], said: str) -
     return Secret(os.fsencode(value))
 
 
-def from_file(source: FromFile, said: str) -> Secret:
-    """Return what the file holds, without the newline that ends it; refuse one others can read."""
+def from_file(source: FromFile, said: str, verify: Verify) -> Secret:
+    """Return what the file holds, without the newline that ends it; refuse one others can read.
+
+    `verify` is given the path and the bytes, before these are believed.
+    """
     path = source.path
+    found: list[os.stat_result] = []
     try:
-        readers = _other_readers(os.stat(path), path)  # noqa: PTH116 - the result is a parameter
-        content = read_file(path, LARGEST)
+        content = read_file(path, LARGEST, seen=found.append)
+        readers = _other_readers(found[0], path)
     except OSError as error:
         raise PassphraseError(
             f"cannot read the passphrase file {path}, named at {said}: {error.strerror or error}"
@@ -51,6 +59,7 @@ def from_file(source: FromFile, said: str) -> Secret:
         )
     if content is None:
         raise PassphraseError(f"the passphrase file {path} is larger than {LARGEST} bytes")
+    verify(path, content)
     return _one_line(content, f"the passphrase file {path}, named at {said},")
 
 

@@ -53,7 +53,7 @@ def fetch_elsewhere(profile: Profile, environ: Mapping[str, str]) -> Secret:
     if isinstance(source, FromCommand):
         return fetch.from_command(source, said)
     if isinstance(source, FromFile):
-        return fetch.from_file(source, said)
+        return fetch.from_file(source, said, profile.verify)
     assert isinstance(source, FromVariable)  # noqa: S101 - the other sources were taken before
     return fetch.from_variable(source, environ, said)
 

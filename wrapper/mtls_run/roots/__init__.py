@@ -50,6 +50,7 @@ def resolve(profile: Profile, environ: Mapping[str, str]) -> Roots:
     if profile.ca_cert:
         for path in added:
             data = stores.read_bundle(path, f"`ca-cert` at {profile.ca_cert.origin}")
+            profile.verify(path, data)
             found += certificates.read_added(data, str(path), str(profile.ca_cert.origin))
     if not found:
         raise RootsError(

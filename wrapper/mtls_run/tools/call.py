@@ -23,6 +23,9 @@ if TYPE_CHECKING:
         def skip_reason(self, call: ToolCall, environ: Mapping[str, str]) -> str | None:
             """Return why this call needs no identity and no roots, or None where it may."""
 
+        def pip_command(self, call: ToolCall) -> str | None:
+            """Return the command whose section of pip's settings counts for this call, or None."""
+
         def claims(self, call: ToolCall) -> Claims:
             """Return what the user's own arguments say of trust and identity."""
 

@@ -26,6 +26,11 @@ def skip_reason(call: ToolCall, environ: Mapping[str, str]) -> str | None:  # no
     return None
 
 
+def pip_command(call: ToolCall) -> str | None:  # noqa: ARG001
+    """Return None: only what counts for every command counts."""
+    return None
+
+
 def claims(call: ToolCall) -> Claims:  # noqa: ARG001
     """Return nothing: its arguments are its own."""
     return NO_CLAIMS

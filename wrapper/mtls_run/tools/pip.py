@@ -83,11 +83,18 @@ def _split(arguments: Sequence[str]) -> tuple[Sequence[str], str | None, Sequenc
     """Return the general options, the subcommand or None, and the subcommand's own words."""
     index = 0
     while index < len(arguments) and arguments[index].startswith("-"):
-        index += 2 if arguments[index] in _WITH_VALUE else 1
+        index += 2 if _takes_next(arguments[index]) else 1
     if index >= len(arguments):
         shown = any(word in ("-V", "--version") for word in arguments)
         return arguments, "help" if shown else None, ()
     return arguments[:index], arguments[index], arguments[index + 1 :]
+
+
+def _takes_next(word: str) -> bool:
+    """Tell whether the next word is this option's value."""
+    if "=" in word or not word.startswith("--"):
+        return False
+    return any(_abbreviates(word, option, 4) for option in _WITH_VALUE)
 
 
 def _options(words: Sequence[str]) -> Sequence[str]:
@@ -114,12 +121,17 @@ def _abbreviates(word: str, option: str, shortest: int) -> bool:
     return len(name) >= shortest and option.startswith(name)
 
 
+def pip_command(call: ToolCall) -> str | None:
+    """Return pip's subcommand."""
+    return _split(call.arguments)[1]
+
+
 def claims(call: ToolCall) -> Claims:
     """Return the --cert and --client-cert among pip's own arguments; the last of each counts."""
     found: dict[str, str | None] = {"--cert": None, "--client-cert": None}
     words = _options(call.arguments)
     for index, word in enumerate(words):
-        for option, shortest in (("--cert", 5), ("--client-cert", 4)):
+        for option, shortest in (("--cert", 4), ("--client-cert", 4)):
             if word.startswith("--") and _abbreviates(word, option, shortest):
                 _, equals, value = word.partition("=")
                 following = words[index + 1] if index + 1 < len(words) else ""

@@ -143,6 +143,17 @@ def _offline(name: str, after: Sequence[str], environ: Mapping[str, str]) -> str
     return None
 
 
+def is_pip(call: ToolCall) -> bool:
+    """Tell whether this is `uv pip …`, uv's stand-in for pip."""
+    return _split(call.arguments)[1] == "pip"
+
+
+def pip_command(call: ToolCall) -> str | None:
+    """Return "install" for `uv pip install`, the one that pip's [install] speaks of."""
+    _, command, after = _split(call.arguments)
+    return "install" if command == "pip" and _split(after)[1] == "install" else None
+
+
 def claims(call: ToolCall) -> Claims:  # noqa: ARG001 - part of the protocol
     """Return nothing: `uv pip --cert` beats the variables by itself (0.12.0 on)."""
     return NO_CLAIMS

@@ -1,0 +1,193 @@
+"""The project file: `.mtls-run.toml`, or `[tool.mtls-run]` in pyproject.toml, nearest upward.
+
+What it says is read here and believed nowhere: see `approval`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import configuration, document, ownership, schema
+from .errors import ConfigurationError
+from .files import read_file
+from .origin import Setting
+from .passphrase.sources import FromCommand, FromFile, FromVariable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .document import Document
+    from .messages import Voice
+    from .profile import Said
+
+OWN, SHARED = ".mtls-run.toml", "pyproject.toml"
+_TABLE = ("tool", "mtls-run")
+
+
+@dataclass(frozen=True)
+class ProjectFile:
+    """What a directory's project file says: the name of a profile, or a profile of its own.
+
+    `says` is the SHA-256 of what is to be trusted: all of `.mtls-run.toml`, of pyproject.toml the
+    table alone, so that adding a dependency asks nothing.
+    """
+
+    path: Path
+    document: Document
+    says: str
+    names: Setting[str] | None
+    said: Said
+
+    @property
+    def directory(self) -> Path:
+        """Return the directory that the file speaks for."""
+        return self.path.parent
+
+    def named_files(self) -> tuple[Path, ...]:
+        """Return the files below the project that its own profile names."""
+        found: list[Path] = []
+        for setting in self.said.values():
+            value = setting.value
+            if isinstance(value, FromFile):
+                found.append(value.path)
+            elif isinstance(value, Path):
+                found.append(value)
+            elif isinstance(value, tuple):
+                found += [item for item in value if isinstance(item, Path)]
+        return tuple(path for path in dict.fromkeys(found) if self._is_below(path))
+
+    def _is_below(self, path: Path) -> bool:
+        top = os.path.realpath(self.directory)
+        return any(
+            os.path.commonpath([top, there]) == top
+            for there in (os.path.realpath(path), os.path.normpath(path))
+        )
+
+
+def find(start: Path, environ: Mapping[str, str], voice: Voice) -> ProjectFile | None:
+    """Return the project file that speaks for the directory `start`, or None.
+
+    Raises ConfigurationError, with its origin, for one that is not as it should be.
+    """
+    for directory in _upward(Path(os.path.realpath(start)), voice, environ):
+        own = _read(directory / OWN, environ)
+        shared = _read_shared(directory / SHARED, environ)
+        if own is not None:
+            if shared is not None:
+                voice.notice(f"{own.path} counts; the table in {shared.path} does not")
+            return _parsed(own, own.tables, (), hashlib.sha256(own.content).hexdigest())
+        if shared is not None:
+            table = shared.tables["tool"]["mtls-run"]
+            canonical = json.dumps(table, sort_keys=True, default=str).encode()
+            return _parsed(shared, table, _TABLE, hashlib.sha256(canonical).hexdigest())
+    return None
+
+
+def _upward(start: Path, voice: Voice, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the directories to look in, nearest first.
+
+    Ends at the home directory where it started there or below. A directory that anyone can write
+    is passed over, and so is one that is somebody else's (git CVE-2022-24765).
+    """
+    home = Path(os.path.realpath(Path("~").expanduser())) if environ.get("HOME") else None
+    for directory in (start, *start.parents):
+        try:
+            found = directory.stat()
+        except OSError:
+            continue
+        if os.name != "posix" or not found.st_mode & stat.S_IWOTH:
+            if ownership.is_accepted(found, environ):
+                yield directory
+            elif any((directory / name).exists() for name in (OWN, SHARED)):
+                owner = ownership.owner_name(found)
+                voice.detail(f"{directory} is passed over: it belongs to {owner}")
+        if directory == home:
+            return
+
+
+def _read(path: Path, environ: Mapping[str, str]) -> Document | None:
+    content = _read_bytes(path, environ)
+    return None if content is None else document.parse(path, content, what="project file")
+
+
+def _read_shared(path: Path, environ: Mapping[str, str]) -> Document | None:
+    """Return pyproject.toml where it has our table; without one it is somebody else's matter."""
+    try:
+        content = read_file(path, document.LARGEST)
+    except OSError:
+        return None
+    if content is None or b"mtls-run" not in content:
+        return None
+    content = _read_bytes(path, environ)
+    if content is None:
+        return None
+    found = document.parse(path, content, what="project file")
+    tool = found.tables.get("tool")
+    return found if isinstance(tool, dict) and "mtls-run" in tool else None
+
+
+def _read_bytes(path: Path, environ: Mapping[str, str]) -> bytes | None:
+    """Return the file's bytes, or None where there is no such file; refuse what others write."""
+    found: list[os.stat_result] = []
+    try:
+        content = read_file(path, document.LARGEST, seen=found.append)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read the project file {path}: {error.strerror or error}",
+            hint="remove it, or choose a profile yourself: --profile NAME",
+        ) from None
+    if not ownership.is_accepted(found[0], environ):
+        raise ConfigurationError(
+            f"the project file {path} belongs to {ownership.owner_name(found[0])}",
+            hint="make it yours, or choose a profile yourself: --profile NAME",
+        )
+    writers = ownership.other_writers(found[0])
+    if writers:
+        raise ConfigurationError(
+            f"{writers} can write the project file {path}", hint=f"chmod go-w {path}"
+        )
+    if content is None:
+        raise ConfigurationError(
+            f"the project file {path} is larger than {document.LARGEST // 1024 // 1024} MiB"
+        )
+    return content
+
+
+def _parsed(source: Document, table: object, keys: tuple[str, ...], says: str) -> ProjectFile:
+    place = schema.Place(".".join(keys) or OWN, source.origin(*keys), source.path.parent)
+    values: dict[str, Any] = dict(schema.read_table(table, place))
+    names: Setting[str] | None = None
+    said: Said = {}
+    if "profile" in values:
+        origin = source.origin(*keys, "profile")
+        if len(values) > 1:
+            other = next(key for key in values if key != "profile")
+            raise ConfigurationError(
+                f"{origin}: the project file names a profile, and holds `{other}` of one as well",
+                hint="keep `profile`, or the keys of a profile of its own",
+            )
+        inner = schema.Place("profile", origin, source.path.parent)
+        names = Setting(schema.read_name(values["profile"], inner), origin)
+    else:
+        said = configuration.read_profile(source, values, keys, also=("profile",))
+        _refuse_programs(said)
+    return ProjectFile(source.path, source, says, names, said)
+
+
+def _refuse_programs(said: Said) -> None:
+    setting = said.get("passphrase")
+    if setting is None or not isinstance(setting.value, (FromCommand, FromVariable)):
+        return
+    kind = "command" if isinstance(setting.value, FromCommand) else "variable"
+    raise ConfigurationError(
+        f"{setting.origin}: a project file may not name a {kind} for the passphrase",
+        hint="write the profile into your own configuration, and name it here: profile = …",
+    )
