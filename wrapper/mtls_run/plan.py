@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import variables
-from .active import VARIABLE as ACTIVE
 from .passphrase.sources import FromVariable
 
 if TYPE_CHECKING:
@@ -69,22 +68,25 @@ def prepare(
     target: Target,
     profile: Profile,
     trust: Trust,
-    active: str | None,
+    added: Mapping[str, str | None],
     environ: Mapping[str, str],
 ) -> LaunchPlan:
-    """Return the plan that hands `trust` to the tool; `active` is for a nested mtls-run.
+    """Return the plan that hands `trust` to the tool; `added` has further variables.
 
     The user's arguments stay as they are and in order; what is added stands before them.
     """
     call, adapter = target.call, target.adapter
     claims = adapter.claims(call)
     changes = variables.for_all(trust, environ)
+    if profile.yields:
+        for name in variables.set_for_uv(environ):
+            changes.pop(name, None)
     if claims.client_cert is not None:
         # The user's own identity is the one of this run, for whatever the tool starts as well.
         own = os.path.abspath(claims.client_cert)  # noqa: PTH100 - `..` is the user's to mean
         changes.update(PIP_CLIENT_CERT=own, SSL_CLIENT_CERT=own)
     changes.update(adapter.variables(target.version, trust, claims, environ))
-    changes[ACTIVE] = active
+    changes.update(added)
     source = profile.passphrase.value
     if isinstance(source, FromVariable):
         changes[source.name] = None

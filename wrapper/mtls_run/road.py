@@ -24,6 +24,7 @@ from .errors import HandoffError, RootsError
 from .identity import checks
 from .passphrase.sources import FromVariable, describe
 from .roots import bundles
+from .tools import uv
 from .trust import Trust
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Resolved:
     expiry_notice_days: int
     material: Material | None
     roots: Roots
+    indexes: Mapping[str, str]
 
     def trust(self, identity_path: str | None, bundle: str | None) -> Trust:
         """Return what the tool is handed at these paths."""
@@ -74,7 +76,8 @@ class Resolved:
         record = None
         if checked is not None and self.material is not None and trust.identity is not None:
             record = active.record(self.profile, self.material, checked, trust.identity)
-        return plan.prepare(self.target, self.profile, trust, record, self.start.environ)
+        added = {**self.indexes, active.VARIABLE: record}
+        return plan.prepare(self.target, self.profile, trust, added, self.start.environ)
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,9 @@ def resolve(start: Start) -> Resolved | None:
         )
     target = start.target
     claims = target.adapter.claims(target.call)
-    material = None if claims.client_cert is not None else identity.gather(profile)
+    material = None
+    if claims.client_cert is None and not _set_already(profile, target, environ):
+        material = identity.gather(profile)
     if material is not None:
         material.check_early(checks.utc_now())
     trusted = roots.resolve(profile, environ)
@@ -155,8 +160,33 @@ def resolve(start: Start) -> Resolved | None:
         expiry_notice_days=configured.expiry_notice_days.value,
         material=material,
         roots=trusted,
+        indexes=_indexes(start, chosen),
     )
     return replace(resolved, target=_with_version(resolved))
+
+
+def _set_already(profile: Profile, target: Target, environ: Mapping[str, str]) -> bool:
+    """Tell whether an identity is set for uv already, over one that pip's settings name."""
+    return profile.yields and target.call.kind == "uv" and bool(environ.get("SSL_CLIENT_CERT"))
+
+
+def _indexes(start: Start, chosen: Selection) -> Mapping[str, str]:
+    """Return the variables that hand pip's own indexes to `uv pip`, and to nothing else of uv.
+
+    `uv lock`, `sync` and `add` would write an index that was handed over into uv.lock.
+    """
+    call = start.target.call
+    if chosen.winner is None or chosen.winner.pip is None or call.kind != uv.KIND:
+        return {}
+    if not uv.is_pip(call):
+        return {}
+    from . import uv_indexes  # noqa: PLC0415 - only beside pip's settings
+
+    named = uv_indexes.named_for_uv(call.arguments, start.environ, start.directory)
+    if named is not None:
+        start.voice.detail(f"indexes: as {named} has them for uv")
+        return {}
+    return uv_indexes.variables(chosen.winner.pip)
 
 
 def _with_version(resolved: Resolved) -> Target:

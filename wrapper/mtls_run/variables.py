@@ -38,6 +38,13 @@ def for_all(trust: Trust, environ: Mapping[str, str]) -> dict[str, str | None]:
     return changes
 
 
+def set_for_uv(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the variables to leave as they are where what is set for uv already wins."""
+    roots = ("SSL_CERT_FILE", "SSL_CERT_DIR", *_NATIVE)
+    kept = roots if any(environ.get(name) for name in roots) else ()
+    return (*kept, "SSL_CLIENT_CERT") if environ.get("SSL_CLIENT_CERT") else kept
+
+
 def apply(environ: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[str, str]:
     """Return the environment with the changes made: every contradiction goes, then all is set."""
     result = {name: value for name, value in environ.items() if name not in changes}

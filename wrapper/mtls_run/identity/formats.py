@@ -138,6 +138,11 @@ def _from_pem(label: str, body: bytes, where: str) -> Block:
             [b"-----BEGIN " + name + b"-----", *lines, b"-----END " + name + b"-----"]
         )
         return Block(Kind.LOCKED_KEY, label, whole + b"\n", is_pem=True, where=where)
+    if label not in (*_CERTIFICATES, *_KEYS, "ENCRYPTED PRIVATE KEY"):
+        raise IdentityError(
+            f"{where} is a `{label}`, which is neither a certificate nor a key",
+            hint="accepted: PEM, DER and PKCS#12 of an X.509 certificate and its private key",
+        )
     der = _decode(b"".join(line for line in lines if b":" not in line), where)
     if label in _CERTIFICATES:
         if label == "TRUSTED CERTIFICATE":
@@ -146,12 +151,7 @@ def _from_pem(label: str, body: bytes, where: str) -> Block:
         return Block(Kind.CERTIFICATE, label, der, is_pem=False, where=where)
     if label == "ENCRYPTED PRIVATE KEY":
         return Block(Kind.LOCKED_KEY, label, der, is_pem=False, where=where)
-    if label in _KEYS:
-        return Block(Kind.KEY, label, der, is_pem=False, where=where)
-    raise IdentityError(
-        f"{where} is a `{label}`, which is neither a certificate nor a key",
-        hint="accepted: PEM, DER and PKCS#12 of an X.509 certificate and its private key",
-    )
+    return Block(Kind.KEY, label, der, is_pem=False, where=where)
 
 
 def _decode(body: bytes, where: str) -> bytes:

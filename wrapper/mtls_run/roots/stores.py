@@ -72,7 +72,10 @@ def read_bundle(path: Path, what: str) -> bytes:
     try:
         content = read_file(path, LARGEST)
     except OSError as error:
-        raise RootsError(f"cannot read {path}, {what}: {error.strerror or error}") from None
+        raise RootsError(
+            f"cannot read {path}, {what}: {error.strerror or error}",
+            hint="name a file that is there and that you may read",
+        ) from None
     if content is None:
         raise RootsError(f"{path}, {what}, is larger than {LARGEST // 1024 // 1024} MiB")
     return content

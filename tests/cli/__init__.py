@@ -1,0 +1,1 @@
+"""The installed program, run before a fake tool."""

@@ -1,0 +1,127 @@
+"""`mtls-run passphrase` before a real keyring."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.toolbox import newest_uv
+from tests.terminal import PROMPT, session
+
+if TYPE_CHECKING:
+    from tests.e2e.bench import Bench
+    from tests.e2e.secret_service import SecretService
+    from tests.sandbox import Canary
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(autouse=True)
+def profiles(bench: Bench, keyring: SecretService, canary: Canary) -> None:
+    """Write a profile whose key the canary opens, and lead to the keyring."""
+    bench.sandbox.write("pki/alice.pem", bench.alice.pem(canary.text))
+    bench.profile('client-cert = "~/pki/alice.pem"')
+    bench.sandbox.env.update(keyring.env)
+
+
+@pytest.mark.parametrize("name", [["corp"], []], ids=["named", "default"])
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_set_check_use_forget(
+    bench: Bench, keyring: SecretService, canary: Canary, name: list[str], end: str
+) -> None:
+    """A passphrase from standard input is stored, fits, serves and is forgotten."""
+    sandbox = bench.sandbox
+    stored = sandbox.run("passphrase", "set", "--stdin", *name, input=canary.text + end)
+    assert stored.returncode == 0, stored
+    assert keyring.lookup("corp") == canary.text
+    checked = sandbox.run("passphrase", "check", *name)
+    assert checked.returncode == 0, checked
+    bench.assert_installed(bench.run(newest_uv()))
+    forgotten = sandbox.run("passphrase", "forget", *name)
+    assert forgotten.returncode == 0, forgotten
+    assert keyring.lookup("corp") is None
+    shown = [done.stdout + done.stderr for done in (stored, checked, forgotten)]
+    canary.assert_absent(*shown, below=[sandbox.root, keyring.root])
+
+
+@pytest.mark.parametrize("stored", ["that of last year", None])
+def test_check_says_what_is_wrong(
+    bench: Bench, keyring: SecretService, canary: Canary, stored: str | None
+) -> None:
+    """A passphrase that does not fit, or is not there, is status 1."""
+    if stored is not None:
+        keyring.store("corp", stored)
+    done = bench.sandbox.run("passphrase", "check", "corp")
+    assert done.returncode == 1, done
+    assert done.stderr + done.stdout != ""
+    assert "Traceback" not in done.stderr
+    canary.assert_absent(done.stdout, done.stderr)
+    assert "that of last year" not in done.stdout + done.stderr
+
+
+def test_set_at_a_terminal(bench: Bench, keyring: SecretService, canary: Canary) -> None:
+    """At a terminal the passphrase is asked for, without an echo."""
+    sandbox = bench.sandbox
+    with session(sandbox, sandbox.program, "passphrase", "set", "corp") as terminal:
+        terminal.expect(PROMPT)
+        terminal.type(canary.text)
+        status = terminal.end()
+    assert status == 0, terminal.shown
+    assert keyring.lookup("corp") == canary.text
+    canary.assert_absent(terminal.shown)
+
+
+def test_set_replaces(bench: Bench, keyring: SecretService, canary: Canary) -> None:
+    """What was stored before gives way."""
+    keyring.store("corp", "that of last year")
+    done = bench.sandbox.run("passphrase", "set", "--stdin", "corp", input=canary.text)
+    assert done.returncode == 0, done
+    assert keyring.lookup("corp") == canary.text
+
+
+def test_set_needs_a_source(bench: Bench, keyring: SecretService, canary: Canary) -> None:
+    """Without a terminal and without --stdin, standard input is not read."""
+    done = bench.sandbox.run("passphrase", "set", "corp", input=canary.text)
+    bench.assert_refused(done)
+    assert "--stdin" in done.stderr
+    assert keyring.lookup("corp") is None
+
+
+@pytest.mark.parametrize("action", ["set", "check"])
+def test_unknown_profile(bench: Bench, keyring: SecretService, action: str) -> None:
+    """A name that no profile has is an error with the nearest right spelling."""
+    options = ["--stdin"] if action == "set" else []
+    done = bench.sandbox.run("passphrase", action, *options, "crop", input="x")
+    assert done.returncode == 125, done
+    assert "mtls-run: error: " in done.stderr
+    assert "corp" in done.stderr
+    assert keyring.lookup("crop") is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "name"),
+    [
+        ("keyrings.alt.file.PlaintextKeyring", "PlaintextKeyring"),
+        ("keyring.backends.null.Keyring", "null"),
+        ("keyring.backends.fail.Keyring", "fail"),
+    ],
+)
+def test_set_refuses_weak_keyrings(bench: Bench, canary: Canary, backend: str, name: str) -> None:
+    """Nothing is stored in plain text, nor thrown away without a word."""
+    env = {"PYTHON_KEYRING_BACKEND": backend}
+    done = bench.sandbox.run("passphrase", "set", "--stdin", "corp", input=canary.text, env=env)
+    bench.assert_refused(done)
+    assert name in done.stderr
+    canary.assert_absent(done.stderr, below=[bench.sandbox.root])
+
+
+def test_set_with_a_locked_keyring(
+    bench: Bench, own_keyring: SecretService, canary: Canary
+) -> None:
+    """A keyring that stays locked is a clear error."""
+    own_keyring.lock()
+    command = ["passphrase", "set", "--stdin", "corp"]
+    done = bench.sandbox.run(*command, input=canary.text, env=own_keyring.env)
+    bench.assert_refused(done)
+    assert "locked" in done.stderr

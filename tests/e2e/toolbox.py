@@ -1,0 +1,159 @@
+"""The released versions of pip and uv that the tests run, made ready once under `.tools/`.
+
+They are downloaded with the surroundings of whoever runs the tests, so that the machine's own pip
+settings decide from where. Nothing is skipped: what cannot be downloaded is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path(__file__).parents[2] / ".tools"
+
+UV_NEWEST = "0.13.9"
+UV = ("0.2.11", "0.4.30", "0.8.24", "0.9.30", "0.11.33", "0.12.24", UV_NEWEST)
+
+PIP_NEWEST = "26.3"
+PIP = ("21.3", "23.3", "24.0", "24.2", "25.0.1", "26.2", PIP_NEWEST)
+
+RUNS_ON: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
+    "21.3": ((3, 6), (3, 11)),  # needs pkgutil.ImpImporter, which 3.12 lacks
+    "26.2": ((3, 10), (3, 99)),
+    "26.3": ((3, 10), (3, 99)),
+}
+
+# The interpreter itself, which stays when the virtual environment of the tests is made anew.
+_PYTHON = Path(sys.executable).resolve()
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One version of pip or uv; `ready` downloads it where it is not there yet."""
+
+    kind: Literal["pip", "uv"]
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}-{self.version}"
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """The version as numbers, to compare."""
+        return tuple(int(part) for part in self.version.split("."))
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept: a pip belongs to the Python that its virtual environment is of."""
+        return FOLDER / (f"{self}-{_PYTHON.name}" if self.kind == "pip" else str(self))
+
+    @property
+    def bin(self) -> Path:
+        """The directory to put on PATH, so that the tool is found under its own name."""
+        return self.folder / "bin"
+
+    @property
+    def program(self) -> Path:
+        """The program itself."""
+        return self.bin / self.kind
+
+    @property
+    def python(self) -> Path:
+        """The Python of a pip's virtual environment, for `python -m pip`."""
+        return self.bin / "python"
+
+    def ready(self) -> Tool:
+        """Return this tool, downloaded and unpacked by whichever process comes first."""
+        mark = self.folder / ".complete"
+        made_by = f"{_PYTHON} {sys.version}"
+        with _lock(str(self)):
+            if not mark.exists() or mark.read_text() != made_by:
+                shutil.rmtree(self.folder, ignore_errors=True)
+                wheel = _download(self.kind, self.version)
+                if self.kind == "pip":
+                    _make_pip(self.folder, wheel)
+                else:
+                    _unpack_uv(self.bin, wheel)
+                mark.write_text(made_by)
+        return self
+
+
+def pips(*versions: str) -> tuple[Tool, ...]:
+    """Return these versions of pip, or all, without those that cannot run on this Python."""
+    found = []
+    for version in versions or PIP:
+        oldest, newest = RUNS_ON.get(version, ((3, 0), (3, 99)))
+        if oldest <= sys.version_info[:2] <= newest:
+            found.append(Tool("pip", version))
+    return tuple(found)
+
+
+def uvs(*versions: str) -> tuple[Tool, ...]:
+    """Return these versions of uv, or all."""
+    return tuple(Tool("uv", version) for version in versions or UV)
+
+
+def newest_uv() -> Tool:
+    """Return the newest uv."""
+    return uvs()[-1]
+
+
+def newest_pip() -> Tool:
+    """Return the newest pip that runs on this Python."""
+    return pips()[-1]
+
+
+@contextlib.contextmanager
+def _lock(name: str) -> Iterator[None]:
+    FOLDER.mkdir(exist_ok=True)
+    with (FOLDER / f".{name}.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _download(kind: str, version: str) -> Path:
+    wheels = FOLDER / "wheels"
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--only-binary", ":all:", "--dest", str(wheels), f"{kind}=={version}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = sorted(wheels.glob(f"{kind}-{version}-*.whl"))
+    if not found:
+        raise AssertionError(f"{kind} {version} cannot be downloaded:\n{done.stdout}{done.stderr}")
+    return found[-1]
+
+
+def _make_pip(folder: Path, wheel: Path) -> None:
+    _checked([str(_PYTHON), "-m", "venv", "--without-pip", str(folder)])
+    python = str(folder / "bin" / "python")
+    # As a file to run, the wheel installs itself; -I keeps the machine's pip settings out.
+    command = [python, "-I", f"{wheel}/pip", "--isolated", "install", "--no-index", "--no-deps"]
+    environment = {"PIP_CONFIG_FILE": "/dev/null", "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    _checked([*command, "--disable-pip-version-check", str(wheel)], environment)
+
+
+def _unpack_uv(folder: Path, wheel: Path) -> None:
+    folder.mkdir(parents=True)
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if Path(name).parent.name == "scripts":
+                target = folder / Path(name).name
+                target.write_bytes(archive.read(name))
+                target.chmod(0o755)
+    if not (folder / "uv").exists():
+        raise AssertionError(f"no uv in {wheel}")
+
+
+def _checked(command: list[str], environment: dict[str, str] | None = None) -> None:
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
