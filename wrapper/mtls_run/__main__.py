@@ -20,15 +20,21 @@ def _isolate() -> None:
     """
     if sys.flags.isolated:
         return
-    brought = {os.path.abspath(entry) for entry in _python_path()} | {""}  # noqa: PTH100
-    if sys.argv[:1] == ["-m"] or sys.argv[0].endswith("__main__.py"):
-        brought.add(os.getcwd())  # noqa: PTH109 - `python -m` puts it there
+    brought = {""}
+    try:
+        brought |= {os.path.abspath(entry) for entry in _python_path()}  # noqa: PTH100
+        if sys.argv[0].endswith("__main__.py"):
+            brought.add(os.getcwd())  # noqa: PTH109 - `python -m` puts it there
+    except OSError:
+        pass  # the current directory was removed: nothing can be imported from it
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
     sys.path[:] = [entry for entry in sys.path if entry not in brought or entry == here]
 
 
 def _python_path() -> list[str]:
-    return [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    path = os.environ.get("PYTHONPATH")
+    # To Python an empty entry, as `$PYTHONPATH:/lib` leaves it, is the current directory.
+    return path.split(os.pathsep) if path else []
 
 
 def main() -> None:
@@ -90,7 +96,9 @@ def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
     if not called.words:
         raise UsageError("there is no tool to run", hint="mtls-run uv pip install …, or --help")
     if not called.after_dashes and called.words[0] in invocation.RESERVED:
-        raise UsageError(f"`{called.words[0]}` is not in this version of mtls-run")
+        raise UsageError(
+            f"`{called.words[0]}` is not in this version of mtls-run", hint="mtls-run --help"
+        )
     call = tools.recognise(called.words, any_program=called.after_dashes)
     adapter = tools.ADAPTERS[call.kind]
     reason: str | None

@@ -79,4 +79,7 @@ def honoured(
         return None
     if found.fingerprint != fingerprint or found.ready is None:
         return None
+    # Where the profile's certificates show without a passphrase, it has to be one of them.
+    if not material.containers and found.leaf not in material.certificates:
+        return None
     return Active(found, path)

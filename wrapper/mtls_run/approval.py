@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError, MtlsRunError
 from .files import private_directory, read_file, write_atomically
+from .messages import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _LARGEST = 1024 * 1024
 _NAMED_LARGEST = 16 * 1024 * 1024
 MISSING = "missing"
+_LOOK = "look at what the project file names before it is allowed"
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def recall(path: Path) -> Approval | None:
             return None
         files = {str(name): str(digest) for name, digest in said["files"].items()}
         return Approval(bool(said["denied"]), str(said["says"]), files)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _unreadable(entry, "it is damaged") from None
 
 
@@ -128,7 +130,7 @@ def _refused(project: ProjectFile, state: str) -> ConfigurationError:
         wish = f"has a profile of its own ({', '.join(project.said) or 'empty'})"
     return ConfigurationError(
         f"the project file {project.path} {wish}, and {state}",
-        hint=f"look at it, then: mtls-run allow {project.directory}; "
+        hint=f"look at it, then: mtls-run allow {quoted(project.directory)}; "
         "or choose a profile yourself: mtls-run --profile NAME …",
     )
 
@@ -162,10 +164,11 @@ def _digest(path: Path) -> str:
         return MISSING
     except OSError as error:
         raise ConfigurationError(
-            f"cannot read {path}, which the project file names: {error.strerror or error}"
+            f"cannot read {path}, which the project file names: {error.strerror or error}",
+            hint=_LOOK,
         ) from None
     if content is None:
-        raise ConfigurationError(f"{path}, which the project file names, is too large")
+        raise ConfigurationError(f"{path}, which the project file names, is too large", hint=_LOOK)
     return hashlib.sha256(content).hexdigest()
 
 

@@ -55,9 +55,8 @@ class ConfigFile:
         """Return its bytes, or None where there is none; raises ConfigurationError."""
         return document.read_regular(self.path, what="configuration")
 
-    def own_profiles(self) -> Mapping[str, Said]:
-        """Return what the user's file alone says of profiles."""
-        content = self.read()
+    def own_profiles(self, content: bytes | None) -> Mapping[str, Said]:
+        """Return what the user's file alone says of profiles, if these are its bytes."""
         return {} if content is None else self._said(document.parse(self.path, content))
 
     def system_profiles(self) -> Mapping[str, Said]:
@@ -71,15 +70,8 @@ class ConfigFile:
     def configuration(self, content: bytes | None) -> Configuration:
         """Return the configuration as it would be with these bytes in the user's file.
 
-        Raises ConfigurationError for whatever would be an error of the file, and for a profile
-        that could not be used.
+        Raises ConfigurationError for whatever in it is not as it should be.
         """
-        found = self._laid(content)
-        for name in found.profiles:
-            found.profile(name, Origin(str(self.path)))
-        return found
-
-    def _laid(self, content: bytes | None) -> Configuration:
         user = None if content is None else document.parse(self.path, content)
         layers = [
             configuration._read_layer(layer)  # noqa: SLF001
@@ -114,7 +106,7 @@ class ConfigFile:
         if after != before:
             self.check(before, after)
         if self.read() != before:
-            raise ChangedError(f"{self.path} has been changed meanwhile")
+            raise ChangedError(f"{self.path} has been changed meanwhile", hint="do it again")
         if after == before:
             return
         target = Path(os.path.realpath(self.path))
@@ -130,9 +122,9 @@ class ConfigFile:
 
     def check(self, before: bytes | None, after: bytes) -> None:
         """Raise ConfigurationError where `after` would be an error that `before` was not."""
-        found = self._laid(after)
+        found = self.configuration(after)
         try:
-            faulty = self._faulty(self._laid(before))
+            faulty = self._faulty(self.configuration(before))
         except ConfigurationError:
             faulty = frozenset()
         for name in found.profiles:
@@ -189,9 +181,9 @@ class ConfigFile:
                 directory.chmod(0o700)
 
 
-def unknown_profile(name: str, known: Mapping[str, Said], path: Path) -> ConfigurationError:
+def unknown_profile(name: str, known: Mapping[str, Said]) -> ConfigurationError:
     """Return the error for a profile that is none of `known`."""
-    return schema.unknown("profile", name, known, Origin(str(path)))
+    return schema.unknown("profile", name, known, Origin("NAME"))
 
 
 def _wait_for(path: Path) -> int | None:

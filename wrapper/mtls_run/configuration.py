@@ -165,7 +165,10 @@ def _read_directories(source: Document) -> tuple[DirectoryRule, ...]:
         said = _read_keys(source, entry, schema.DIRECTORY_KEYS, ("directories", index))
         for key in schema.DIRECTORY_KEYS:
             if key not in said:
-                raise ConfigurationError(f"{origin}: this [[directories]] entry lacks `{key}`")
+                raise ConfigurationError(
+                    f"{origin}: this [[directories]] entry lacks `{key}`",
+                    hint="an entry has a `path` and a `profile`",
+                )
         path = Path(os.path.realpath(said["path"].value))
         for other in rules:
             if other.path == path:

@@ -21,6 +21,16 @@ else:
 
 # A configuration is written by hand. What is larger is something else, and is not read whole.
 LARGEST = 4 * 1024 * 1024
+# Strings, comments, brackets and line ends, as far as it takes to see where a statement ends. An
+# escaped quote ends no basic string, and in three quotes the last three of up to five end it.
+_TOKENS = re.compile(
+    r'"""(?:\\.|[^\\])*?"""'
+    r"|'''.*?'''"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'[^'\n]*'"
+    r"|#[^\n]*|[\[\]{}\n]|[^\s\[\]{}\"'#]+",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,22 +48,41 @@ class Document:
     def line_of(self, keys: tuple[str | int, ...]) -> int:
         """Return the 1-based line that says the value under `keys`.
 
-        tomllib keeps no positions, so the document is asked for them by its own grammar: the
-        shortest run of leading lines that parses and has the value ends with its statement.
+        tomllib keeps no positions, so it is asked for them: of the document's first statements, the
+        smallest number that has the value ends with the one that says it.
         """
-        text = self.content.decode("utf-8-sig", "replace")
-        lines = [line + "\n" for line in text.split("\n")]
-        missing, present = 0, len(lines)
+        lines = self.content.decode("utf-8-sig", "replace").split("\n")
+        starts = statement_lines("\n".join(lines))
+        missing, present = 0, len(starts)
         while present - missing > 1:
             middle = (missing + present) // 2
-            if _has(_whole_statements(lines, middle)[1], keys):
+            if _has(_tables_or_none("\n".join([*lines[: starts[middle]], ""])), keys):
                 present = middle
             else:
                 missing = middle
-        first = _whole_statements(lines, present - 1)[0]
-        while first < present - 1 and lines[first].lstrip()[:1] in ("", "#"):
-            first += 1
-        return first + 1
+        return starts[present - 1] + 1
+
+
+def statement_lines(text: str) -> list[int]:
+    """Return the 0-based line on which each statement of a valid TOML document starts.
+
+    A statement is a header, or a key with its value; arrays, and strings in three quotes, may go
+    over several lines. Blank lines and comments are none.
+    """
+    starts: list[int] = []
+    line, depth, is_open = 0, 0, False
+    for token in _TOKENS.finditer(text):
+        kind = token.group()
+        if kind == "\n":
+            line += 1
+            is_open = is_open and depth > 0
+            continue
+        if not kind.startswith("#") and not is_open:
+            starts.append(line)
+            is_open = True
+        depth += (kind in ("[", "{")) - (kind in ("]", "}"))
+        line += kind.count("\n")
+    return starts
 
 
 def read(path: Path, *, what: str = "configuration") -> Document | None:
@@ -76,10 +105,14 @@ def read_regular(path: Path, *, what: str) -> bytes | None:
         return None
     except OSError as error:
         raise ConfigurationError(
-            f"cannot read the {what} {path}: {error.strerror or error}"
+            f"cannot read the {what} {path}: {error.strerror or error}",
+            hint="it has to be a file that you may read",
         ) from None
     if content is None:
-        raise ConfigurationError(f"the {what} {path} is larger than {LARGEST // 1024 // 1024} MiB")
+        raise ConfigurationError(
+            f"the {what} {path} is larger than {LARGEST // 1024 // 1024} MiB",
+            hint="a configuration is written by hand; this is another file",
+        )
     return content
 
 
@@ -89,17 +122,21 @@ def parse(path: Path, content: bytes, *, what: str = "configuration") -> Documen
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigurationError(f"{path}:{line}: the {what} is not UTF-8") from None
+        raise ConfigurationError(
+            f"{path}:{line}: the {what} is not UTF-8", hint="save it as UTF-8"
+        ) from None
     try:
         return Document(path, content, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, and int's own for thousands of digits
         line = _error_line(str(error), text)
         raise ConfigurationError(
             f"{path}:{line}: the {what} is not valid TOML: {error}",
             hint="strings stand in quotes, tables in [brackets]; see https://toml.io",
         ) from None
     except RecursionError:
-        raise ConfigurationError(f"the {what} {path} is nested too deeply") from None
+        raise ConfigurationError(
+            f"the {what} {path} is nested too deeply", hint="a profile is a table of plain values"
+        ) from None
 
 
 def _error_line(message: str, text: str) -> int:
@@ -108,17 +145,11 @@ def _error_line(message: str, text: str) -> int:
     return int(found.group(1)) if found else text.count("\n") + 1
 
 
-def _whole_statements(lines: list[str], count: int) -> tuple[int, dict[str, Any]]:
-    """Return how many of the first `count` lines are whole statements, and what these say.
-
-    Inside an array or a string over several lines nothing parses, so it steps back to its start.
-    """
-    for whole in range(count, 0, -1):
-        try:
-            return whole, tomllib.loads("".join(lines[:whole]))
-        except tomllib.TOMLDecodeError:
-            continue
-    return 0, {}
+def _tables_or_none(text: str) -> object:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _has(tables: object, keys: tuple[str | int, ...]) -> bool:

@@ -28,6 +28,8 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+__all__ = ["Keys", "Values", "drop", "put_profile", "set_default"]
+
 # What a profile's table is to say: strings, lists of strings, or a table with one of these.
 Values = dict[str, Any]
 

@@ -15,7 +15,7 @@ class MtlsRunError(Exception):
     exit status. Neither may carry a secret: raise `from None` where a cause could.
     """
 
-    def __init__(self, fact: str, *, hint: str | None = None, status: int = FAILED) -> None:
+    def __init__(self, fact: str, *, hint: str, status: int = FAILED) -> None:
         super().__init__(fact)
         self.fact = fact
         self.hint = hint

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from .errors import NOT_EXECUTABLE, NOT_FOUND, ToolError
+from .messages import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ def find(word: str, environ: Mapping[str, str]) -> str:
     Raises ToolError with status 127 where there is none, and 126 where it may not be executed.
     """
     if not word:
-        raise ToolError("the name of the tool is empty", status=NOT_FOUND)
+        raise ToolError("the name of the tool is empty", hint="name one", status=NOT_FOUND)
     if os.name == "nt":
         return _find_on_windows(word, environ)
     if "/" in word:
@@ -33,12 +34,18 @@ def find(word: str, environ: Mapping[str, str]) -> str:
             refused = refused or candidate
     if refused:
         raise ToolError(
-            f"{refused} is not executable", hint=f"chmod +x {refused}", status=NOT_EXECUTABLE
+            f"{refused} is not executable",
+            hint=f"chmod +x {quoted(refused)}",
+            status=NOT_EXECUTABLE,
         )
     if "/" in word:
         if os.path.isdir(word):  # noqa: PTH112
-            raise ToolError(f"{word} is a directory", status=NOT_EXECUTABLE)
-        raise ToolError(f"{word} does not exist", status=NOT_FOUND)
+            raise ToolError(
+                f"{word} is a directory", hint="name the program in it", status=NOT_EXECUTABLE
+            )
+        raise ToolError(
+            f"{word} does not exist", hint="name a program that is there", status=NOT_FOUND
+        )
     raise ToolError(
         f"there is no `{word}` on PATH", hint=f"install {word}, or name its path", status=NOT_FOUND
     )

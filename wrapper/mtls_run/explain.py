@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from . import plan, road
-from .messages import Voice, printable
+from .messages import Voice, printable, shown_word
 from .origin import DEFAULT
 from .passphrase.sources import describe
 
@@ -40,13 +40,11 @@ def show(start: Start, voice: Listening, *, reason: str | None) -> str:
     if resolved is None:
         bare = plan.unchanged(start.target)
         found = _object(start.target, bare, skipped=reason or "no profile applies here")
-        return _shown(start, found, {})
-    found = _explained(resolved, voice)
-    return _shown(start, found, _origins(resolved))
-
-
-def _shown(start: Start, found: Mapping[str, Any], origins: Mapping[str, str]) -> str:
-    return json.dumps(found, indent=2) if start.options.json else _as_text(found, origins)
+        label, origins = "", {}
+    else:
+        found = _explained(resolved, voice)
+        label, origins = resolved.profile.label, _origins(resolved)
+    return json.dumps(found, indent=2) if start.options.json else _as_text(found, label, origins)
 
 
 def _origins(resolved: Resolved) -> dict[str, str]:
@@ -108,9 +106,9 @@ def _object(
             "kind": target.call.kind,
             "version": ".".join(map(str, target.version)) if target.version else None,
         },
-        "argv": list(launched.argv),
+        "argv": [shown_word(word) for word in launched.argv],
         "env": {
-            "set": {name: value for name, value in changes.items() if value is not None},
+            "set": {name: shown_word(value) for name, value in changes.items() if value},
             "unset": [name for name, value in changes.items() if value is None],
         },
         "identity": _identity(resolved) if resolved else None,
@@ -133,8 +131,11 @@ def _roots(resolved: Resolved) -> dict[str, Any]:
     return {"base": resolved.roots.base, "added": [str(path) for path in resolved.roots.added]}
 
 
-def _as_text(found: Mapping[str, Any], origins: Mapping[str, str]) -> str:
-    """Return the object for a person to read; `origins` has where each value was said."""
+def _as_text(found: Mapping[str, Any], label: str, origins: Mapping[str, str]) -> str:
+    """Return the object for a person to read.
+
+    `label` is what a profile without a name is called, `origins` has where each value was said.
+    """
     tool = found["tool"]
     kind = " ".join(filter(None, (tool["kind"], tool["version"])))
     lines = [f"tool:     {tool['path']} ({kind})"]
@@ -142,7 +143,7 @@ def _as_text(found: Mapping[str, Any], origins: Mapping[str, str]) -> str:
         lines.append(f"profile:  none is used: {found['skipped']}")
         lines.append(f"runs:     {_command(found['argv'])}")
         return "\n".join(lines)
-    lines.append(f"profile:  {found['profile'] or '(unnamed)'}, by {found['origin']}")
+    lines.append(f"profile:  {found['profile'] or label}, by {found['origin']}")
     lines += [f"          {name}: {origin}" for name, origin in origins.items()]
     lines.append(f"identity: {_shown_identity(found['identity'])}")
     roots = found["roots"]

@@ -64,8 +64,12 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 def private_directory(path: Path) -> Path:
     """Return `path`, made where it is missing, as a directory that the user alone may enter.
 
-    Raises OSError where it cannot be made, is not a directory, or is somebody else's.
+    Raises OSError where it cannot be made, is not a directory, or is somebody else's; a home
+    directory that is not there is not made.
     """
+    home = Path("~").expanduser()
+    if home in path.parents and not home.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(home))
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.name == "posix":
         found = path.stat()

@@ -9,10 +9,11 @@ from __future__ import annotations
 from .errors import UsageError
 from .record import Record
 
-SUBCOMMANDS = ("allow", "demo", "deny", "passphrase")
+SUBCOMMANDS = ("allow", "demo", "deny", "passphrase", "profile")
 # Names that the contract keeps for subcommands which this version does not have yet.
-RESERVED = ("doctor", "forget", "init", "profile", "shims")
+RESERVED = ("doctor", "forget", "init", "shims")
 HANDOFFS = ("memfd", "supervise")
+_ONE_OF_TWO = "leave one of the two away"
 _ON_OFF = {"": False, "0": False, "1": True}
 
 TYPE_CHECKING = False
@@ -128,9 +129,9 @@ def _take(word: str, rest: list[str], given: dict[str, object]) -> None:
 
 def _check(options: Options) -> None:
     if options.profile is not None and options.no_profile:
-        raise UsageError("--profile and --no-profile contradict each other")
+        raise UsageError("--profile and --no-profile contradict each other", hint=_ONE_OF_TWO)
     if options.quiet and options.verbose:
-        raise UsageError("--quiet and --verbose contradict each other")
+        raise UsageError("--quiet and --verbose contradict each other", hint=_ONE_OF_TWO)
     if options.json and not options.explain:
         raise UsageError("--json goes with --explain", hint="mtls-run --explain --json TOOL …")
     if options.handoff is not None:

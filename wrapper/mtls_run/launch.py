@@ -45,7 +45,9 @@ def cannot_start(path: str, error: OSError) -> ToolError:
     """Return the error for a program that the system refused to start."""
     if error.errno == errno.ENOENT:
         if not os.path.exists(path):  # noqa: PTH110
-            return ToolError(f"{path} does not exist", status=NOT_FOUND)
+            return ToolError(
+                f"{path} does not exist", hint="it was there a moment ago", status=NOT_FOUND
+            )
         return ToolError(
             f"{path} cannot be started: the interpreter that its first line names does not exist",
             hint="reinstall it, or mend its first line",
@@ -57,4 +59,8 @@ def cannot_start(path: str, error: OSError) -> ToolError:
             hint="a script needs a first line such as #!/bin/sh",
             status=NOT_EXECUTABLE,
         )
-    return ToolError(f"{path} cannot be started: {error.strerror}", status=NOT_EXECUTABLE)
+    return ToolError(
+        f"{path} cannot be started: {error.strerror}",
+        hint="start it by itself to see why",
+        status=NOT_EXECUTABLE,
+    )

@@ -28,6 +28,22 @@ def printable(text: str) -> str:
     )
 
 
+def quoted(path: object) -> str:
+    """Return a path as it may be pasted into a shell: a directory's name is somebody's words."""
+    import shlex  # noqa: PLC0415 - hints are rare
+
+    return shlex.quote(printable(str(path)))
+
+
+def shown_word(word: str) -> str:
+    """Return a word of argv, or a variable's value, with no password in any URL in it."""
+    if "://" not in word:
+        return word
+    from .uv_indexes import without_password  # noqa: PLC0415 - few words are URLs
+
+    return " ".join(without_password(part) for part in word.split(" "))
+
+
 class Voice:
     """What a run says beside the tool; keeps the notices it was given."""
 

@@ -145,7 +145,9 @@ class _Places:
         if self.platform == "win32":
             return self._joined([home, self.environ.get("APPDATA", "")], "pip")
         if self.platform == "darwin":
-            folders = self._absolute("XDG_DATA_HOME") or [f"{home}/Library/Application Support"]
+            folders = self._absolute("XDG_DATA_HOME", several=False) or [
+                f"{home}/Library/Application Support"
+            ]
             if not os.path.isdir(f"{folders[0]}/pip"):  # noqa: PTH112 - strings here
                 folders = [f"{home}/.config"]
         else:

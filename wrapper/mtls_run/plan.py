@@ -37,11 +37,13 @@ class Target:
         from . import pip_settings  # noqa: PLC0415 - only where no profile applies
 
         environment = Path(self.path).parent.parent
-        is_own = self.call.kind == "pip" and (environment / "pyvenv.cfg").is_file()
+        is_pip = self.call.kind == "pip"
+        is_own = is_pip and (environment / "pyvenv.cfg").is_file()
         return pip_settings.read(
             environ,
             command=self.adapter.pip_command(self.call),
             prefix=environment if is_own else None,
+            isolated=is_pip and "--isolated" in self.call.arguments,
         )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from . import configuration, document, ownership, schema
 from .errors import ConfigurationError
 from .files import read_file
+from .messages import quoted
 from .origin import Setting
 from .passphrase.sources import FromCommand, FromFile, FromVariable
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 OWN, SHARED = ".mtls-run.toml", "pyproject.toml"
 _TABLE = ("tool", "mtls-run")
+_PAST_IT = "choose a profile yourself: mtls-run --profile NAME …"
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,19 @@ class ProjectFile:
         return tuple(path for path in dict.fromkeys(found) if self._is_below(path))
 
     def _is_below(self, path: Path) -> bool:
+        """Tell whether the path goes through the project, or ends in it.
+
+        `a/../../ca.pem` goes through it: where `a` leads is for whoever writes the project to say.
+        """
+        try:
+            way = path.relative_to(self.directory)
+        except ValueError:
+            way = None
         top = os.path.realpath(self.directory)
-        return any(
-            os.path.commonpath([top, there]) == top
-            for there in (os.path.realpath(path), os.path.normpath(path))
+        ends = os.path.realpath(path)
+        return (way is not None and way.parts[:1] != ("..",)) or (
+            os.path.splitdrive(ends)[0] == os.path.splitdrive(top)[0]
+            and os.path.commonpath([top, ends]) == top
         )
 
 
@@ -76,16 +87,14 @@ def find(start: Path, environ: Mapping[str, str], voice: Voice) -> ProjectFile |
     Raises ConfigurationError, with its origin, for one that is not as it should be.
     """
     for directory in _upward(Path(os.path.realpath(start)), voice, environ):
-        own = _read(directory / OWN, environ)
-        shared = _read_shared(directory / SHARED, environ)
+        own = _read_own(directory / OWN, environ)
         if own is not None:
-            if shared is not None:
-                voice.notice(f"{own.path} counts; the table in {shared.path} does not")
-            return _parsed(own, own.tables, (), hashlib.sha256(own.content).hexdigest())
+            if _has_table(directory / SHARED):
+                voice.notice(f"{own.path} counts; the table in {directory / SHARED} does not")
+            return _parsed(own, own.tables, ())
+        shared = _read_shared(directory / SHARED, environ)
         if shared is not None:
-            table = shared.tables["tool"]["mtls-run"]
-            canonical = json.dumps(table, sort_keys=True, default=str).encode()
-            return _parsed(shared, table, _TABLE, hashlib.sha256(canonical).hexdigest())
+            return _parsed(shared, shared.tables["tool"]["mtls-run"], _TABLE)
     return None
 
 
@@ -95,7 +104,10 @@ def _upward(start: Path, voice: Voice, environ: Mapping[str, str]) -> Iterator[P
     Ends at the home directory where it started there or below. A directory that anyone can write
     is passed over, and so is one that is somebody else's (git CVE-2022-24765).
     """
-    home = Path(os.path.realpath(Path("~").expanduser())) if environ.get("HOME") else None
+    try:
+        home = Path(os.path.realpath(Path.home()))
+    except RuntimeError:  # nobody knows one
+        home = None
     for directory in (start, *start.parents):
         try:
             found = directory.stat()
@@ -111,57 +123,81 @@ def _upward(start: Path, voice: Voice, environ: Mapping[str, str]) -> Iterator[P
             return
 
 
-def _read(path: Path, environ: Mapping[str, str]) -> Document | None:
-    content = _read_bytes(path, environ)
-    return None if content is None else document.parse(path, content, what="project file")
+def _read_own(path: Path, environ: Mapping[str, str]) -> Document | None:
+    """Return `.mtls-run.toml`, or None where there is none."""
+    found: list[os.stat_result] = []
+    try:
+        content = read_file(path, document.LARGEST, seen=found.append)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if not path.is_symlink():
+            return None
+        raise _unreadable(path, error) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    _judge(path, found[0], environ)
+    if content is None:
+        raise ConfigurationError(
+            f"the project file {path} is larger than {document.LARGEST // 1024 // 1024} MiB",
+            hint=_PAST_IT,
+        )
+    return document.parse(path, content, what="project file")
 
 
 def _read_shared(path: Path, environ: Mapping[str, str]) -> Document | None:
     """Return pyproject.toml where it has our table; without one it is somebody else's matter."""
+    found: list[os.stat_result] = []
     try:
-        content = read_file(path, document.LARGEST)
+        content = read_file(path, document.LARGEST, seen=found.append)
     except OSError:
         return None
     if content is None or b"mtls-run" not in content:
         return None
-    content = _read_bytes(path, environ)
-    if content is None:
-        return None
-    found = document.parse(path, content, what="project file")
-    tool = found.tables.get("tool")
-    return found if isinstance(tool, dict) and "mtls-run" in tool else None
-
-
-def _read_bytes(path: Path, environ: Mapping[str, str]) -> bytes | None:
-    """Return the file's bytes, or None where there is no such file; refuse what others write."""
-    found: list[os.stat_result] = []
     try:
-        content = read_file(path, document.LARGEST, seen=found.append)
-    except (FileNotFoundError, NotADirectoryError):
+        parsed = document.parse(path, content, what="project file")
+    except ConfigurationError:
+        if b"tool.mtls-run" not in content:
+            return None  # it only mentions us, and is for others to complain about
+        raise
+    tool = parsed.tables.get("tool")
+    if not isinstance(tool, dict) or "mtls-run" not in tool:
         return None
-    except OSError as error:
+    _judge(path, found[0], environ)
+    return parsed
+
+
+def _has_table(path: Path) -> bool:
+    """Tell whether pyproject.toml has our table, where nothing depends on it."""
+    try:
+        content = read_file(path, document.LARGEST)
+        found = document.parse(path, content or b"")
+    except (OSError, ConfigurationError):
+        return False
+    tool = found.tables.get("tool")
+    return isinstance(tool, dict) and "mtls-run" in tool
+
+
+def _judge(path: Path, found: os.stat_result, environ: Mapping[str, str]) -> None:
+    """Raise ConfigurationError for a file that is somebody else's, or that others can write."""
+    if not ownership.is_accepted(found, environ):
         raise ConfigurationError(
-            f"cannot read the project file {path}: {error.strerror or error}",
-            hint="remove it, or choose a profile yourself: --profile NAME",
-        ) from None
-    if not ownership.is_accepted(found[0], environ):
-        raise ConfigurationError(
-            f"the project file {path} belongs to {ownership.owner_name(found[0])}",
-            hint="make it yours, or choose a profile yourself: --profile NAME",
+            f"the project file {path} belongs to {ownership.owner_name(found)}",
+            hint=f"make it yours; or {_PAST_IT}",
         )
-    writers = ownership.other_writers(found[0])
+    writers = ownership.other_writers(found)
     if writers:
         raise ConfigurationError(
-            f"{writers} can write the project file {path}", hint=f"chmod go-w {path}"
+            f"{writers} can write the project file {path}", hint=f"chmod go-w {quoted(path)}"
         )
-    if content is None:
-        raise ConfigurationError(
-            f"the project file {path} is larger than {document.LARGEST // 1024 // 1024} MiB"
-        )
-    return content
 
 
-def _parsed(source: Document, table: object, keys: tuple[str, ...], says: str) -> ProjectFile:
+def _unreadable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"cannot read the project file {path}: {error.strerror or error}",
+        hint=f"remove it; or {_PAST_IT}",
+    )
+
+
+def _parsed(source: Document, table: object, keys: tuple[str, ...]) -> ProjectFile:
     place = schema.Place(".".join(keys) or OWN, source.origin(*keys), source.path.parent)
     values: dict[str, Any] = dict(schema.read_table(table, place))
     names: Setting[str] | None = None
@@ -179,7 +215,15 @@ def _parsed(source: Document, table: object, keys: tuple[str, ...], says: str) -
     else:
         said = configuration.read_profile(source, values, keys, also=("profile",))
         _refuse_programs(said)
-    return ProjectFile(source.path, source, says, names, said)
+    return ProjectFile(source.path, source, _says(source, values, keys), names, said)
+
+
+def _says(source: Document, values: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    """Return the digest of what is to be trusted; the values have been checked by now."""
+    content = source.content
+    if keys:
+        content = json.dumps(values, sort_keys=True, default=str).encode("utf-8")
+    return hashlib.sha256(content).hexdigest()
 
 
 def _refuse_programs(said: Said) -> None:

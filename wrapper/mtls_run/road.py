@@ -15,6 +15,7 @@ from . import (
     identity,
     invocation,
     launch,
+    messages,
     plan,
     roots,
     selection,
@@ -113,7 +114,7 @@ def travel(start: Start) -> int:
     if opened.handoff == "supervise":
         return _supervised(resolved, opened, bundle)
     launched = resolved.plan(resolved.trust(opened.path, bundle), opened.identity)
-    start.voice.detail(f"becomes: {' '.join(launched.argv)}")
+    start.voice.detail(f"becomes: {_command(launched)}")
     return launch.become(launched.path, launched.argv, launched.environ(start.environ))
 
 
@@ -131,7 +132,7 @@ def resolve(start: Start) -> Resolved | None:
             start.directory,
             configured,
             voice,
-            pip=None,
+            pip=lambda: start.target.pip_settings(environ),
         )
     )
     profile = chosen.profile
@@ -278,9 +279,7 @@ def _held(resolved: Resolved, opened: Opened) -> Opened:
         path = memfd.hold(opened.identity.pem().reveal(), "mtls-run-identity")
     except HandoffError as error:
         if mode(resolved.start)[1]:
-            raise HandoffError(
-                error.fact, hint="leave --handoff and MTLS_RUN_HANDOFF away, or say supervise"
-            ) from None
+            raise
         resolved.start.voice.notice(
             f"{error.fact}; the unlocked identity is in a private file until the tool ends"
         )
@@ -299,7 +298,7 @@ def _supervised(resolved: Resolved, opened: Opened, bundle: str | None) -> int:
         file = private_file.create(opened.identity.pem().reveal(), start.environ)
         try:
             launched = resolved.plan(resolved.trust(str(file.path), bundle), opened.identity)
-            start.voice.detail(f"starts: {' '.join(launched.argv)}")
+            start.voice.detail(f"starts: {_command(launched)}")
             environ = launched.environ(start.environ)
             try:
                 status = supervise.run(launched.path, launched.argv, environ, block)
@@ -343,6 +342,11 @@ def _bundle(trusted: Roots) -> str | None:
             f"the bundle of roots cannot be kept: {reason}",
             hint="make the cache directory of your home writable",
         ) from None
+
+
+def _command(launched: LaunchPlan) -> str:
+    """Return the command in words, without the passwords of its URLs."""
+    return " ".join(messages.shown_word(word) for word in launched.argv)
 
 
 def shown_roots(trusted: Roots) -> str:

@@ -108,10 +108,16 @@ def read_path(value: object, place: Place) -> Path:
     if not isinstance(value, str):
         raise place.wrong(value, "a path, a string")
     if not value or "\0" in value:
-        raise ConfigurationError(f"{place.origin}: `{place.key}` is not a path: {value!r}")
+        raise ConfigurationError(
+            f"{place.origin}: `{place.key}` is not a path: {value!r}",
+            hint=f"`{place.key}` takes the path of a file",
+        )
     expanded = os.path.expanduser(value)  # noqa: PTH111 - Path.expanduser raises without a home
     if expanded.startswith("~"):
-        raise ConfigurationError(f"{place.origin}: no home directory is known for {value}")
+        raise ConfigurationError(
+            f"{place.origin}: no home directory is known for {value}",
+            hint="set HOME, or write the path in full",
+        )
     return place.directory / expanded
 
 

@@ -58,7 +58,9 @@ def ask_secret(question: str) -> Secret:
             tell("", start="")  # the cursor stands behind the question
             raise
         except (EOFError, getpass.GetPassWarning):
-            raise PassphraseError("no passphrase was given at the terminal") from None
+            raise PassphraseError(
+                "no passphrase was given at the terminal", hint="run it again to be asked again"
+            ) from None
     return Secret(typed.encode("utf-8", "surrogateescape"))
 
 

@@ -40,7 +40,7 @@ def of_tool(call: ToolCall, path: str, adapter: Adapter, environ: Mapping[str, s
     Raises ToolError where it does not answer `--version` as such a tool does.
     """
     answering = _answering_files(call, path)
-    key = _key(call, path, environ)
+    key = _key(call, path, answering, environ)
     if answering is not None:
         remembered = _recall(key)
         if remembered is not None:
@@ -74,7 +74,10 @@ def _ask(command: Sequence[str], environ: Mapping[str, str]) -> str:
             env=dict(environ),
         )
     except subprocess.TimeoutExpired:
-        raise ToolError(f"`{name}` gave no answer within {PATIENCE:.0f} s") from None
+        raise ToolError(
+            f"`{name}` gave no answer within {PATIENCE:.0f} s",
+            hint="run it by itself to see what it waits for",
+        ) from None
     except OSError as error:
         from .launch import cannot_start  # noqa: PLC0415
 
@@ -138,9 +141,12 @@ def _interpreter_of(script: bytes) -> str | None:
     return words[0]
 
 
-def _key(call: ToolCall, path: str, environ: Mapping[str, str]) -> str:
+def _key(
+    call: ToolCall, path: str, answering: Sequence[str] | None, environ: Mapping[str, str]
+) -> str:
+    """Return what an answer is remembered by; a link that leads elsewhere now is another."""
     variables = [environ.get(name) for name in _PYTHON_VARIABLES]
-    said = json.dumps([call.kind, path, call.prefix[1:], variables])
+    said = json.dumps([call.kind, path, call.prefix[1:], answering, variables])
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -159,9 +165,11 @@ def _recall(key: str) -> Version | None:
         entry = json.loads(content or b"null")
         if not entry["files"] or any(_stamp(stamp[0]) != stamp for stamp in entry["files"]):
             return None
-        return tuple(int(part) for part in entry["version"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        version = entry["version"]
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None  # nothing remembered, or nothing of ours: it is asked
+    is_ours = isinstance(version, list) and version and all(type(part) is int for part in version)
+    return tuple(version) if is_ours else None
 
 
 def _remember(key: str, version: Version, files: Sequence[str]) -> None:

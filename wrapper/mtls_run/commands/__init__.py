@@ -37,12 +37,17 @@ options, which stand before TOOL:
   -h, --help
 
 subcommands:
+  profile list | show [NAME] [--brief] | add NAME … | edit | remove NAME | default NAME
+          | import [--from pip|uv|FILE] NAME
   passphrase set [--stdin] | check | forget  [NAME]
                         the passphrase of a profile's key, in the keyring
+  allow [DIR], deny [DIR]
+                        trust, or distrust, what a directory's project file says
   demo                  the whole road on this machine, on a throwaway index
 
-The profile is the one that --profile or MTLS_RUN_PROFILE names, else the one that [[directories]]
-has for this directory, else `default-profile`. They stand in the configuration file:
+The profile is the first of: --profile, MTLS_RUN_PROFILE, the project file (.mtls-run.toml, or
+[tool.mtls-run] in pyproject.toml), [[directories]] and `default-profile` in the configuration file,
+pip's own settings. The configuration file is:
 {file}
 """
 

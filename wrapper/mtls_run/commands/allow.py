@@ -11,6 +11,8 @@ from mtls_run import approval, project
 from mtls_run.errors import ConfigurationError
 from mtls_run.files import current_directory
 from mtls_run.messages import printable
+from mtls_run.passphrase import sources
+from mtls_run.passphrase.sources import FromFile, FromKeyring, FromPrompt
 
 from . import Context, clicked
 
@@ -50,7 +52,9 @@ def find(context: Context, directory: str | None) -> ProjectFile:
     """Return the project file that speaks for `directory`; raise where there is none."""
     start = current_directory() / directory if directory else current_directory()
     if not start.is_dir():
-        raise ConfigurationError(f"{start} is not a directory")
+        raise ConfigurationError(
+            f"{start} is not a directory", hint="name the directory that has the project file"
+        )
     found = project.find(Path(start), context.environ, context.voice)
     if found is None:
         raise ConfigurationError(
@@ -75,4 +79,6 @@ def shown(text: str) -> str:
 def _value(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(str, value))
+    if isinstance(value, (FromKeyring, FromPrompt, FromFile)):
+        return sources.describe(value, "file:KEY")
     return str(value)

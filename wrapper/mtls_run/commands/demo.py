@@ -134,7 +134,10 @@ def _play(root: Path, story: Story) -> None:
     except BrokenPipeError:
         raise  # nobody reads the story any more
     except OSError as error:
-        raise MtlsRunError(f"the demo cannot be set up: {error}") from error
+        raise MtlsRunError(
+            f"the demo cannot be set up: {error}",
+            hint="it needs a private place for temporary files: TMPDIR names one",
+        ) from error
 
 
 def _tell(stage: Stage) -> None:

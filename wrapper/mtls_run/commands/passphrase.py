@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtls_run import configuration, identity, selection, terminal
+from mtls_run import configuration, identity, pip_settings, selection, terminal
 from mtls_run.errors import (
     ConfigurationError,
     IdentityError,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mtls_run.profile import Profile
 
 LONGEST = 4096
+_ONE_LINE = "with --stdin, the passphrase is one line on standard input"
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
@@ -56,7 +57,10 @@ def set_(context: Context, name: str | None, *, stdin: bool) -> int:
             hint='to keep it in the keyring: passphrase = "keyring"',
         )
     if not material.locked:
-        raise IdentityError(f"{material.where} is not encrypted: it needs no passphrase")
+        raise IdentityError(
+            f"{material.where} is not encrypted",
+            hint="it needs no passphrase; to give it one: openssl pkcs8 -topk8 -in KEY -out NEW",
+        )
     store = keyring_store.find(context.environ, context.voice)
     if stdin:
         given = _read_stdin()
@@ -126,6 +130,7 @@ def _chosen(context: Context, name: str | None) -> Profile:
         current_directory(),
         configured,
         context.voice,
+        pip=lambda: pip_settings.read(context.environ, command=None, prefix=None),
     )
     profile = selection.select(situation).profile
     if profile is None:
@@ -152,9 +157,9 @@ def _read_stdin() -> Secret:
     line, _, rest = content.partition(b"\n")
     line = line[:-1] if line.endswith(b"\r") else line
     if not line:
-        raise PassphraseError("standard input has no passphrase")
+        raise PassphraseError("standard input has no passphrase", hint=_ONE_LINE)
     if rest or len(content) > LONGEST:
-        raise PassphraseError("standard input has more than one line")
+        raise PassphraseError("standard input has more than one line", hint=_ONE_LINE)
     return Secret(line)
 
 
@@ -162,7 +167,10 @@ def _opens(material: Material, given: Secret) -> None:
     try:
         material.unlock(given, checks.utc_now())
     except WrongPassphraseError as error:
-        raise PassphraseError(f"{error.fact}; nothing is stored") from None
+        raise PassphraseError(
+            f"{error.fact}; nothing is stored",
+            hint="try the passphrase that the file was made with",
+        ) from None
 
 
 def _ask_until_it_opens(profile: Profile, material: Material) -> Secret:
@@ -179,7 +187,10 @@ def _ask_until_it_opens(profile: Profile, material: Material) -> Secret:
             terminal.tell("that passphrase does not open the key")
         else:
             return given
-    raise PassphraseError(f"{opening.TRIES} passphrases, and none opens {material.where}")
+    raise PassphraseError(
+        f"{opening.TRIES} passphrases, and none opens {material.where}",
+        hint="whoever gave you the file knows its passphrase",
+    )
 
 
 def _as_a_run_would(profile: Profile, context: Context) -> Secret:
@@ -187,7 +198,10 @@ def _as_a_run_would(profile: Profile, context: Context) -> Secret:
     source = profile.passphrase.value
     if isinstance(source, FromPrompt):
         if not terminal.available():
-            raise PassphraseError('`passphrase` is "prompt", and there is no terminal to ask at')
+            raise PassphraseError(
+                f'{profile.passphrase.origin}: `passphrase` is "prompt", and there is no terminal',
+                hint="run it at a terminal, or give the profile another source",
+            )
         return terminal.ask_secret(f"passphrase for {profile.label}")
     if not isinstance(source, FromKeyring):
         return opening.fetch_elsewhere(profile, context.environ)

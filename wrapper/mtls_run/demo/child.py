@@ -59,11 +59,15 @@ def run_child(
             start_new_session=True,
         )
     except OSError as error:
-        raise MtlsRunError(f"{argv[0]} cannot be started: {error.strerror}") from error
+        raise MtlsRunError(
+            f"{argv[0]} cannot be started: {error.strerror}", hint="start it by itself to see why"
+        ) from error
     try:
         lines = _read(process, time.monotonic() + seconds, on_line)
     except subprocess.TimeoutExpired:
-        raise MtlsRunError(f"{argv[0]} has not ended after {seconds:.0f} s") from None
+        raise MtlsRunError(
+            f"{argv[0]} has not ended after {seconds:.0f} s", hint="try again on a quieter machine"
+        ) from None
     finally:
         with undisturbed():
             _end(process)

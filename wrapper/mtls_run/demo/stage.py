@@ -30,6 +30,7 @@ _QUESTION_SECONDS = 20.0
 _LOG_SECONDS = 2.0
 
 _UV_SINCE = (0, 2, 11)  # the first that reads SSL_CLIENT_CERT
+_ABOVE = "the lines above say why; if they do not, please report it"
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ class Stage:
         made = self._run_quietly(command, _VENV_SECONDS)
         if made.status != 0:
             said = [line.strip() for line in made.lines if line.strip()] or ["no word"]
-            raise MtlsRunError(f"{sys.executable} -m venv ended {made.status}: {said[-1]}")
+            raise MtlsRunError(
+                f"{sys.executable} -m venv ended {made.status}: {said[-1]}", hint=_ABOVE
+            )
         if with_pip and not os.access(venv.program("pip"), os.X_OK):
             raise MtlsRunError(
                 f"programs in {tempfile.gettempdir()} cannot be run",
@@ -124,9 +127,11 @@ class Stage:
         outcome = self._run(shown, [program, *shown[1:]], {ca_variable: "ca.pem"})
         reason = self.index.take_refusal(within=_LOG_SECONDS)
         if outcome.status == 0 or self.index.take_visits():
-            raise MtlsRunError(f"the index let {shown[0]} in without a client certificate")
+            raise MtlsRunError(
+                f"the index let {shown[0]} in without a client certificate", hint=_ABOVE
+            )
         if reason is None:
-            raise MtlsRunError(f"{shown[0]} failed before it reached the index")
+            raise MtlsRunError(f"{shown[0]} failed before it reached the index", hint=_ABOVE)
         self.story.refused(f'refused; the index says why: "{reason}"')
 
     def expect_installation(self, shown: Sequence[str]) -> None:
@@ -134,10 +139,10 @@ class Stage:
         outcome = self._run(["mtls-run", *shown], [*_this_program(), *shown])
         command = f"mtls-run {shown[0]}"
         if outcome.status != 0:
-            raise MtlsRunError(f"{command} ended with status {outcome.status}")
+            raise MtlsRunError(f"{command} ended with status {outcome.status}", hint=_ABOVE)
         visits = self.index.take_visits()
         if not visits:
-            raise MtlsRunError(f"{command} never reached the index")
+            raise MtlsRunError(f"{command} never reached the index", hint=_ABOVE)
         subjects = " and ".join(sorted({visit.subject for visit in visits}))
         programs = " and ".join(sorted({visit.program for visit in visits}))
         self.story.good(
@@ -152,7 +157,7 @@ class Stage:
             [venv.program("python"), "-I", "-c", _PRINT_GREETING],
         )
         if outcome.status != 0 or GREETING not in outcome.lines:
-            raise MtlsRunError(f"the package cannot be imported in {venv.name}")
+            raise MtlsRunError(f"the package cannot be imported in {venv.name}", hint=_ABOVE)
 
     def _run(
         self, shown: Sequence[str], argv: Sequence[str], more: Mapping[str, str] | None = None

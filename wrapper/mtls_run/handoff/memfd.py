@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mtls_run.errors import HandoffError
 
+_OTHERWISE = "leave --handoff and MTLS_RUN_HANDOFF away, or say supervise"
 _CLOEXEC, _ALLOW_SEALING, _NOEXEC_SEAL = 0x1, 0x2, 0x8  # linux/memfd.h
 _ADD_SEALS, _ALL_SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8  # linux/fcntl.h: SEAL, SHRINK, GROW, WRITE
 # Shells and make take low descriptors for themselves; a script's `exec 3>file` must not hit ours.
@@ -36,7 +37,7 @@ def hold(content: bytes, name: str) -> str:
     Raises HandoffError, saying why, where the system call or /proc is not to be had.
     """
     if not sys.platform.startswith("linux"):
-        raise HandoffError("anonymous files are a thing of Linux")
+        raise HandoffError("anonymous files are a thing of Linux", hint=_OTHERWISE)
     import fcntl  # noqa: PLC0415 - not on Windows
 
     low = _create(name)
@@ -48,12 +49,14 @@ def hold(content: bytes, name: str) -> str:
         descriptor = _raised(low)
     except OSError as error:
         os.close(low)
-        raise HandoffError(f"an anonymous file cannot be made: {error.strerror}") from None
+        raise HandoffError(
+            f"an anonymous file cannot be made: {error.strerror}", hint=_OTHERWISE
+        ) from None
     os.set_inheritable(descriptor, True)
     path = f"/proc/{os.getpid()}/fd/{descriptor}"
     if not _is_ours(path, descriptor):
         os.close(descriptor)
-        raise HandoffError("/proc is not mounted, or not this process's own")
+        raise HandoffError("/proc is not mounted, or not this process's own", hint=_OTHERWISE)
     return path
 
 
@@ -77,7 +80,7 @@ def _create(name: str) -> int:
         except OSError:
             return _memfd_create(name, _CLOEXEC | _ALLOW_SEALING)
     except OSError as error:
-        raise HandoffError(f"memfd_create is refused: {error.strerror}") from None
+        raise HandoffError(f"memfd_create is refused: {error.strerror}", hint=_OTHERWISE) from None
 
 
 def _memfd_create(name: str, flags: int) -> int:

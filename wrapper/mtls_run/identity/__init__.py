@@ -193,7 +193,8 @@ def _read(name: str, setting: Setting[Path]) -> bytes:
         ) from None
     if data is None:
         raise IdentityError(
-            f"{setting.value}, {said}, is larger than {LARGEST // 1024} KiB: no certificate is"
+            f"{setting.value}, {said}, is larger than {LARGEST // 1024} KiB: no certificate is",
+            hint="name the file with the certificate",
         )
     return data
 

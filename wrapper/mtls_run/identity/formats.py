@@ -14,6 +14,8 @@ from enum import Enum
 
 from mtls_run.errors import IdentityError
 
+COPY_AGAIN = "copy the whole file again"
+
 
 class Kind(Enum):
     """What a block of a file holds."""
@@ -104,7 +106,7 @@ def _split_pem(text: bytes, name: str, *, untouched: bool) -> Blocks:
     if len(found) != len(_BEGIN.findall(text)):
         raise IdentityError(
             f"{name} is cut off: a `-----BEGIN` line has no matching `-----END` line",
-            hint="copy the whole file again",
+            hint=COPY_AGAIN,
         )
     blocks = []
     for number, match in enumerate(found, start=1):
@@ -145,10 +147,10 @@ def _from_pem(label: str, body: bytes, where: str) -> Block:
         )
     der = _decode(b"".join(line for line in lines if b":" not in line), where)
     if label in _CERTIFICATES:
-        if label == "TRUSTED CERTIFICATE":
-            # OpenSSL's own form: the certificate, then what it is trusted for.
-            der = der[: _element_length(der, where)]
-        return Block(Kind.CERTIFICATE, label, der, is_pem=False, where=where)
+        element = first_element(der) if label == "TRUSTED CERTIFICATE" else der
+        if element is None:
+            raise IdentityError(f"{where} is damaged: it is not DER", hint=COPY_AGAIN)
+        return Block(Kind.CERTIFICATE, label, element, is_pem=False, where=where)
     if label == "ENCRYPTED PRIVATE KEY":
         return Block(Kind.LOCKED_KEY, label, der, is_pem=False, where=where)
     return Block(Kind.KEY, label, der, is_pem=False, where=where)
@@ -159,7 +161,7 @@ def _decode(body: bytes, where: str) -> bytes:
         return base64.b64decode(body, validate=True)
     except (binascii.Error, ValueError):
         raise IdentityError(
-            f"{where} is damaged: its text is not base64", hint="copy the whole file again"
+            f"{where} is damaged: its text is not base64", hint=COPY_AGAIN
         ) from None
 
 
@@ -188,7 +190,10 @@ def _from_der(data: bytes, name: str) -> Block:
     elif first == INTEGER and second in (SEQUENCE, INTEGER, OCTETS):
         kind = Kind.KEY
     else:
-        raise IdentityError(f"{name} is DER, but neither a certificate, a key nor PKCS#12")
+        raise IdentityError(
+            f"{name} is DER, but neither a certificate, a key nor PKCS#12",
+            hint="name the certificate's file as it came from your PKI",
+        )
     return Block(kind, "DER", data, is_pem=False, where=name)
 
 
@@ -235,8 +240,12 @@ def _first_two(data: bytes) -> tuple[tuple[int, int], int] | None:
     return ((tag, number), second[0] if second else 0)
 
 
-def _element_length(data: bytes, where: str) -> int:
+def first_element(data: bytes) -> bytes | None:
+    """Return the first DER SEQUENCE in `data`, without what follows it; None where it is none.
+
+    OpenSSL's TRUSTED CERTIFICATE is a certificate, followed by what it is trusted for.
+    """
     outer = _header(data, 0)
-    if outer is None or outer[2] < 0:
-        raise IdentityError(f"{where} is damaged: it is not DER")
-    return outer[1] + outer[2]
+    if outer is None or outer[0] != SEQUENCE or outer[2] < 0 or outer[1] + outer[2] > len(data):
+        return None
+    return data[: outer[1] + outer[2]]

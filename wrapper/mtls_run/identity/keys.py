@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mtls_run.errors import IdentityError, WrongPassphraseError
 
-from .formats import Kind
+from .formats import COPY_AGAIN, Kind
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -33,6 +33,7 @@ PrivateKey = Union[
     rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey
 ]
 
+_TRY = "try the passphrase that the file was made with"
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 # aws-lc-rs, which uv signs with, takes RSA of 2048 to 8192 bits.
 _RSA_BITS = range(2048, 8193)
@@ -82,10 +83,12 @@ def open_key(block: Block, passphrase: Secret | None) -> PrivateKey:
     except UnsupportedAlgorithm:
         raise _unreadable(block) from None
     except TypeError:
-        raise WrongPassphraseError(f"the key in {block.where} is encrypted") from None
+        raise WrongPassphraseError(f"the key in {block.where} is encrypted", hint=_TRY) from None
     except ValueError as error:
         if block.kind is not Kind.LOCKED_KEY:
-            raise IdentityError(f"the private key in {block.where} is damaged") from None
+            raise IdentityError(
+                f"the private key in {block.where} is damaged", hint=COPY_AGAIN
+            ) from None
         if "unknown cipher" in str(error):
             raise _unreadable(block) from None
         # A wrong passphrase can also pass for padding and come out as a key that makes no sense.
@@ -109,7 +112,7 @@ def open_pkcs12(
         raise _unreadable(block) from None
     except ValueError as error:
         if "password" not in str(error).lower():
-            raise IdentityError(f"{block.where} is PKCS#12, but damaged") from None
+            raise IdentityError(f"{block.where} is PKCS#12, but damaged", hint=COPY_AGAIN) from None
         raise _wrong(block) from None
     found = [entry.certificate for entry in (loaded.cert, *loaded.additional_certs) if entry]
     return (_usable(loaded.key, block) if loaded.key else None), found
@@ -145,7 +148,7 @@ def _usable(key: object, block: Block) -> PrivateKey:
 
 
 def _wrong(block: Block) -> WrongPassphraseError:
-    return WrongPassphraseError(f"the passphrase does not open {block.where}")
+    return WrongPassphraseError(f"the passphrase does not open {block.where}", hint=_TRY)
 
 
 def _unreadable(block: Block) -> IdentityError:

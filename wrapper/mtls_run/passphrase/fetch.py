@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mtls_run.errors import PassphraseError
 from mtls_run.files import read_file
+from mtls_run.messages import quoted
 from mtls_run.secret import Secret
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     Verify = Callable[[Path, bytes], None]
 
 LARGEST = 4096
+_ONE_LINE = "the passphrase is to be one line, and nothing else"
 PATIENCE = 120.0  # a person may have to touch a key first
 
 
@@ -50,15 +52,18 @@ def from_file(source: FromFile, said: str, verify: Verify) -> Secret:
         readers = _other_readers(found[0], path)
     except OSError as error:
         raise PassphraseError(
-            f"cannot read the passphrase file {path}, named at {said}: {error.strerror or error}"
+            f"cannot read the passphrase file {path}, named at {said}: {error.strerror or error}",
+            hint="it has to be a file that you may read, and nobody else",
         ) from None
     if readers:
         raise PassphraseError(
             f"{readers} can read the passphrase file {path}, named at {said}",
-            hint=f"chmod 600 {path}",
+            hint=f"chmod 600 {quoted(path)}",
         )
     if content is None:
-        raise PassphraseError(f"the passphrase file {path} is larger than {LARGEST} bytes")
+        raise PassphraseError(
+            f"the passphrase file {path} is larger than {LARGEST} bytes", hint=_ONE_LINE
+        )
     verify(path, content)
     return _one_line(content, f"the passphrase file {path}, named at {said},")
 
@@ -91,10 +96,14 @@ def from_command(source: FromCommand, said: str) -> Secret:
             f"{name} cannot be started: {error.strerror or error}",
             hint="name a program that is there; no shell reads the command",
         ) from None
+    deadline = time.monotonic() + PATIENCE
     with process:
         try:
-            output = _read_limited(process, name)
-            status = process.wait(PATIENCE)
+            output = _read_limited(process, name, deadline)
+            status = process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise _too_slow(name) from None
         except BaseException:
             process.kill()
             raise
@@ -104,31 +113,35 @@ def from_command(source: FromCommand, said: str) -> Secret:
     return _one_line(output, f"what {name} printed")
 
 
-def _read_limited(process: subprocess.Popen[bytes], name: str) -> bytes:
+def _too_slow(name: str) -> PassphraseError:
+    return PassphraseError(
+        f"{name} did not end within {PATIENCE:.0f} s",
+        hint="run it by itself to see what it waits for",
+    )
+
+
+def _read_limited(process: subprocess.Popen[bytes], name: str, deadline: float) -> bytes:
     stream = process.stdout
     assert stream is not None  # noqa: S101 - PIPE was asked for
-    deadline = time.monotonic() + PATIENCE
     output = b""
     while True:
         if os.name == "posix":  # Windows cannot wait for a pipe; there the program has to end
             ready, _, _ = select.select([stream], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                raise PassphraseError(f"{name} printed nothing within {PATIENCE:.0f} s")
+                raise _too_slow(name)
         more = os.read(stream.fileno(), LARGEST)
         if not more:
             return output
         output += more
         if len(output) > LARGEST:
-            raise PassphraseError(f"{name} printed more than {LARGEST} bytes")
+            raise PassphraseError(f"{name} printed more than {LARGEST} bytes", hint=_ONE_LINE)
 
 
 def _one_line(content: bytes, name: str) -> Secret:
     line = content[:-1] if content.endswith(b"\n") else content
     line = line[:-1] if line.endswith(b"\r") else line
     if not line:
-        raise PassphraseError(f"{name} is empty")
+        raise PassphraseError(f"{name} is empty", hint=_ONE_LINE)
     if b"\n" in line:
-        raise PassphraseError(
-            f"{name} has several lines", hint="a passphrase is one line; take the others away"
-        )
+        raise PassphraseError(f"{name} has several lines", hint=_ONE_LINE)
     return Secret(line)

@@ -9,8 +9,10 @@ refused by its name and never imported.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
@@ -18,7 +20,7 @@ from mtls_run.errors import PassphraseError
 from mtls_run.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mtls_run.messages import Voice
 
@@ -180,9 +182,11 @@ def _patiently(ask: Callable[[], T], name: str, voice: Voice) -> T:
         except Exception as error:  # noqa: BLE001 - backends raise what their libraries raise
             failures.append(error)
 
-    # A thread that is left behind dies with the process, or with exec.
+    # A thread that is left behind dies with the process, or with exec. Until then it gets no signal:
+    # what supervises a tool waits for signals in the main thread.
     worker = threading.Thread(target=work, daemon=True)
-    worker.start()
+    with _signals_kept():
+        worker.start()
     worker.join(ANNOUNCED_AFTER)
     if worker.is_alive():
         voice.notice(f"waiting for {name}, which may be asking for its password in a dialog")
@@ -193,6 +197,19 @@ def _patiently(ask: Callable[[], T], name: str, voice: Voice) -> T:
         fact = f"{name} did not answer within {PATIENCE:.0f} s"
         raise KeyringUnusableError(fact, hint=UNLOCK)
     return answers[0]
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Start threads in which every signal is blocked; they inherit the mask."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _failed(name: str, error: Exception) -> str:

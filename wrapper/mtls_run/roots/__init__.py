@@ -101,5 +101,8 @@ def _from_environment(roots: Setting[str], environ: Mapping[str, str]) -> list[b
         if data:
             found += certificates.read_store(data, directory)
     if not found:
-        raise RootsError(f"{directories}, which SSL_CERT_DIR names, has no certificates")
+        raise RootsError(
+            f"{directories}, which SSL_CERT_DIR names, has no certificates",
+            hint='name a directory of PEM files, or use roots = "system"',
+        )
     return found

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mtls_run.errors import IdentityError, RootsError
+from mtls_run.identity.formats import LONG_FORM, first_element
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,14 +49,23 @@ def read_store(data: bytes, name: str) -> list[bytes]:
     found = []
     for match in _CERTIFICATE.finditer(data):
         try:
-            found.append(base64.b64decode(b"".join(match.group(1).split()), validate=True))
+            decoded = base64.b64decode(b"".join(match.group(1).split()), validate=True)
         except (binascii.Error, ValueError):
             continue
+        der = first_element(decoded)
+        if der is not None and _holds_sequence(der):
+            found.append(der)
     if not found:
         raise RootsError(
             f"{name} has no certificates", hint="it has to be a file of PEM certificates"
         )
     return found
+
+
+def _holds_sequence(der: bytes) -> bool:
+    """Tell whether a SEQUENCE starts with another, as every certificate does."""
+    inner = der[2:] if der[1] < LONG_FORM else der[2 + der[1] - LONG_FORM :]
+    return first_element(inner) is not None
 
 
 def to_pem(certificates: Iterable[bytes]) -> bytes:

@@ -77,7 +77,10 @@ def read_bundle(path: Path, what: str) -> bytes:
             hint="name a file that is there and that you may read",
         ) from None
     if content is None:
-        raise RootsError(f"{path}, {what}, is larger than {LARGEST // 1024 // 1024} MiB")
+        raise RootsError(
+            f"{path}, {what}, is larger than {LARGEST // 1024 // 1024} MiB",
+            hint="name a file of certificates",
+        )
     return content
 
 

@@ -1,0 +1,90 @@
+"""What can be said of a profile's certificate without a passphrase."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mtls_run import identity
+from mtls_run.errors import IdentityError, MtlsRunError
+from mtls_run.identity import chain
+from mtls_run.identity.formats import Kind
+from mtls_run.identity.keys import open_key, open_pkcs12, public_bytes
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from cryptography.x509 import Certificate
+
+    from mtls_run.identity import Material
+    from mtls_run.profile import Profile
+
+
+@dataclass(frozen=True)
+class Look:
+    """The leaf, where it can be seen; what is wrong, in words; whether a passphrase is needed.
+
+    `named` tells that the profile names a client certificate at all.
+    """
+
+    named: bool
+    leaf: Certificate | None = None
+    locked: bool = False
+    problem: str | None = None
+
+    @property
+    def subject(self) -> str | None:
+        """Return the subject as RFC 4514 writes it; it may hold any character."""
+        return self.leaf.subject.rfc4514_string() or "(no subject)" if self.leaf else None
+
+    @property
+    def issuer(self) -> str | None:
+        """Return the issuer as RFC 4514 writes it; it may hold any character."""
+        return self.leaf.issuer.rfc4514_string() or "(no issuer)" if self.leaf else None
+
+    def days_left(self, now: datetime) -> int | None:
+        """Return the whole days until the certificate ends, negative once it has."""
+        return (self.leaf.not_valid_after_utc - now).days if self.leaf else None
+
+
+def look(profile: Profile, now: datetime) -> Look:
+    """Return what shows of the profile's certificate; nothing is asked and nothing unlocked."""
+    try:
+        material = identity.gather(profile)
+    except MtlsRunError as error:
+        return Look(named=True, problem=error.fact)
+    if material is None:
+        return Look(named=False)
+    problem = None
+    try:
+        material.check_early(now)
+        if not material.locked:
+            material.unlock(None, now)
+    except IdentityError as error:
+        problem = error.fact
+    return Look(named=True, leaf=_leaf(material), locked=material.locked, problem=problem)
+
+
+def _leaf(material: Material) -> Certificate | None:
+    """Return the certificate of the key; where that is locked, the one that issued no other."""
+    found, keys = list(material.certificates), []
+    try:
+        for container in material.containers:
+            if not container.locked:
+                key, held = open_pkcs12(container.block, None)
+                keys += [key] if key else []
+                found += held
+        keys += [open_key(block, None) for block in material.keys if block.kind is Kind.KEY]
+    except IdentityError:
+        return None
+    found = chain.unique(found)
+    if keys:
+        publics = [public_bytes(key) for key in keys]
+        leaves = [one for one in found if any(chain.same_key(one, public) for public in publics)]
+    else:
+        leaves = [
+            one
+            for one in found
+            if not any(other.issuer == one.subject for other in found if other != one)
+        ]
+    return leaves[0] if len(leaves) == 1 else None

@@ -1,0 +1,125 @@
+"""Whether a profile can work, before it is written: its files, its key, its CA certificates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mtls_run import identity, roots, terminal
+from mtls_run.errors import PassphraseError, WrongPassphraseError
+from mtls_run.identity import checks
+from mtls_run.origin import Setting
+from mtls_run.passphrase import keyring_store, opening
+from mtls_run.passphrase.sources import FromKeyring, FromPrompt, describe
+
+if TYPE_CHECKING:
+    from mtls_run.identity import Identity, Material
+    from mtls_run.passphrase.keyring_store import Store
+    from mtls_run.profile import Profile
+    from mtls_run.secret import Secret
+
+    from . import Context
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An identity that was opened, or None; and the passphrase to keep once all is written."""
+
+    identity: Identity | None = None
+    passphrase: Secret | None = None
+    store: Store | None = None
+
+    def keep(self, profile: Profile, context: Context) -> str | None:
+        """Keep the passphrase, if it is to be kept; return the name of the keyring that has it."""
+        if self.passphrase is None or self.store is None:
+            return None
+        try:
+            self.store.set(profile.account, self.passphrase)
+        except keyring_store.KeyringUnusableError as error:
+            context.voice.notice(f"{error.fact}; the passphrase is not kept")
+            return None
+        return self.store.name
+
+
+def check(
+    profile: Profile, material: Material | None, context: Context, *, keep: bool = False
+) -> Checked:
+    """Return what the checks found; raise MtlsRunError where the profile cannot work.
+
+    A passphrase is asked for where it is needed and there is a terminal. It is offered to be kept
+    in the keyring, or with `keep` meant to be, without a question.
+    """
+    if profile.ca_cert is not None or profile.roots.value == "none":
+        # What is added; the base may be another on the day that it is used.
+        roots.resolve(replace(profile, roots=Setting("none", profile.roots.origin)), {})
+    if material is None:
+        return Checked()
+    now = checks.utc_now()
+    material.check_early(now)
+    if not material.locked:
+        return Checked(material.unlock(None, now))
+    source = profile.passphrase.value
+    if not isinstance(source, (FromKeyring, FromPrompt)):
+        return _from_elsewhere(profile, material, context)
+    if not terminal.available():
+        context.voice.notice(
+            f"the key in {material.where} was not opened, since there is no terminal to ask at; "
+            f"see: mtls-run passphrase set --stdin {profile.name}"
+        )
+        return Checked()
+    if isinstance(source, FromPrompt):
+        return Checked(_ask(profile, material)[0])
+    return _with_keyring(profile, material, context, keep=keep)
+
+
+def gather(profile: Profile) -> Material | None:
+    """Return what the files of the profile's identity hold, or None where it names none."""
+    return identity.gather(profile)
+
+
+def _from_elsewhere(profile: Profile, material: Material, context: Context) -> Checked:
+    try:
+        given = opening.fetch_elsewhere(profile, context.environ)
+    except PassphraseError as error:
+        context.voice.notice(f"{error.fact}; so the key in {material.where} was not opened")
+        return Checked()
+    try:
+        return Checked(material.unlock(given, checks.utc_now()))
+    except WrongPassphraseError as error:
+        source = describe(profile.passphrase.value, profile.account)
+        raise PassphraseError(
+            f"{error.fact}: it came from {source}", hint="give that source the right passphrase"
+        ) from None
+
+
+def _with_keyring(profile: Profile, material: Material, context: Context, *, keep: bool) -> Checked:
+    try:
+        store = keyring_store.find(context.environ, context.voice)
+        stored = store.get(profile.account)
+    except keyring_store.KeyringUnusableError as error:
+        context.voice.notice(f"{error.fact}; the passphrase will not be kept")
+        return Checked(_ask(profile, material)[0])
+    if stored is not None:
+        try:
+            return Checked(material.unlock(stored, checks.utc_now()))
+        except WrongPassphraseError:
+            pass  # that of another key, which had this name before
+    found, passphrase = _ask(profile, material)
+    verb = "replace the one in" if stored else "keep it in"
+    if keep or terminal.ask_yes(f"{verb} the keyring, for {profile.label}?"):
+        return Checked(found, passphrase, store)
+    return Checked(found)
+
+
+def _ask(profile: Profile, material: Material) -> tuple[Identity, Secret]:
+    """Return the identity and the passphrase that opened it, asked for at the terminal."""
+    for _ in range(opening.TRIES):
+        given = terminal.ask_secret(f"passphrase for {profile.label} ({material.where})")
+        try:
+            return material.unlock(given, checks.utc_now()), given
+        except WrongPassphraseError:
+            terminal.tell("that passphrase does not open the key")
+    raise PassphraseError(
+        f"{opening.TRIES} passphrases, and none opens {material.where}",
+        hint="find the passphrase, and try again; nothing is written",
+    )

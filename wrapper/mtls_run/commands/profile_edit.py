@@ -1,0 +1,152 @@
+"""`mtls-run profile edit`: the user's file in an editor, checked before it takes its place."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtls_run import terminal
+from mtls_run.config_file import ChangedError, ConfigFile
+from mtls_run.errors import MtlsRunError, ToolError
+from mtls_run.files import read_file
+
+from .profile_show import say
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from . import Context
+
+LARGEST = 16 * 1024 * 1024
+TEMPLATE = b"""\
+# [profiles.corp]
+# client-cert = "~/pki/alice.p12"
+# ca-cert = "~/pki/corp-root.pem"
+"""
+
+
+def edit(context: Context) -> None:
+    """Open the editor on a private copy, and put what it saved in the file's place.
+
+    Raises MtlsRunError, the file as it was, where the editor fails or what it saved is an error.
+    """
+    command = _editor(context.environ)
+    file = ConfigFile.find(context.environ)
+    before = file.read()
+    start = TEMPLATE if before is None else before
+    folder = _private_folder()
+    copy = folder / file.path.name
+    try:
+        copy.write_bytes(start)
+        after = _edited(command, copy, file, before, context)
+        if after == start:
+            say("nothing was changed")
+            return
+        file.replace(before, after)
+    except ChangedError as error:
+        # The copy is all there is of that work.
+        raise ChangedError(
+            f"{error.fact}, so what was edited did not take its place",
+            hint=f"it is in {copy}: put the two together by hand",
+        ) from None
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    say(f"{file.path} is changed")
+
+
+def _private_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="mtls-run-"))  # 0700
+    except OSError as error:
+        raise ToolError(
+            f"there is no place for a copy to edit: {error.strerror or error}",
+            hint="make the directory for temporary files, TMPDIR, writable",
+        ) from None
+
+
+def _edited(
+    command: list[str], copy: Path, file: ConfigFile, before: bytes | None, context: Context
+) -> bytes:
+    """Return what the editor saved, once it is no error or the user gives up on it."""
+    while True:
+        _run(command, copy, context.environ)
+        after = _saved(copy)
+        try:
+            if after != before:
+                file.check(before, after)
+        except MtlsRunError as error:
+            if not terminal.available():
+                raise
+            context.voice.error(error)
+            if not terminal.ask_yes("edit it again?"):
+                raise MtlsRunError(
+                    f"nothing is changed in {file.path}",
+                    hint="to start again: mtls-run profile edit",
+                ) from None
+        else:
+            return after
+
+
+def _editor(environ: Mapping[str, str]) -> list[str]:
+    """Return the user's editor, split as a shell would; no shell reads it."""
+    for name in ("VISUAL", "EDITOR"):
+        value = environ.get(name, "").strip()
+        if not value:
+            continue
+        try:
+            return shlex.split(value)
+        except ValueError as error:
+            raise ToolError(
+                f"{name} cannot be split into words: {error}", hint="close its quotes"
+            ) from None
+    return ["notepad" if os.name == "nt" else "vi"]
+
+
+def _run(command: list[str], copy: Path, environ: Mapping[str, str]) -> None:
+    words = [*command, str(copy)]
+    hint = "set VISUAL or EDITOR to an editor that waits until the file is closed"
+    try:
+        with _interrupts_are_the_editors():
+            status = subprocess.run(words, env=dict(environ), check=False).returncode
+    except OSError as error:
+        raise ToolError(
+            f"the editor {command[0]} cannot be started: {error.strerror or error}", hint=hint
+        ) from None
+    if status != 0:
+        ended = f"with status {status}" if status > 0 else f"by signal {-status}"
+        raise ToolError(f"the editor {command[0]} ended {ended}; nothing is changed", hint=hint)
+
+
+@contextmanager
+def _interrupts_are_the_editors() -> Iterator[None]:
+    """Let Ctrl-C pass by: it is typed to the editor, which would inherit that it is ignored."""
+    before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _saved(copy: Path) -> bytes:
+    try:
+        content = read_file(copy, LARGEST)
+    except OSError as error:
+        raise ToolError(
+            f"what the editor saved cannot be read: {error.strerror or error}",
+            hint="save it as a file again",
+        ) from None
+    if content is None:
+        raise ToolError(
+            f"what the editor saved is larger than {LARGEST // 1024 // 1024} MiB",
+            hint="a configuration is written by hand",
+        )
+    return content

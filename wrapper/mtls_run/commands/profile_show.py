@@ -1,0 +1,193 @@
+"""`mtls-run profile show`: one profile, each value with its origin; or its name alone."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mtls_run import configuration, selection
+from mtls_run.errors import MtlsRunError
+from mtls_run.files import current_directory
+from mtls_run.messages import printable
+from mtls_run.origin import Origin
+from mtls_run.passphrase.sources import describe
+from mtls_run.schema import SECONDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mtls_run.configuration import Configuration
+    from mtls_run.pip_settings import PipSettings
+    from mtls_run.profile import Profile
+    from mtls_run.selection import Selection
+
+    from . import Context
+
+
+def brief(context: Context, name: str | None = None) -> int:
+    """Print the profile that applies here, or `name` if there is such a profile, in one line."""
+    configured = configuration.load(context.environ)
+    if name is not None:
+        found: Profile | None = configured.profile(name, Origin("NAME"))
+    else:
+        found = here(context, configured).profile
+    if found is not None:
+        say(found.name or f"({found.label})")
+    return 0
+
+
+def show(context: Context, name: str | None, *, as_json: bool) -> None:
+    """Print the profile that applies here, or `name`."""
+    configured = configuration.load(context.environ)
+    if name is None:
+        chosen = here(context, configured)
+        profile, applies = chosen.profile, True
+    else:
+        profile = configured.profile(name, Origin("NAME"))
+        found = here_or_notice(context, configured)
+        applies = found is not None and found.profile is not None and found.profile.name == name
+        chosen = found if found and applies else selection.Selection(profile)
+        profile = chosen.profile
+    if as_json:
+        import json  # noqa: PLC0415
+
+        say(json.dumps(_object(profile, chosen, configured, applies=applies), indent=2))
+    elif profile is None:
+        say("no profile applies here")
+    else:
+        rows = _rows(profile, chosen, configured, applies=applies)
+        for line in aligned(rows):
+            say(line)
+
+
+def here(context: Context, configured: Configuration) -> Selection:
+    """Return the profile that a run in the current directory would use."""
+    return selection.select(
+        selection.Situation(
+            context.options.profile,
+            context.environ,
+            current_directory(),
+            configured,
+            context.voice,
+            pip=partial(_of_pip, context.environ),
+        )
+    )
+
+
+def here_or_notice(context: Context, configured: Configuration) -> Selection | None:
+    """Return the same, or None where it cannot be told, which a notice says."""
+    try:
+        return here(context, configured)
+    except MtlsRunError as error:
+        context.voice.notice(error.fact)
+        return None
+
+
+def _of_pip(environ: Mapping[str, str]) -> PipSettings:
+    from mtls_run import pip_settings  # noqa: PLC0415 - read where nothing else applies
+
+    return pip_settings.read(environ, command=None, prefix=None)
+
+
+def say(line: str) -> None:
+    """Print a line of the answer, its control characters shown as escapes."""
+    shown = "\n".join(map(printable, line.split("\n"))) + "\n"
+    encoding = sys.stdout.encoding or "ascii"
+    sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows as lines, each column as wide as its widest cell."""
+    shown = [[printable(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*shown)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in shown
+    ]
+
+
+def _settings(profile: Profile) -> dict[str, tuple[Any, str]]:
+    """Return each value, as JSON has it, and its origin."""
+    found = {
+        "client-cert": profile.client_cert,
+        "client-key": profile.client_key,
+        "ca-cert": profile.ca_cert,
+        "roots": profile.roots,
+        "passphrase": profile.passphrase,
+        "remember": profile.remember,
+    }
+    said = {name: setting for name, setting in found.items() if setting is not None}
+    return {
+        name: (_value(name, setting.value, profile), str(setting.origin))
+        for name, setting in said.items()
+    }
+
+
+def _value(name: str, value: Any, profile: Profile) -> Any:  # noqa: ANN401 - a setting of any key
+    if name == "passphrase":
+        return describe(value, profile.account)
+    if name == "remember":
+        return _duration(value)
+    return [str(path) for path in value] if isinstance(value, tuple) else str(value)
+
+
+def _duration(seconds: int) -> str:
+    """Return the time as a configuration spells it."""
+    if seconds == 0:
+        return "off"
+    unit = next(unit for unit in ("d", "h", "m", "s") if seconds % SECONDS[unit] == 0)
+    return f"{seconds // SECONDS[unit]}{unit}"
+
+
+def _extends(profile: Profile, chosen: Selection, configured: Configuration) -> dict[str, str]:
+    """Return the profiles that this one extends, the nearest first, and what says so."""
+    tables = configured.profiles
+    if profile.name is not None:
+        said = tables[profile.name]
+    else:
+        said = chosen.winner.project.said if chosen.winner and chosen.winner.project else {}
+    chain: dict[str, str] = {}
+    while "extends" in said:
+        setting = said["extends"]
+        chain[setting.value] = str(setting.origin)
+        said = tables[setting.value]
+    return chain
+
+
+def _rows(
+    profile: Profile, chosen: Selection, configured: Configuration, *, applies: bool
+) -> list[tuple[str, str, str]]:
+    rows = [("profile", profile.name or f"({profile.label})", "")]
+    rows.append(
+        ("applies", "here", str(profile.origin)) if applies else ("applies", "not here", "")
+    )
+    rows += [("rather than", str(other), str(other.origin)) for other in chosen.won_over if applies]
+    extends = _extends(profile, chosen, configured)
+    rows += [("extends", name, origin) for name, origin in extends.items()]
+    for name, (value, origin) in _settings(profile).items():
+        values = value if isinstance(value, list) else [value]
+        rows += [(name if index == 0 else "", one, origin) for index, one in enumerate(values)]
+    return rows
+
+
+def _object(
+    profile: Profile | None, chosen: Selection, configured: Configuration, *, applies: bool
+) -> dict[str, Any]:
+    if profile is None:
+        return {"profile": None, "applies": False, "origin": None, "extends": [], "settings": {}}
+    return {
+        "profile": profile.name,
+        "applies": applies,
+        "origin": str(profile.origin) if applies else None,
+        "rather_than": [
+            {"profile": other.name, "origin": str(other.origin)} for other in chosen.won_over
+        ],
+        "extends": [
+            {"profile": name, "origin": origin}
+            for name, origin in _extends(profile, chosen, configured).items()
+        ],
+        "settings": {
+            name: {"value": value, "origin": origin}
+            for name, (value, origin) in _settings(profile).items()
+        },
+    }

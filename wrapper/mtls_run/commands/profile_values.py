@@ -1,0 +1,117 @@
+"""What the command line says of a profile, as the configuration is to say it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mtls_run import schema
+from mtls_run.errors import UsageError
+from mtls_run.files import current_directory
+from mtls_run.origin import Origin, Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mtls_run.editing import Values
+    from mtls_run.profile import Said
+
+PASSPHRASE = "keyring | prompt | env:NAME | file:PATH | command:WORDS"  # noqa: S105 - the places
+
+
+def written(typed: str | Path) -> str:
+    """Return a path that was typed here as it stays right in the configuration.
+
+    `~/…` where it is below the home directory, else absolute; links are left as they are.
+    """
+    text = os.path.expanduser(typed)  # noqa: PTH111 - Path.expanduser raises without a home
+    if not text or "\0" in text:
+        raise UsageError("an empty path names no file", hint="name the file")
+    path = Path(_normal(str(current_directory() / text)))
+    home = os.path.expanduser("~")  # noqa: PTH111
+    # The current directory is told without its links; the home directory may have some.
+    for base in (home, os.path.realpath(home)):
+        if os.path.isabs(base) and Path(base) in path.parents:  # noqa: PTH117
+            path = Path("~") / path.relative_to(base)
+            break
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"the path {path} is not UTF-8, as a configuration has to be",
+            hint="give the file another name, or lead to it with a symbolic link",
+        ) from None
+    return path.as_posix() if str(path).startswith("~") else str(path)
+
+
+def _normal(path: str) -> str:
+    """Return the path without `.` and `..`, where these do not lead through a link."""
+    short = os.path.normpath(path)
+    return short if os.path.realpath(short) == os.path.realpath(path) else path
+
+
+def passphrase(spelled: str) -> Any:  # noqa: ANN401 - a string or a table
+    """Return the value of `passphrase` for what --passphrase was given.
+
+    Raises UsageError, which does not repeat it: it may well be the passphrase itself.
+    """
+    kind, colon, detail = spelled.partition(":")
+    if spelled in ("keyring", "prompt"):
+        return spelled
+    if kind == "env" and detail:
+        return {"env": detail}
+    if kind == "file" and detail:
+        return {"file": written(detail)}
+    if kind == "command" and colon:
+        try:
+            words = shlex.split(detail)
+        except ValueError as error:
+            raise UsageError(
+                f"--passphrase: the command cannot be split into words: {error}",
+                hint="close its quotes",
+            ) from None
+        if words:
+            if "/" in words[0] or words[0].startswith("~"):
+                words[0] = written(words[0])
+            return {"command": words}
+    raise UsageError(
+        "--passphrase names where the passphrase is; a passphrase itself never stands here",
+        hint=f"it takes {PASSPHRASE}",
+    )
+
+
+def values(given: Mapping[str, str | Sequence[str] | None]) -> Values:
+    """Return the keys of a profile for the options that were given."""
+    found: Values = {}
+    for key in schema.PROFILE_KEYS:
+        value = given.get(key)
+        if value is None or value == ():
+            continue
+        if key == "passphrase":
+            found[key] = passphrase(str(value))
+        elif isinstance(value, str):
+            found[key] = written(value) if key in ("client-cert", "client-key") else value
+        else:
+            paths = [written(path) for path in value]
+            found[key] = paths[0] if len(paths) == 1 else paths
+    return found
+
+
+def said(found: Values, origins: Mapping[str, Origin]) -> Said:
+    """Return the values as the ordinary reading takes them; raises ConfigurationError.
+
+    An origin is the option's, where `origins` has no other.
+    """
+    read: Said = {}
+    for key, value in found.items():
+        origin = origins.get(key, Origin(f"--{key}"))
+        place = schema.Place(key, origin, current_directory())
+        read[key] = Setting(schema.PROFILE_KEYS[key](value, place), origin)
+    return read
+
+
+def spelled_name(name: str) -> str:
+    """Return `name` where it may name a profile; raises ConfigurationError where not."""
+    return schema.check_name(name, Origin("NAME"))
