@@ -49,7 +49,7 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     from .messages import Voice  # noqa: PLC0415
 
     try:
-        return _dispatch(arguments, environ)
+        return _answered(_dispatch(arguments, environ))
     except MtlsRunError as error:
         if environ.get("MTLS_RUN_DEBUG") == "1":
             _trace()
@@ -58,8 +58,7 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Who read our answer went away; what is still to be flushed has nowhere to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        _drop_answer()  # whoever read it went away
         return FAILED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
         if environ.get("MTLS_RUN_DEBUG") == "1":
@@ -68,6 +67,29 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         hint = "with MTLS_RUN_DEBUG=1 it shows where; please report it"
         Voice().error(MtlsRunError(fact, hint=hint))
         return FAILED
+
+
+def _answered(status: int) -> int:
+    """Return `status` once the answer has reached stdout; raises MtlsRunError where it cannot."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        from .errors import MtlsRunError  # noqa: PLC0415
+
+        _drop_answer()
+        raise MtlsRunError(
+            f"the answer cannot be written to stdout: {error.strerror}",
+            hint="see that there is room where stdout goes",
+        ) from None
+    return status
+
+
+def _drop_answer() -> None:
+    """Let what is still to be flushed to stdout go nowhere, or Python would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _trace() -> None:
@@ -120,14 +142,13 @@ def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
         return launch.become(path, argv, environ)
 
     from . import explain, files, plan, road  # noqa: PLC0415
-    from .messages import Voice  # noqa: PLC0415
+    from .messages import Voice, answer  # noqa: PLC0415
 
     target = plan.Target(call, path, adapter)
     if options.explain:
         listening = explain.Listening()
         start = road.Start(options, target, environ, files.current_directory(), listening)
-        print(explain.show(start, listening, reason=reason))  # noqa: T201 - the answer
-        sys.stdout.flush()
+        answer(explain.show(start, listening, reason=reason))
         return 0
     voice = Voice(quiet=options.quiet, verbose=options.verbose)
     start = road.Start(options, target, environ, files.current_directory(), voice)

@@ -40,14 +40,14 @@ def show(start: Start, voice: Listening, *, reason: str | None) -> str:
     if resolved is None:
         bare = plan.unchanged(start.target)
         found = _object(start.target, bare, skipped=reason or "no profile applies here")
-        label, origins = "", {}
+        label, origins = "", []
     else:
         found = _explained(resolved, voice)
         label, origins = resolved.profile.label, _origins(resolved)
     return json.dumps(found, indent=2) if start.options.json else _as_text(found, label, origins)
 
 
-def _origins(resolved: Resolved) -> dict[str, str]:
+def _origins(resolved: Resolved) -> list[tuple[str, str]]:
     """Return each value that was said rather than left to its default, and where."""
     profile = resolved.profile
     settings = {
@@ -57,19 +57,20 @@ def _origins(resolved: Resolved) -> dict[str, str]:
         "roots": profile.roots,
         "passphrase": profile.passphrase,
     }
-    origins = {
-        name: str(setting.origin)
+    said = [
+        (name, str(setting.origin))
         for name, setting in settings.items()
         if setting is not None and setting.origin is not DEFAULT
-    }
-    for other in resolved.selection.won_over:
-        origins[f"rather than {other}"] = str(other.origin)
-    return origins
+    ]
+    won_over = resolved.selection.won_over
+    return said + [(f"rather than {other}", str(other.origin)) for other in won_over]
 
 
 def _explained(resolved: Resolved, voice: Listening) -> dict[str, Any]:
     start = resolved.start
     opened = road.without_passphrase(resolved)
+    if opened is not None and opened.identity is not None:
+        road.vet(resolved, opened.identity)
     handoff = opened.handoff if opened else road.mode(start)[0]
     path = opened.path if opened and opened.path else _PLACES.get(handoff)
     trust = resolved.trust(path, road.expected_bundle(resolved.roots))
@@ -131,7 +132,7 @@ def _roots(resolved: Resolved) -> dict[str, Any]:
     return {"base": resolved.roots.base, "added": [str(path) for path in resolved.roots.added]}
 
 
-def _as_text(found: Mapping[str, Any], label: str, origins: Mapping[str, str]) -> str:
+def _as_text(found: Mapping[str, Any], label: str, origins: list[tuple[str, str]]) -> str:
     """Return the object for a person to read.
 
     `label` is what a profile without a name is called, `origins` has where each value was said.
@@ -142,9 +143,9 @@ def _as_text(found: Mapping[str, Any], label: str, origins: Mapping[str, str]) -
     if found["skipped"]:
         lines.append(f"profile:  none is used: {found['skipped']}")
         lines.append(f"runs:     {_command(found['argv'])}")
-        return "\n".join(lines)
+        return "\n".join(printable(line) for line in lines)
     lines.append(f"profile:  {found['profile'] or label}, by {found['origin']}")
-    lines += [f"          {name}: {origin}" for name, origin in origins.items()]
+    lines += [f"          {name}: {origin}" for name, origin in origins]
     lines.append(f"identity: {_shown_identity(found['identity'])}")
     roots = found["roots"]
     lines.append(f"roots:    {' + '.join([roots['base'], *roots['added']])}")

@@ -68,6 +68,15 @@ class Voice:
             _say(fact)
 
 
+def answer(text: str) -> None:
+    """Write an answer to stdout, in whatever encoding that has; raises OSError where it cannot."""
+    stream = sys.stdout
+    if stream is None:  # closed before Python started
+        return
+    encoding = getattr(stream, "encoding", None) or "ascii"
+    stream.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
+
+
 def _say(line: str) -> None:
     stream = sys.stderr
     if stream is None:  # closed before Python started

@@ -233,14 +233,19 @@ def _open(resolved: Resolved) -> Opened:
         )
         opened = Opened(found, mode(start)[0])
     assert opened.identity is not None  # noqa: S101 - there is material
+    vet(resolved, opened.identity)
+    return opened
+
+
+def vet(resolved: Resolved, checked: Identity) -> None:
+    """Say what a checked identity gives to say; raise ToolError where the tool cannot use it."""
     target = resolved.target
-    target.adapter.check(target.version, _foreseen(resolved), opened.identity.kind)
+    target.adapter.check(target.version, _foreseen(resolved), checked.kind)
     notice = checks.expiry_notice(
-        opened.identity.leaf, material.where, now, resolved.expiry_notice_days
+        checked.leaf, checked.where, checks.utc_now(), resolved.expiry_notice_days
     )
     if notice:
-        start.voice.notice(notice)
-    return opened
+        resolved.start.voice.notice(notice)
 
 
 def without_passphrase(resolved: Resolved) -> Opened | None:

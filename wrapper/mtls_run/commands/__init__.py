@@ -48,8 +48,7 @@ subcommands:
 The profile is the first of: --profile, MTLS_RUN_PROFILE, the project file (.mtls-run.toml, or
 [tool.mtls-run] in pyproject.toml), [[directories]] and `default-profile` in the configuration file,
 pip's own settings. The configuration file is:
-{file}
-"""
+{file}"""
 
 
 @dataclass(frozen=True)
@@ -63,15 +62,15 @@ class Context:
 
 def run(called: Invocation, environ: Mapping[str, str]) -> int:
     """Return the status of the subcommand, or of --help and --version."""
-    from mtls_run.messages import Voice  # noqa: PLC0415
+    from mtls_run.messages import Voice, answer  # noqa: PLC0415
 
     if called.options.version:
-        print(f"mtls-run {__version__}")  # noqa: T201 - the answer
+        answer(f"mtls-run {__version__}")
         return 0
     if called.options.help or called.subcommand is None:
         from mtls_run import configuration  # noqa: PLC0415
 
-        print(HELP.format(file=configuration.user_file(environ).value), end="")  # noqa: T201
+        answer(HELP.format(file=configuration.user_file(environ).value))
         return 0
     if called.subcommand == "demo":
         return int(importlib.import_module(".demo", __name__).run(called.words))

@@ -44,6 +44,7 @@ def edit(context: Context) -> None:
     folder = _private_folder()
     copy = folder / file.path.name
     try:
+        copy.touch(0o600)
         copy.write_bytes(start)
         after = _edited(command, copy, file, before, context)
         if after == start:

@@ -182,7 +182,7 @@ def _patiently(ask: Callable[[], T], name: str, voice: Voice) -> T:
         except Exception as error:  # noqa: BLE001 - backends raise what their libraries raise
             failures.append(error)
 
-    # A thread that is left behind dies with the process, or with exec. Until then it gets no signal:
+    # A thread that is left behind dies with the process, or with exec. Till then it gets no signal:
     # what supervises a tool waits for signals in the main thread.
     worker = threading.Thread(target=work, daemon=True)
     with _signals_kept():
