@@ -77,13 +77,10 @@ def _answered(status: int) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        from .errors import MtlsRunError  # noqa: PLC0415
+        from .messages import unwritable  # noqa: PLC0415
 
         _drop_answer()
-        raise MtlsRunError(
-            f"the answer cannot be written to stdout: {error.strerror}",
-            hint="see that there is room where stdout goes",
-        ) from None
+        raise unwritable(error) from None
     return status
 
 

@@ -65,7 +65,7 @@ class ConfigFile:
         return self._said(found) if found else {}
 
     def _said(self, source: Document) -> Mapping[str, Said]:
-        return configuration._read_layer(source).profiles  # noqa: SLF001
+        return configuration.read_layer(source).profiles
 
     def configuration(self, content: bytes | None) -> Configuration:
         """Return the configuration as it would be with these bytes in the user's file.
@@ -74,11 +74,9 @@ class ConfigFile:
         """
         user = None if content is None else document.parse(self.path, content)
         layers = [
-            configuration._read_layer(layer)  # noqa: SLF001
-            for layer in (document.read(self.system), user)
-            if layer
+            configuration.read_layer(layer) for layer in (document.read(self.system), user) if layer
         ]
-        return configuration._lay(self.path, layers)  # noqa: SLF001
+        return configuration.lay(self.path, layers)
 
     def change(self, edit: Callable[[bytes], bytes]) -> None:
         """Replace its bytes by what `edit` makes of them; raises MtlsRunError, nothing written.

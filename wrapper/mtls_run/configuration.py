@@ -48,7 +48,7 @@ class Configuration:
             if not self.profiles:
                 raise ConfigurationError(
                     f"{origin}: there is no profile `{name}`; {self.user_file} has none",
-                    hint=f"write a table [profiles.{name}] into {self.user_file}",
+                    hint=f"mtls-run profile add {name} --client-cert FILE",
                 )
             raise schema.unknown("profile", name, self.profiles, origin)
         return profile.build(name, profile.resolve(name, self.profiles), origin)
@@ -91,12 +91,12 @@ def load(environ: Mapping[str, str], system: Path | None = None) -> Configuratio
             hint="unset MTLS_RUN_CONFIG, or name a file that is there",
         )
     system_document = document.read(system or system_file())
-    layers = [_read_layer(found) for found in (system_document, user_document) if found]
-    return _lay(user.value, layers)
+    layers = [read_layer(found) for found in (system_document, user_document) if found]
+    return lay(user.value, layers)
 
 
 @dataclass(frozen=True)
-class _Layer:
+class Layer:
     """One file, read and checked by itself."""
 
     top: Mapping[str, Setting[Any]]
@@ -104,7 +104,8 @@ class _Layer:
     directories: tuple[DirectoryRule, ...]
 
 
-def _read_layer(source: Document) -> _Layer:
+def read_layer(source: Document) -> Layer:
+    """Return what one file says, checked by itself; raises ConfigurationError."""
     top = _read_keys(source, source.tables, schema.TOP_KEYS, ())
     profiles: dict[str, Said] = {}
     for name, table in source.tables.get("profiles", {}).items():
@@ -112,7 +113,7 @@ def _read_layer(source: Document) -> _Layer:
         schema.check_name(name, source.origin(*keys))
         profiles[name] = read_profile(source, table, keys)
     directories = _read_directories(source)
-    return _Layer(top, profiles, directories)
+    return Layer(top, profiles, directories)
 
 
 def read_profile(
@@ -181,7 +182,8 @@ def _read_directories(source: Document) -> tuple[DirectoryRule, ...]:
     return tuple(rules)
 
 
-def _lay(user: Path, layers: list[_Layer]) -> Configuration:
+def lay(user: Path, layers: list[Layer]) -> Configuration:
+    """Return the layers, the undermost first, laid over each other; raises ConfigurationError."""
     top: Said = {}
     profiles: dict[str, Said] = {}
     directories: dict[Path, DirectoryRule] = {}

@@ -69,12 +69,30 @@ class Voice:
 
 
 def answer(text: str) -> None:
-    """Write an answer to stdout, in whatever encoding that has; raises OSError where it cannot."""
+    """Write an answer to stdout, in whatever encoding that has.
+
+    Raises MtlsRunError where it cannot be written, BrokenPipeError where nobody reads it.
+    """
     stream = sys.stdout
     if stream is None:  # closed before Python started
         return
     encoding = getattr(stream, "encoding", None) or "ascii"
-    stream.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
+    try:
+        stream.write(f"{text}\n".encode(encoding, "backslashreplace").decode(encoding))
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise unwritable(error) from None
+
+
+def unwritable(error: OSError) -> MtlsRunError:
+    """Return the error for an answer that stdout does not take."""
+    from .errors import MtlsRunError  # noqa: PLC0415 - for this alone
+
+    return MtlsRunError(
+        f"the answer cannot be written to stdout: {error.strerror}",
+        hint="see that there is room where stdout goes",
+    )
 
 
 def _say(line: str) -> None:

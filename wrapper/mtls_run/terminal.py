@@ -74,6 +74,15 @@ def ask_yes(question: str) -> bool:
     return answer.strip().lower() in (b"", b"y", b"yes")
 
 
+def ask_line(question: str) -> str:
+    """Return what is typed, without the blanks around it; nothing at the end of input."""
+    tell(f"{question}: ", end="")
+    typed = _read_line()
+    if typed is None:
+        tell("", start="")
+    return os.fsdecode(typed or b"").strip()
+
+
 def tell(text: str, *, start: str = "mtls-run: ", end: str = "\n") -> None:
     """Show a line at the terminal, wherever stdout and stderr go."""
     shown = (start + printable(text) + end).encode("utf-8", "backslashreplace")

@@ -66,7 +66,7 @@ def set_(context: Context, name: str | None, *, stdin: bool) -> int:
         given = _read_stdin()
         _opens(material, given)
     else:
-        given = _ask_until_it_opens(profile, material)
+        given = _ask(profile, material)
     store.set(profile.account, given)
     click.echo(f"the passphrase for {profile.label} is stored in {store.name}")
     return 0
@@ -173,24 +173,18 @@ def _opens(material: Material, given: Secret) -> None:
         ) from None
 
 
-def _ask_until_it_opens(profile: Profile, material: Material) -> Secret:
+def _ask(profile: Profile, material: Material) -> Secret:
     if not terminal.available():
         raise PassphraseError(
             "there is no terminal to ask at",
             hint=f"{opening.set_command(profile)} --stdin, with the passphrase on standard input",
         )
-    for _ in range(opening.TRIES):
-        given = terminal.ask_secret(f"passphrase for {profile.label} ({material.where})")
-        try:
-            material.unlock(given, checks.utc_now())
-        except WrongPassphraseError:
-            terminal.tell("that passphrase does not open the key")
-        else:
-            return given
-    raise PassphraseError(
-        f"{opening.TRIES} passphrases, and none opens {material.where}",
-        hint="whoever gave you the file knows its passphrase",
-    )
+    return opening.ask(
+        profile,
+        lambda given: material.unlock(given, checks.utc_now()),
+        material.where,
+        reason="it is to be stored",
+    )[1]
 
 
 def _as_a_run_would(profile: Profile, context: Context) -> Secret:

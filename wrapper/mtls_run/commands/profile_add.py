@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtls_run import editing, profile, terminal
+from mtls_run import editing, identity, profile, terminal
 from mtls_run.config_file import ConfigFile
 from mtls_run.errors import ConfigurationError, UsageError
 from mtls_run.identity import checks
@@ -61,10 +60,10 @@ def add(context: Context, wish: Wish, *, asking: bool = True) -> None:
             hint=f"mtls-run profile add {wish.name} --client-cert FILE …; see --help",
         )
     candidate = _candidate(wish, values, file, configured)
-    material = profile_check.gather(candidate)
+    material = identity.gather(candidate)
     if asking and material is not None and _ask_for_key(values, material):
         candidate = _candidate(wish, values, file, configured)
-        material = profile_check.gather(candidate)
+        material = identity.gather(candidate)
     if asking and _ask_for_ca(values):
         candidate = _candidate(wish, values, file, configured)
     checked = profile_check.check(candidate, material, context, keep=wish.keep)
@@ -123,7 +122,7 @@ def _report(context: Context, file: ConfigFile, candidate: Profile, checked: Che
 
 def _ask_for_certificate(values: Values) -> None:
     if "client-cert" not in values:
-        typed = _ask("client certificate (a file; Enter for none)")
+        typed = terminal.ask_line("client certificate (a file; Enter for none)")
         if typed:
             values["client-cert"] = profile_values.written(typed)
 
@@ -132,7 +131,7 @@ def _ask_for_key(values: Values, material: Material) -> bool:
     """Ask for the key's file, where the certificate's has none; tell whether one was named."""
     if "client-key" in values or material.keys or material.containers:
         return False
-    typed = _ask("its private key (a file)")
+    typed = terminal.ask_line("its private key (a file)")
     if typed:
         values["client-key"] = profile_values.written(typed)
     return bool(typed)
@@ -141,19 +140,12 @@ def _ask_for_key(values: Values, material: Material) -> bool:
 def _ask_for_ca(values: Values) -> bool:
     if "ca-cert" in values or "roots" in values:
         return False
-    typed = _ask("CA certificate of the index (a file; Enter: the system's roots are enough)")
+    typed = terminal.ask_line(
+        "CA certificate of the index (a file; Enter: the system's roots are enough)"
+    )
     if typed:
         values["ca-cert"] = profile_values.written(typed)
     return bool(typed)
-
-
-def _ask(question: str) -> str:
-    """Return what is typed at the terminal itself; nothing at the end of input."""
-    terminal.tell(f"{question}: ", end="")
-    typed = terminal._read_line()  # noqa: SLF001
-    if typed is None:
-        terminal.tell("", start="")
-    return os.fsdecode(typed or b"").strip()
 
 
 def import_(context: Context, name: str, source: str, *, default: bool, force: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mtls_run import identity, roots, terminal
+from mtls_run import roots, terminal
 from mtls_run.errors import PassphraseError, WrongPassphraseError
 from mtls_run.identity import checks
 from mtls_run.origin import Setting
@@ -72,11 +72,6 @@ def check(
     return _with_keyring(profile, material, context, keep=keep)
 
 
-def gather(profile: Profile) -> Material | None:
-    """Return what the files of the profile's identity hold, or None where it names none."""
-    return identity.gather(profile)
-
-
 def _from_elsewhere(profile: Profile, material: Material, context: Context) -> Checked:
     try:
         given = opening.fetch_elsewhere(profile, context.environ)
@@ -113,13 +108,9 @@ def _with_keyring(profile: Profile, material: Material, context: Context, *, kee
 
 def _ask(profile: Profile, material: Material) -> tuple[Identity, Secret]:
     """Return the identity and the passphrase that opened it, asked for at the terminal."""
-    for _ in range(opening.TRIES):
-        given = terminal.ask_secret(f"passphrase for {profile.label} ({material.where})")
-        try:
-            return material.unlock(given, checks.utc_now()), given
-        except WrongPassphraseError:
-            terminal.tell("that passphrase does not open the key")
-    raise PassphraseError(
-        f"{opening.TRIES} passphrases, and none opens {material.where}",
-        hint="find the passphrase, and try again; nothing is written",
+    return opening.ask(
+        profile,
+        lambda given: material.unlock(given, checks.utc_now()),
+        material.where,
+        reason="the key is locked",
     )

@@ -35,7 +35,7 @@ def unlock(
     if isinstance(source, FromKeyring):
         return _with_keyring(profile, unlock_with, where, environ, voice)
     if isinstance(source, FromPrompt):
-        return _ask(profile, unlock_with, where, reason='`passphrase` is "prompt"')[0]
+        return ask(profile, unlock_with, where, reason='`passphrase` is "prompt"')[0]
     passphrase = fetch_elsewhere(profile, environ)
     try:
         return unlock_with(passphrase)
@@ -77,7 +77,7 @@ def _with_keyring(
                 'for a machine without a keyring: passphrase = { file = "…" } or { env = "…" }',
             ) from None
         voice.notice(f"{error.fact}; the passphrase will not be kept")
-        return _ask(profile, unlock_with, where, reason="there is no keyring")[0]
+        return ask(profile, unlock_with, where, reason="there is no keyring")[0]
     if stored is None:
         reason = f"no passphrase for {profile.label} is stored in the keyring"
     else:
@@ -86,7 +86,7 @@ def _with_keyring(
             return unlock_with(stored)
         except WrongPassphraseError:
             reason = f"the passphrase stored for {profile.label} does not open {where}"
-    identity, passphrase = _ask(profile, unlock_with, where, reason=reason)
+    identity, passphrase = ask(profile, unlock_with, where, reason=reason)
     verb = "replace the one in" if stored else "keep it in"
     if terminal.ask_yes(f"{verb} the keyring, for {profile.label}?"):
         try:
@@ -96,10 +96,14 @@ def _with_keyring(
     return identity
 
 
-def _ask(
+def ask(
     profile: Profile, unlock_with: Unlock, where: str, *, reason: str
 ) -> tuple[Identity, Secret]:
-    """Return the identity and the passphrase that opened it, asked for at the terminal."""
+    """Return the identity and the passphrase that opened it, asked for at the terminal.
+
+    `reason` says why somebody is asked. Raises PassphraseError without a terminal, and after
+    TRIES that do not open it.
+    """
     if not terminal.available():
         raise PassphraseError(
             f"{reason}, and there is no terminal to ask at",
@@ -113,5 +117,5 @@ def _ask(
             terminal.tell("that passphrase does not open the key")
     raise PassphraseError(
         f"{TRIES} passphrases, and none opens {where}",
-        hint=f"{set_command(profile)}, once it is found",
+        hint="whoever gave you the file knows its passphrase",
     )
