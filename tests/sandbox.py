@@ -108,6 +108,8 @@ class Sandbox:
             TMPDIR=str(root / "tmp"),
             PATH=f"{sandbox.bin}:{SYSTEM_PATH}",
             LANG="C.UTF-8",
+            # /etc/pip.conf is the machine's, and where it has `cert`, a profile.
+            PIP_CONFIG_FILE=os.devnull,
         )
         return sandbox
 

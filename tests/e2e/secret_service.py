@@ -59,15 +59,27 @@ class SecretService:
         """The variables that lead to this service."""
         return {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.root}/bus"}
 
-    def store(self, profile: str, passphrase: str) -> None:
-        """Store a profile's passphrase, as the `keyring` command would."""
-        words = ["--label", f"{SERVICE} {profile}", "application", "Python keyring library"]
+    def store(self, profile: str, passphrase: str, *, by_another: bool = False) -> None:
+        """Store a profile's passphrase, as the `keyring` command would, or another program.
+
+        keyring gives its entries one attribute more, which it does not ask for when it reads.
+        """
+        words = ["--label", f"{SERVICE} {profile}"]
+        words += [] if by_another else ["application", "Python keyring library"]
         self._secret_tool("store", *words, profile, text=passphrase)
 
     def lookup(self, profile: str) -> str | None:
         """Return the passphrase stored for a profile, or None."""
         done = self._secret_tool("lookup", profile, check=False)
         return done.stdout if done.returncode == 0 else None
+
+    def entries(self, profile: str) -> int:
+        """Return how many entries there are for a profile, whoever made them."""
+        command = ["secret-tool", "search", "--all", "service", SERVICE, "username", profile]
+        done = subprocess.run(
+            command, env=self._environment(), capture_output=True, text=True, check=True
+        )
+        return sum(line.startswith("[/") for line in done.stdout.splitlines())
 
     def clear(self, profile: str) -> None:
         """Forget a profile's passphrase."""

@@ -80,6 +80,27 @@ def test_set_replaces(bench: Bench, keyring: SecretService, canary: Canary) -> N
     assert keyring.lookup("corp") == canary.text
 
 
+def test_set_outranks_what_another_program_stored(
+    bench: Bench, keyring: SecretService, canary: Canary
+) -> None:
+    """An entry that secret-tool or a keyring manager made is replaced too, not set beside it."""
+    keyring.store("corp", "that of last year", by_another=True)
+    done = bench.sandbox.run("passphrase", "set", "--stdin", "corp", input=canary.text)
+    assert done.returncode == 0, done
+    assert keyring.entries("corp") == 1
+    assert keyring.lookup("corp") == canary.text
+
+
+def test_forget_leaves_no_entry(bench: Bench, keyring: SecretService, canary: Canary) -> None:
+    """Of several entries for the same profile, none is left."""
+    keyring.store("corp", "that of last year", by_another=True)
+    keyring.store("corp", canary.text)
+    assert keyring.entries("corp") == 2
+    done = bench.sandbox.run("passphrase", "forget", "corp")
+    assert done.returncode == 0, done
+    assert keyring.entries("corp") == 0
+
+
 def test_set_needs_a_source(bench: Bench, keyring: SecretService, canary: Canary) -> None:
     """Without a terminal and without --stdin, standard input is not read."""
     done = bench.sandbox.run("passphrase", "set", "corp", input=canary.text)

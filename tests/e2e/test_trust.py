@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.bench import EVERYTHING, WHEELS
 from tests.e2e.packages import GAMMA, gamma_sdist
-from tests.e2e.toolbox import Tool, newest_pip, newest_uv, pips, uvs
+from tests.e2e.toolbox import Tool, in_slow_tier, newest_pip, newest_uv, pips, uvs
 from tests.pki import Authority
 
 if TYPE_CHECKING:
@@ -124,7 +124,17 @@ def test_surroundings_are_trusting(bench: Bench, variable: str | None) -> None:
     bench.assert_installed(bench.sandbox.execute([folder / program, *rest], env=env, timeout=120))
 
 
-@pytest.mark.parametrize("tool", [*pips("24.0", "24.2", "25.0.1"), newest_pip(), *uvs()], ids=str)
+@pytest.mark.parametrize(
+    "tool",
+    [
+        *pips("24.0", "24.2", "25.0.1"),
+        newest_pip(),
+        *uvs("0.2.11", "0.9.30"),
+        newest_uv(),
+        *in_slow_tier(*uvs("0.4.30", "0.8.24", "0.11.33", "0.12.24")),
+    ],
+    ids=str,
+)
 def test_only_the_ca_of_the_profile(bench: Bench, tool: Tool) -> None:
     """With roots `none` and another CA, no tool trusts the server."""
     bench.sandbox.write("pki/alice.pem", bench.alice.pem())
@@ -133,9 +143,13 @@ def test_only_the_ca_of_the_profile(bench: Bench, tool: Tool) -> None:
     assert_distrusted(bench, run_credulous(bench, tool, "alpha-pkg"))
 
 
-@pytest.mark.parametrize("tool", [*pips("24.0", "24.2"), newest_pip(), newest_uv()], ids=str)
+@pytest.mark.parametrize(
+    "tool", [*pips("24.0"), newest_pip(), newest_uv(), *in_slow_tier(*pips("24.2"))], ids=str
+)
 @pytest.mark.parametrize("roots", ["system", "public"])
-@pytest.mark.parametrize("more", [True, False], ids=["with-ca", "alone"])
+@pytest.mark.parametrize(
+    "more", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["with-ca", "alone"]
+)
 def test_only_the_roots_of_the_profile(bench: Bench, tool: Tool, roots: str, more: bool) -> None:
     """`system` is the operating system's store and `public` is certifi, whatever is set."""
     bench.sandbox.write("pki/alice.pem", bench.alice.pem())
@@ -147,7 +161,9 @@ def test_only_the_roots_of_the_profile(bench: Bench, tool: Tool, roots: str, mor
 
 
 @pytest.mark.parametrize(
-    "tool", [*pips("24.0", "24.2", "25.0.1", "26.2", "26.3"), newest_uv()], ids=str
+    "tool",
+    [*pips("24.2", "25.0.1"), newest_pip(), newest_uv(), *in_slow_tier(*pips("24.0", "26.2"))],
+    ids=str,
 )
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
 def test_build_isolation_trusts_the_same(bench: Bench, tool: Tool, known: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.bench import WHEELS
-from tests.e2e.toolbox import Tool, newest_pip, newest_uv, pips, uvs
+from tests.e2e.toolbox import Tool, in_slow_tier, newest_pip, newest_uv, pips, uvs
 
 if TYPE_CHECKING:
     from tests.e2e.bench import Bench
@@ -68,7 +68,9 @@ def test_old_pkcs12(bench: Bench, canary: Canary, kind: P12Kind) -> None:
 
 
 @pytest.mark.parametrize("roots", ["system", "public"])
-@pytest.mark.parametrize("tool", [*pips("24.0"), newest_pip(), *uvs("0.9.30", "0.13.9")], ids=str)
+@pytest.mark.parametrize(
+    "tool", [newest_pip(), newest_uv(), *in_slow_tier(*pips("24.0"), *uvs("0.9.30"))], ids=str
+)
 def test_ca_beside_other_roots(bench: Bench, tool: Tool, roots: str) -> None:
     """A CA that is added to the system's or the public roots admits its server."""
     identity = bench.sandbox.write("pki/alice.pem", bench.alice.pem())

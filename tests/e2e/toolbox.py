@@ -16,8 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from _pytest.mark.structures import ParameterSet
 
 FOLDER = Path(__file__).parents[2] / ".tools"
 
@@ -111,6 +115,11 @@ def newest_uv() -> Tool:
 def newest_pip() -> Tool:
     """Return the newest pip that runs on this Python."""
     return pips()[-1]
+
+
+def in_slow_tier(*tools: Tool) -> list[ParameterSet]:
+    """Return these tools as parameters of tests that the default command leaves out."""
+    return [pytest.param(tool, marks=pytest.mark.slow) for tool in tools]
 
 
 @contextlib.contextmanager

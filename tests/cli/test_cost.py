@@ -1,0 +1,92 @@
+"""A command that uses no network costs about a Python start: what it must not import is named."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.support import locked, ready
+
+if TYPE_CHECKING:
+    from tests.sandbox import Canary, Sandbox
+
+FORBIDDEN = {
+    "dataclasses",
+    "inspect",
+    "typing",
+    "re",
+    "pathlib",
+    "cryptography",
+    "keyring",
+    "platformdirs",
+    "tomllib",
+    "tomli",
+    "click",
+    "certifi",
+    "subprocess",
+    "json",
+    "ssl",
+    "ctypes",
+    "difflib",
+    "shutil",
+    "tempfile",
+    "hashlib",
+    "traceback",
+}
+MAIN = (
+    "import sys; sys.argv = ['mtls-run', *sys.argv[1:]]; from mtls_run.__main__ import main; main()"
+)
+
+
+def imported(sandbox: Sandbox, code: str, *words: str) -> set[str]:
+    """Return the top-level names of what Python imports for this code."""
+    command = [sys.executable, "-I", "-X", "importtime", "-c", code, *words]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=sandbox.env, cwd=sandbox.home
+    )
+    found = re.findall(r"^import time:\s+\d+ \|\s+\d+ \|\s+(\S+)$", done.stderr, re.MULTILINE)
+    assert "site" in found
+    return {name.partition(".")[0] for name in found}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["uv", "cache", "dir"],
+        ["uv", "--version"],
+        ["pip", "list"],
+        ["--no-profile", "uv", "sync"],
+        ["-q", "pip", "--version"],
+    ],
+)
+def test_imports_of_a_command_without_network(sandbox: Sandbox, words: list[str]) -> None:
+    """It imports a handful of small modules, and none that is slow."""
+    ready(sandbox)
+    sandbox.write(sandbox.bin / "uv", "#!/bin/sh\n", 0o755)
+    sandbox.write(sandbox.bin / "pip", "#!/bin/sh\n", 0o755)
+    bare = imported(sandbox, "pass")
+    ours = imported(sandbox, MAIN, *words) - bare
+    assert "mtls_run" in ours
+    assert ours & FORBIDDEN == set()
+    assert len(ours) <= 6, ours
+
+
+def test_imports_of_a_ready_identity(sandbox: Sandbox) -> None:
+    """A run that asks for no passphrase imports neither keyring nor click nor ctypes."""
+    ready(sandbox)
+    sandbox.write(sandbox.bin / "make", "#!/bin/sh\n", 0o755)
+    ours = imported(sandbox, MAIN, "--", "make")
+    assert "cryptography" in ours
+    assert ours & {"keyring", "click", "certifi", "ctypes", "getpass", "asyncio"} == set()
+
+
+def test_imports_of_a_locked_identity(sandbox: Sandbox, canary: Canary) -> None:
+    """A passphrase from a variable needs no keyring either."""
+    locked(sandbox, canary.text)
+    sandbox.write(sandbox.bin / "make", "#!/bin/sh\n", 0o755)
+    ours = imported(sandbox, MAIN, "--", "make")
+    assert ours & {"keyring", "click", "certifi", "getpass", "asyncio"} == set()

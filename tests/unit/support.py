@@ -1,0 +1,113 @@
+"""What the unit tests share: files that are configurations, profiles and identities."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtls_run import configuration, identity, plan
+from mtls_run.messages import Voice
+from mtls_run.origin import Origin, Setting
+from mtls_run.profile import Profile
+from mtls_run.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mtls_run.configuration import Configuration
+    from mtls_run.identity import Material
+    from mtls_run.passphrase.sources import PassphraseSource
+    from mtls_run.trust import Trust
+
+SAID = Origin("the test")
+
+
+def configured(
+    folder: Path, user: str | bytes | None, system: str | bytes | None = None
+) -> Configuration:
+    """Return the configuration of a user file, and of a system file, with these contents."""
+    paths = []
+    for name, text in (("system", system), ("user", user)):
+        path = folder / name / "config.toml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        if text is not None:
+            path.write_bytes(text.encode() if isinstance(text, str) else text)
+        paths.append(path)
+    environ = {} if user is None else {"MTLS_RUN_CONFIG": str(paths[1])}
+    return configuration.load(environ, paths[0])
+
+
+def profile(
+    *,
+    name: str | None = "corp",
+    client_cert: Path | None = None,
+    client_key: Path | None = None,
+    ca_cert: tuple[Path, ...] | None = None,
+    roots: str = "system",
+    passphrase: PassphraseSource | None = None,
+) -> Profile:
+    """Return a profile of these values, each said by the test."""
+    found = Profile(
+        name=name,
+        origin=SAID,
+        client_cert=None if client_cert is None else Setting(client_cert, SAID),
+        client_key=None if client_key is None else Setting(client_key, SAID),
+        ca_cert=None if ca_cert is None else Setting(ca_cert, SAID),
+        roots=Setting(roots, SAID),
+    )
+    if passphrase is None:
+        return found
+    return Profile(**{**found.__dict__, "passphrase": Setting(passphrase, SAID)})
+
+
+def material(*contents: bytes) -> Material:
+    """Return what files with these bytes hold together."""
+    return identity.parse([(Path(f"/pki/file{n}"), data) for n, data in enumerate(contents, 1)])
+
+
+def secret(text: str | None) -> Secret | None:
+    """Return the text as a secret."""
+    return None if text is None else Secret(text.encode())
+
+
+def prepared(
+    target: plan.Target,
+    trust: Trust,
+    environ: Mapping[str, str] | None = None,
+    *,
+    using: Profile | None = None,
+    added: Mapping[str, str | None] | None = None,
+) -> plan.LaunchPlan:
+    """Return the plan that hands `trust` to the tool, for a profile that says nothing else."""
+    return plan.prepare(target, using or profile(), trust, added or {}, environ or {})
+
+
+class Heard(Voice):
+    """A voice that keeps what it is given to say."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notices: list[str] = []
+        self.details: list[str] = []
+
+    def notice(self, fact: str) -> None:
+        """Keep the notice."""
+        self.notices.append(fact)
+
+    def detail(self, fact: str) -> None:
+        """Keep the decision."""
+        self.details.append(fact)
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[Path]:
+    """Make `folder` the current directory for as long as the context lasts."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield folder
+    finally:
+        os.chdir(before)
