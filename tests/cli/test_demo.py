@@ -112,6 +112,7 @@ def test_a_uv_that_is_too_old(sandbox: Sandbox) -> None:
     assert uv.runs == 0
 
 
+@pytest.mark.slow
 def test_settings_from_outside_change_nothing(clean: Sandbox) -> None:
     """Wrong settings for pip, TLS, proxies and mtls-run itself have no part in the story."""
     wrong = str(clean.write("wrong", "nothing of use"))
@@ -135,6 +136,7 @@ def test_settings_from_outside_change_nothing(clean: Sandbox) -> None:
     assert INSTALLED in done.stdout
 
 
+@pytest.mark.slow
 def test_a_tool_that_fails_ends_it(clean: Sandbox, tmp_path: Path) -> None:
     """A uv that never reaches the index is an error that says so, not a good end."""
     clean.fake_tool("uv", "0.13.9", folder=tmp_path / "fake")
@@ -158,6 +160,7 @@ def test_ctrl_c(clean: Sandbox, moment: str) -> None:
         assert "Traceback" not in terminal.shown
 
 
+@pytest.mark.slow
 def test_an_impatient_ctrl_c(clean: Sandbox) -> None:
     """A second and a third Ctrl-C do not interrupt the removal of what was made."""
     with session(clean, clean.program, "demo") as terminal:
@@ -169,6 +172,7 @@ def test_an_impatient_ctrl_c(clean: Sandbox) -> None:
         assert "Traceback" not in terminal.shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.slow)]
 )
@@ -192,6 +196,7 @@ def test_a_reader_that_goes_away(clean: Sandbox) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_colour_at_a_terminal(clean: Sandbox) -> None:
     """A terminal gets colour, and none where NO_COLOR holds anything; the words are the same."""
     seen = []

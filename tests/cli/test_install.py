@@ -213,6 +213,7 @@ def test_a_second_run_replaces_the_first(installer: Installer, shell: str) -> No
     assert sorted(path.name for path in installer.data.iterdir()) == ["venv", "venv-2"]
 
 
+@pytest.mark.slow
 def test_the_data_directory_of_the_environment_is_used(installer: Installer) -> None:
     """An absolute XDG_DATA_HOME is honoured; a relative one is ignored, as its standard says."""
     elsewhere = installer.sandbox.root / "data"
@@ -224,6 +225,7 @@ def test_the_data_directory_of_the_environment_is_used(installer: Installer) -> 
     assert (installer.data / "venv").is_symlink()
 
 
+@pytest.mark.slow
 @SHELLS_SLOWLY
 def test_a_home_with_spaces_and_quotes(sandbox: Sandbox, shell: str) -> None:
     """Installation, upgrade and removal work where the path needs quoting."""
@@ -243,6 +245,7 @@ def test_the_launcher_starts_python_isolated(installer: Installer, tmp_path: Pat
     assert installer.installed({"PYTHONPATH": str(tmp_path)}) == "mtls-run 1.0 1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [1, 2])
 def test_a_launcher_line_is_never_longer_than_linux_takes(sandbox: Sandbox, length: int) -> None:
     """127 bytes name the interpreter at once; with 128 the way is through sh. Both are isolated."""
@@ -256,6 +259,7 @@ def test_a_launcher_line_is_never_longer_than_linux_takes(sandbox: Sandbox, leng
     assert installer.installed() == "mtls-run 1.0 1"
 
 
+@pytest.mark.slow
 def test_settings_of_the_caller_do_not_move_the_installation(installer: Installer) -> None:
     """PIP_TARGET, PIP_USER, PYTHONPATH and their like concern other installations."""
     elsewhere = installer.sandbox.root / "elsewhere"
@@ -289,6 +293,7 @@ def test_what_to_add_to_path_is_said_and_not_done(
     assert {name: snapshot(installer.home)[name] for name in installer.before} == installer.before
 
 
+@pytest.mark.slow
 def test_no_hint_where_the_command_is_reached(installer: Installer) -> None:
     """With ~/.local/bin on PATH there is nothing to say, unless another mtls-run comes first."""
     reach = f"{installer.link.parent}:/usr/bin:/bin"
@@ -459,6 +464,7 @@ def test_a_failed_installation_leaves_the_earlier_one(installer: Installer, shel
     assert sorted(path.name for path in installer.data.iterdir()) == ["venv", "venv-1"]
 
 
+@pytest.mark.slow
 def test_a_failed_first_installation_leaves_nothing(installer: Installer) -> None:
     """A pip that reaches no index gets the hint about a folder of wheels; no file stays."""
     wheel = stand_in(installer.wheels, "1.0")
@@ -470,6 +476,7 @@ def test_a_failed_first_installation_leaves_nothing(installer: Installer) -> Non
     assert snapshot(installer.home) == installer.before
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_start_is_not_switched_to(installer: Installer) -> None:
     """A wheel whose program fails is an error, and the earlier one still answers."""
     installer.install("1.0")
@@ -480,6 +487,7 @@ def test_a_command_that_does_not_start_is_not_switched_to(installer: Installer) 
     assert installer.installed().startswith("mtls-run 1.0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, signal.SIGTERM, pytest.param(signal.SIGHUP, marks=_TIER)]
 )
@@ -504,6 +512,7 @@ def test_an_interrupted_installation_leaves_the_earlier_one(
     assert sorted(path.name for path in installer.data.iterdir()) == ["venv", "venv-1"]
 
 
+@pytest.mark.slow
 def test_what_a_killed_installation_left_is_removed_by_the_next(installer: Installer) -> None:
     """A directory that was never switched to goes; a file that nobody of ours made stays."""
     (installer.data / "venv-1/bin").mkdir(parents=True)
@@ -515,6 +524,7 @@ def test_what_a_killed_installation_left_is_removed_by_the_next(installer: Insta
     assert [path.name for path in installer.data.iterdir()] == ["notes"]
 
 
+@pytest.mark.slow
 def test_uninstall_says_what_it_leaves(installer: Installer) -> None:
     """The user's profiles stay and are mentioned, as are passphrases in the keyring."""
     installer.install()

@@ -10,12 +10,16 @@ from tests.e2e.bench import WHEELS
 from tests.e2e.toolbox import Tool, pips, uvs
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from _pytest.mark import ParameterSet
+
     from tests.e2e.bench import Bench
     from tests.pki import Issued, KeyKind
 
 pytestmark = pytest.mark.e2e
 
-FORMS = {
+FORMS: dict[str, Callable[[Issued], bytes]] = {
     "pkcs8": lambda alice: alice.pem(),
     "key first": lambda alice: alice.key_pem() + alice.cert_pem + alice.chain_pem,
     "key in the middle": lambda alice: alice.cert_pem + alice.key_pem() + alice.chain_pem,
@@ -29,10 +33,20 @@ FORMS = {
 }
 
 
-def forms(kind: KeyKind) -> dict[str, str]:
-    """Return the names of the forms that a key of this kind can have."""
-    own = {"rsa": {"pkcs1": ""}, "ec": {"sec1": ""}, "p384": {"sec1": ""}}
-    return {**dict.fromkeys(FORMS, ""), **own.get(kind, {})}
+OWN_LABELS: dict[KeyKind, str] = {"rsa": "pkcs1", "ec": "sec1"}
+TOOLS = [*pips("21.3", "26.3"), *uvs("0.2.11", "0.8.24", "0.13.9")]
+KINDS: tuple[KeyKind, ...] = ("rsa", "ec", "ed25519")
+
+
+def cases() -> Iterator[ParameterSet]:
+    """Return every kind of key in every form for every tool; a sample is in the default tier."""
+    for tool in TOOLS:
+        for kind in KINDS:
+            own = [OWN_LABELS[kind]] if kind in OWN_LABELS else []
+            for form in [*FORMS, *own]:
+                in_default = tool in uvs("0.2.11") and (form in own or kind == "ed25519")
+                marks = [] if in_default else [pytest.mark.slow]
+                yield pytest.param(tool, kind, form, marks=marks, id=f"{tool}-{kind}-{form}")
 
 
 def write(alice: Issued, form: str) -> bytes:
@@ -42,13 +56,7 @@ def write(alice: Issued, form: str) -> bytes:
     return alice.cert_pem + alice.key_pem(form=form) + alice.chain_pem  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "tool", [*pips("21.3", "26.3"), *uvs("0.2.11", "0.8.24", "0.13.9")], ids=str
-)
-@pytest.mark.parametrize(
-    ("kind", "form"),
-    [(kind, form) for kind in ("rsa", "ec", "ed25519") for form in forms(kind)],  # type: ignore[arg-type]
-)
+@pytest.mark.parametrize(("tool", "kind", "form"), list(cases()))
 def test_own_path(bench: Bench, tool: Tool, kind: KeyKind, form: str) -> None:
     """An unencrypted identity in this form is handed on as it lies, and admitted."""
     alice = bench.server.issuer.issue("alice", key=kind)

@@ -61,6 +61,8 @@ class Arrangement:
     isolated: bool = False
     since: tuple[int, ...] = (0,)
     """The first pip that has it this way, where the ones before differ."""
+    silent: bool = False
+    """Nothing that stands here counts; of every other arrangement something has to."""
 
     def __str__(self) -> str:
         return self.name
@@ -76,15 +78,24 @@ LEGACY, USER, VENV = "home/.pip/pip.conf", "config/pip/pip.conf", "venv/pip.conf
 NAMED = {"PIP_CONFIG_FILE": "{root}/named.conf"}
 ALL = {name: globally(cert=f"/{n}") for n, name in enumerate((SITE1, SITE2, LEGACY, USER, VENV))}
 
+# Said for a command of their own: the machine's /etc/pip.conf beats these two in [global].
+FIRST = {SITE1: "[download]\ncert = /first\n"}
+SECOND = {SITE2: "[download]\ncert = /second\n"}
+
 ARRANGEMENTS = [
-    Arrangement("nothing"),
-    Arrangement("site1 alone", {SITE1: ALL[SITE1]}),
-    Arrangement("site2 beats site1", {SITE1: ALL[SITE1], SITE2: ALL[SITE2]}),
+    Arrangement("nothing", silent=True),
+    Arrangement("site1 alone", FIRST, command="download"),
+    Arrangement("site2 beats site1", {**FIRST, **SECOND}, command="download"),
     Arrangement("legacy beats site", {SITE2: ALL[SITE2], LEGACY: ALL[LEGACY]}),
     Arrangement("user beats legacy", {LEGACY: ALL[LEGACY], USER: ALL[USER]}),
     Arrangement("venv beats user", ALL),
     Arrangement("named beats venv", {**ALL, "named.conf": globally(cert="/named")}, NAMED),
-    Arrangement("named turns user off", {USER: ALL[USER], "named.conf": globally(x="1")}, NAMED),
+    Arrangement(
+        "named turns user off",
+        {USER: ALL[USER], "named.conf": globally(x="1")},
+        NAMED,
+        silent=True,
+    ),
     Arrangement("named is not there", {USER: ALL[USER]}, NAMED),
     Arrangement("named is empty", {USER: ALL[USER]}, {"PIP_CONFIG_FILE": ""}),
     Arrangement(
@@ -95,11 +106,18 @@ ARRANGEMENTS = [
     Arrangement("null device", ALL, {"PIP_CONFIG_FILE": os.devnull, "PIP_CLIENT_CERT": "/v"}),
     Arrangement(
         "named is site1",
-        {SITE1: ALL[SITE1], SITE2: ALL[SITE2]},
+        {**FIRST, **SECOND},
         {"PIP_CONFIG_FILE": "{root}/" + SITE1},
+        command="download",
         since=(26,),
     ),
-    Arrangement("relative XDG", ALL, {"XDG_CONFIG_HOME": "config"}, since=(26, 3)),
+    Arrangement(
+        "relative XDG",
+        {**FIRST, "home/here/pip/pip.conf": "[download]\ncert = /relative\n"},
+        {"XDG_CONFIG_HOME": "here"},
+        command="download",
+        since=(26, 3),
+    ),
     Arrangement(
         "command beats global",
         {SITE1: "[install]\ncert = /install\n[download]\ncert = /download\n", USER: ALL[USER]},
@@ -109,7 +127,11 @@ ARRANGEMENTS = [
         {SITE1: "[install]\ncert = /install\n[download]\ncert = /download\n", USER: ALL[USER]},
         command="wheel",
     ),
-    Arrangement("case of a section", {USER: "[Global]\ncert = /a\n[INSTALL]\ncert = /b\n"}),
+    Arrangement(
+        "case of a section",
+        {USER: "[Global]\ncert = /a\n[INSTALL]\ncert = /b\n"},
+        silent=True,
+    ),
     Arrangement("variable beats all", ALL, {"PIP_CERT": "/v"}),
     Arrangement("variable in small letters", ALL, {"PIP_cert": "/v"}),
     Arrangement("variable with dashes", ALL, {"PIP___CLIENT_CERT": "/v"}),
@@ -130,7 +152,7 @@ ARRANGEMENTS = [
         "pypi-url", {USER: globally(**{"index-url": "http://a/", "pypi-url": "http://b/"})}
     ),
     Arrangement("[DEFAULT]", {USER: "[DEFAULT]\ncert = /a\n[install]\nclient-cert = /b\n"}),
-    Arrangement("[DEFAULT] alone", {USER: "[DEFAULT]\ncert = /a\n"}),
+    Arrangement("[DEFAULT] alone", {USER: "[DEFAULT]\ncert = /a\n"}, silent=True),
     Arrangement("home directory", {USER: globally(cert="~/a.pem")}, {"PIP_CLIENT_CERT": "~/b.pem"}),
     Arrangement("relative paths", {USER: globally(cert="a.pem")}, {"PIP_CLIENT_CERT": "../b.pem"}),
     Arrangement("on the next line", {USER: "[global]\ncert =\n  /a.pem\n"}),
@@ -151,7 +173,13 @@ ARRANGEMENTS = [
     Arrangement(
         "isolated", {**ALL, "named.conf": "[x]\n"}, {**NAMED, "PIP_CERT": "/v"}, isolated=True
     ),
-    Arrangement("isolated without venv", {USER: ALL[USER]}, {"PIP_CERT": "/v"}, isolated=True),
+    Arrangement(
+        "isolated without venv",
+        {LEGACY: ALL[LEGACY], USER: ALL[USER]},
+        {"PIP_CERT": "/v"},
+        isolated=True,
+        silent=True,
+    ),
     Arrangement("line ends", {USER: "[global]\r\ncert = /a\r\n\r\n; x\rclient-cert = /b\r\n"}),
 ]
 
@@ -186,6 +214,7 @@ def settle(sandbox: Sandbox, arrangement: Arrangement) -> Settled:
         sandbox.write(sandbox.root / name, text)
     environ = sandbox.environment(
         {
+            "PIP_CONFIG_FILE": None,  # with the sandbox's own no file at all would be read
             "XDG_CONFIG_DIRS": f"{sandbox.root / 'site1'}:{sandbox.root / 'site2'}",
             **{k: v.replace("{root}", str(sandbox.root)) for k, v in arrangement.env.items()},
         }
@@ -206,6 +235,11 @@ def test_settings_are_those_of_pip(
         prefix=settled.prefix,
         isolated=arrangement.isolated,
     )
+    # The machine's own /etc/pip.conf is read as well; this is about what the test has written.
+    settings = [found.cert, found.client_cert, found.index_url, *found.extra_index_urls]
+    origins = [str(setting.origin) for setting in settings if setting is not None]
+    ours = [one for one in origins if one in arrangement.env or _is_in(sandbox, one)]
+    assert bool(ours) != arrangement.silent, origins
     asked = [tool for tool in PIPS if tool.release >= arrangement.since]
     assert asked
     for tool in asked:
@@ -217,6 +251,12 @@ def test_settings_are_those_of_pip(
             assert (setting and setting.value) == expected, (tool, key)
         assert (found.index_url and found.index_url.value) == said["index_url"], tool
         assert [extra.value for extra in found.extra_index_urls] == said["extra_index_urls"], tool
+
+
+def _is_in(sandbox: Sandbox, origin: str) -> bool:
+    """Tell whether this is FILE:LINE of a file that the test wrote."""
+    file = sandbox.home / origin.rpartition(":")[0]
+    return sandbox.root in file.parents and file.is_file()
 
 
 BROKEN = [
@@ -257,14 +297,17 @@ def test_indexes_as_pip_shows_them(sandbox: Sandbox) -> None:
     said = globally(
         **{"index-url": "http://127.0.0.1:9/a/", "extra-index-url": "http://127.0.0.1:9/b/"}
     )
-    environ = sandbox.environment({"PIP_RETRIES": "0", "PIP_NO_COLOR": "1"})
+    environ = sandbox.environment(
+        {"PIP_CONFIG_FILE": None, "PIP_RETRIES": "0", "PIP_NO_COLOR": "1"}
+    )
     sandbox.write(sandbox.root / USER, said)
     found = pip_settings.read(environ, command="install", prefix=None)
     urls = [found.index_url, *found.extra_index_urls]
+    assert None not in urls
     shown = ", ".join(one.value for one in urls if one is not None)
     for tool in PIPS:
         command = [str(tool.ready().program), "install", "--target", "t", "shared-pkg"]
-        done = sandbox.execute(command, env=environ)
+        done = sandbox.execute(command, env={"PIP_CONFIG_FILE": None, **environ})
         assert f"Looking in indexes: {shown}\n" in done.stdout, tool
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SERVICE = "mtls-run"
+_MOST_ENTRIES = 20  # for one account; more would be a keyring that does not delete
 # A keyring may wait for a person at a dialog; a build machine has none.
 PATIENCE, ANNOUNCED_AFTER = 30.0, 1.5
 
@@ -69,16 +70,24 @@ class Store:
         return None if found is None else Secret(found.encode("utf-8", "surrogateescape"))
 
     def set(self, account: str, passphrase: Secret) -> None:
-        """Keep the passphrase for `account`; raises KeyringUnusableError."""
+        """Keep the passphrase for `account`, and nothing else; raises KeyringUnusableError.
+
+        Another program's entry goes first: keyring would write a second one beside it (it stores
+        one attribute more than it asks for), and then read either.
+        """
+        self.forget(account)
         text = passphrase.reveal().decode("utf-8", "surrogateescape")
         self._patiently(lambda: self.backend.set_password(SERVICE, account, text))
 
     def forget(self, account: str) -> bool:
-        """Delete what is kept for `account`; return whether there was anything."""
-        if self.get(account) is None:
-            return False
-        self._patiently(lambda: self.backend.delete_password(SERVICE, account))
-        return True
+        """Delete all that is kept for `account`; return whether there was anything."""
+        found = False
+        for _ in range(_MOST_ENTRIES):
+            if self.get(account) is None:
+                break
+            self._patiently(lambda: self.backend.delete_password(SERVICE, account))
+            found = True
+        return found
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         return _patiently(ask, self.name, self.voice)
