@@ -150,6 +150,7 @@ def test_a_tool_that_fails_ends_it(clean: Sandbox, tmp_path: Path) -> None:
 # --- its end before the end
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["What is made for it", PIP_INSTALLS])
 def test_ctrl_c(clean: Sandbox, moment: str) -> None:
     """Ctrl-C at any moment ends 130, with no traceback, no file and no process left."""
@@ -189,6 +190,7 @@ def test_a_signal(clean: Sandbox, number: signal.Signals) -> None:
     assert err == ""
 
 
+@pytest.mark.slow
 def test_a_reader_that_goes_away(clean: Sandbox) -> None:
     """`mtls-run demo | head -1` cleans up, and no traceback is shown."""
     done = clean.execute(["sh", "-c", f"'{clean.program}' demo | head -1"], timeout=120)

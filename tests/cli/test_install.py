@@ -188,6 +188,7 @@ def test_the_clone_installs_into_an_empty_home_and_is_gone_after_uninstall(
     assert not installer.data.exists()
 
 
+@pytest.mark.slow
 def test_python_is_found_on_path(installer: Installer) -> None:
     """Without --python, a command that is no Python is passed over for the next that will do."""
     folder = installer.sandbox.bin
@@ -201,6 +202,7 @@ def test_python_is_found_on_path(installer: Installer) -> None:
     assert installer.installed().startswith("mtls-run 1.0")
 
 
+@pytest.mark.slow
 @SHELLS_SLOWLY
 def test_a_second_run_replaces_the_first(installer: Installer, shell: str) -> None:
     """The newer version answers, the older environment is removed, the link stays what it was."""
@@ -238,6 +240,7 @@ def test_a_home_with_spaces_and_quotes(sandbox: Sandbox, shell: str) -> None:
     assert snapshot(installer.home) == installer.before
 
 
+@pytest.mark.slow
 def test_the_launcher_starts_python_isolated(installer: Installer, tmp_path: Path) -> None:
     """What PYTHONPATH and the user's site hold does not get into the process."""
     installer.install()
@@ -273,6 +276,7 @@ def test_settings_of_the_caller_do_not_move_the_installation(installer: Installe
 # --- what it says
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shell", "advice"),
     [
@@ -449,6 +453,7 @@ def test_half_a_script_does_nothing(installer: Installer, tmp_path: Path) -> Non
 # --- what it leaves alone
 
 
+@pytest.mark.slow
 @SHELLS_SLOWLY
 def test_a_failed_installation_leaves_the_earlier_one(installer: Installer, shell: str) -> None:
     """Where pip fails, its last lines are shown and the command still answers."""

@@ -222,6 +222,7 @@ def settle(sandbox: Sandbox, arrangement: Arrangement) -> Settled:
     return Settled(sandbox, environ, prefix)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arrangement", ARRANGEMENTS, ids=str)
 def test_settings_are_those_of_pip(
     sandbox: Sandbox, arrangement: Arrangement, monkeypatch: pytest.MonkeyPatch
@@ -534,6 +535,7 @@ CONFIGURED: list[Case] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", UVS[1:], ids=str)
 @pytest.mark.parametrize("case", CONFIGURED, ids=lambda case: case[0])
 def test_configuration_is_found_where_uv_finds_it(market: Market, tool: Tool, case: Case) -> None:

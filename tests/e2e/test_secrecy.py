@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.e2e.toolbox import Tool, newest_pip, newest_uv, pips
+from tests.e2e.toolbox import Tool, in_slow_tier, newest_pip, newest_uv, pips
 from tests.sandbox import assert_absent
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def assert_unseen(bench: Bench, canary: Canary, seen: dict[str, Any], *but: Path
     assert_absent(bench.alice.traces, *outputs, below=[bench.sandbox.root])
 
 
-@pytest.mark.parametrize("tool", [*pips("24.0"), *TOOLS], ids=str)
+@pytest.mark.parametrize("tool", [*in_slow_tier(*pips("24.0")), *TOOLS], ids=str)
 @pytest.mark.parametrize("handoff", HANDOFFS)
 def test_from_the_keyring(
     bench: Bench, keyring: SecretService, canary: Canary, tool: Tool, handoff: str

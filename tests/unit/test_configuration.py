@@ -92,7 +92,7 @@ def test_no_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         found.profile("corp", Origin("--profile"))
     assert caught.value.fact.startswith("--profile: there is no profile `corp`; ")
-    assert "[profiles.corp]" in (caught.value.hint or "")
+    assert caught.value.hint == "mtls-run profile add corp --client-cert FILE"
 
 
 def test_user_file_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
