@@ -291,7 +291,9 @@ def test_bundle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", TWO.pem, ONE.pem + TWO.pem, ONE.pem[:-1], ONE.pem.replace(b"M", b"N", 1)]
+    "content",
+    [b"", TWO.pem, ONE.pem + TWO.pem, ONE.pem[:-1], ONE.pem.replace(b"M", b"N", 1)],
+    ids=["empty", "another", "one more", "cut off", "changed"],
 )
 def test_tampered_bundle_is_not_believed(content: bytes) -> None:
     """A file of the right name with another content is written anew."""
