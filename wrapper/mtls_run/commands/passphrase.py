@@ -38,7 +38,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
     return clicked.run(passphrase, "passphrase", arguments, context)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
 def passphrase() -> None:
     """Keep the passphrase of a profile's key in the keyring."""
 

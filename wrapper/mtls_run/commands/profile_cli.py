@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
-@click.group(context_settings=SETTINGS)
+@click.group(context_settings=SETTINGS, no_args_is_help=False)
 def profile() -> None:
     """Look at the profiles of your configuration, and change them.
 
