@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run import approval, project
+from mtls_run import approval, pins, project
 from mtls_run.errors import ConfigurationError, MtlsRunError
 from tests.strangers import give_away, sees_everything
 from tests.unit.support import Heard, configured
@@ -77,7 +77,7 @@ def entry_of(path: Path) -> Path:
 
 def check(pinned: Mapping[str, str], path: Path) -> None:
     """Do what a run does when it has read a file that a project file names."""
-    approval.verify(pinned, path, path.read_bytes())
+    pins.verify(pinned, path, path.read_bytes())
 
 
 # --- allow

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import pins
 from .errors import ConfigurationError, MtlsRunError
 from .files import private_directory, read_file, write_atomically
 from .messages import quoted
@@ -105,16 +106,6 @@ def require(
     return said.files
 
 
-def verify(pinned: Mapping[str, str], path: Path, content: bytes) -> None:
-    """Raise ConfigurationError where a pinned file does not have the bytes that were allowed."""
-    allowed = pinned.get(str(path))
-    if allowed is not None and hashlib.sha256(content).hexdigest() != allowed:
-        raise ConfigurationError(
-            f"{path} has changed since the project file that names it was allowed",
-            hint="look at it, then: mtls-run allow",
-        )
-
-
 def _is_trusted(directory: Path, configured: Configuration) -> bool:
     if configured.trusted_directories is None:
         return False
@@ -169,7 +160,7 @@ def _digest(path: Path) -> str:
         ) from None
     if content is None:
         raise ConfigurationError(f"{path}, which the project file names, is too large", hint=_LOOK)
-    return hashlib.sha256(content).hexdigest()
+    return pins.digest(content)
 
 
 def _unreadable(entry: Path, reason: str) -> ConfigurationError:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
 from .files import read_file
-from .origin import FileOrigin
+from .origin import Origin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,18 @@ _TOKENS = re.compile(
     r"|#[^\n]*|[\[\]{}\n]|[^\s\[\]{}\"'#]+",
     re.DOTALL,
 )
+
+
+@dataclass(frozen=True)
+class FileOrigin(Origin):
+    """A value in a TOML file. The line is looked up only when somebody asks for it."""
+
+    document: Document
+    keys: tuple[str | int, ...]
+
+    def __str__(self) -> str:
+        """Return `FILE:LINE`."""
+        return f"{self.text}:{self.document.line_of(self.keys)}"
 
 
 @dataclass(frozen=True, eq=False)

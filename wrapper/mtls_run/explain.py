@@ -9,6 +9,7 @@ from . import plan, road
 from .messages import Voice, printable, shown_word
 from .origin import DEFAULT
 from .passphrase.sources import describe
+from .roots import bundles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +74,7 @@ def _explained(resolved: Resolved, voice: Listening) -> dict[str, Any]:
         road.vet(resolved, opened.identity)
     handoff = opened.handoff if opened else road.mode(start)[0]
     path = opened.path if opened and opened.path else _PLACES.get(handoff)
-    trust = resolved.trust(path, road.expected_bundle(resolved.roots))
+    trust = resolved.trust(path, bundles.expected(resolved.roots))
     launched = resolved.plan(trust, opened.identity if opened else None)
     changes = dict(launched.changes)
     if path is not None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
-
-if TYPE_CHECKING:
-    from .document import Document
+from typing import Generic, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -20,18 +17,6 @@ class Origin:
     def __str__(self) -> str:
         """Return the origin as it stands in messages."""
         return self.text
-
-
-@dataclass(frozen=True)
-class FileOrigin(Origin):
-    """A value in a TOML file. The line is looked up only when somebody asks for it."""
-
-    document: Document
-    keys: tuple[str | int, ...]
-
-    def __str__(self) -> str:
-        """Return `FILE:LINE`."""
-        return f"{self.text}:{self.document.line_of(self.keys)}"
 
 
 DEFAULT = Origin("default")

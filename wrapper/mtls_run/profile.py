@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from . import pins
 from .errors import ConfigurationError
 from .origin import DEFAULT, Origin, Setting
 from .passphrase.sources import FromKeyring, PassphraseSource
@@ -40,10 +41,7 @@ class Profile:
 
     def verify(self, path: Path, content: bytes) -> None:
         """Raise ConfigurationError where a file that an approval pins has other bytes now."""
-        if self.pinned:
-            from . import approval  # noqa: PLC0415 - only a project's own profile is pinned
-
-            approval.verify(self.pinned, path, content)
+        pins.verify(self.pinned, path, content)
 
     @property
     def label(self) -> str:

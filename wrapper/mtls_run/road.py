@@ -21,7 +21,7 @@ from . import (
     selection,
     versions,
 )
-from .errors import HandoffError, RootsError
+from .errors import HandoffError
 from .identity import checks
 from .passphrase.sources import FromVariable, describe
 from .roots import bundles
@@ -106,8 +106,8 @@ def travel(start: Start) -> int:
         return launch.become(bare.path, bare.argv, start.environ)
     _sweep(start.environ)
     opened = _open(resolved)
-    bundle = _bundle(resolved.roots)
-    start.voice.detail(f"roots: {shown_roots(resolved.roots)}, in {bundle or 'the system itself'}")
+    bundle = bundles.handed(resolved.roots)
+    start.voice.detail(f"roots: {resolved.roots}, in {bundle or 'the system itself'}")
     if opened.handoff == "memfd":
         opened = _held(resolved, opened)
     start.voice.detail(f"handoff: {opened.handoff}")
@@ -208,7 +208,7 @@ def _with_version(resolved: Resolved) -> Target:
 
 def _foreseen(resolved: Resolved) -> Trust:
     return resolved.trust(
-        TO_COME if resolved.material is not None else None, expected_bundle(resolved.roots)
+        TO_COME if resolved.material is not None else None, bundles.expected(resolved.roots)
     )
 
 
@@ -322,40 +322,6 @@ def _sweep(environ: Mapping[str, str]) -> None:
     private_file.sweep(environ)
 
 
-def expected_bundle(trusted: Roots) -> str | None:
-    """Return the path that the roots' bundle will have, without making it."""
-    if trusted.content is not None:
-        return str(bundles.expected_path(trusted.content))
-    return None if trusted.file is None else str(trusted.file)
-
-
-def _bundle(trusted: Roots) -> str | None:
-    """Return the path of the roots' bundle; made in memory where the cache cannot be written."""
-    if trusted.content is None:
-        return None if trusted.file is None else str(trusted.file)
-    try:
-        return str(bundles.keep(trusted.content))
-    except OSError as error:
-        reason = f"{error.filename or bundles.expected_path(trusted.content).parent}: "
-        reason += error.strerror or str(error)
-    from .handoff import memfd  # noqa: PLC0415
-
-    try:
-        return memfd.hold(trusted.content, "mtls-run-roots")
-    except HandoffError:
-        raise RootsError(
-            f"the bundle of roots cannot be kept: {reason}",
-            hint="make the cache directory of your home writable",
-        ) from None
-
-
 def _command(launched: LaunchPlan) -> str:
     """Return the command in words, without the passwords of its URLs."""
     return " ".join(messages.shown_word(word) for word in launched.argv)
-
-
-def shown_roots(trusted: Roots) -> str:
-    """Return the roots in words."""
-    if not trusted.added:
-        return trusted.base
-    return " + ".join([trusted.base, *map(str, trusted.added)])

@@ -36,6 +36,9 @@ class Roots:
     file: Path | None = None
     content: bytes | None = field(default=None, repr=False)
 
+    def __str__(self) -> str:
+        return " + ".join([self.base, *map(str, self.added)])
+
 
 def resolve(profile: Profile, environ: Mapping[str, str]) -> Roots:
     """Return the roots of the profile.

@@ -7,10 +7,13 @@ import time
 from typing import TYPE_CHECKING
 
 from mtls_run import cache
+from mtls_run.errors import HandoffError, RootsError
 from mtls_run.files import read_file, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from . import Roots
 
 # A bundle that no run has used for so long belongs to roots that are no more.
 KEPT_DAYS = 60
@@ -25,6 +28,37 @@ def name_of(content: bytes) -> str:
 def expected_path(content: bytes) -> Path:
     """Return where `keep` would put the bundle, without touching the cache."""
     return cache.expected("bundles") / name_of(content)
+
+
+def expected(roots: Roots) -> str | None:
+    """Return the path that the roots will be handed on at, without making anything there."""
+    if roots.content is not None:
+        return str(expected_path(roots.content))
+    return None if roots.file is None else str(roots.file)
+
+
+def handed(roots: Roots) -> str | None:
+    """Return the path of the roots for the tool; None where the system itself verifies.
+
+    Where the cache cannot be written, a bundle is held in memory instead. Raises RootsError where
+    that cannot be either.
+    """
+    if roots.content is None:
+        return expected(roots)
+    try:
+        return str(keep(roots.content))
+    except OSError as error:
+        reason = f"{error.filename or expected_path(roots.content).parent}: "
+        reason += error.strerror or str(error)
+    from mtls_run.handoff import memfd  # noqa: PLC0415 - where there is no cache
+
+    try:
+        return memfd.hold(roots.content, "mtls-run-roots")
+    except HandoffError:
+        raise RootsError(
+            f"the bundle of roots cannot be kept: {reason}",
+            hint="make the cache directory of your home writable",
+        ) from None
 
 
 def keep(content: bytes) -> Path:
