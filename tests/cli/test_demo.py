@@ -54,7 +54,8 @@ def still_running(root: Path) -> list[str]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                words = (entry / "cmdline").read_bytes().replace(b"\0", b" ")
+                command = words.decode("utf-8", "replace")
                 if str(root) in command or str(root) in str((entry / "cwd").readlink()):
                     found.append(command)
     return found
