@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtls_run import tools
-from mtls_run.errors import UsageError
+from mtls_run.errors import ToolError, UsageError
 from mtls_run.identity import KeyKind
 from mtls_run.tools import pip
 from mtls_run.tools.call import Claims
@@ -282,7 +282,17 @@ def test_flags_without_parts() -> None:
     only = Trust(identity="/i", bundle=None, native=True)
     assert pip.flags((26, 3), only, nothing) == ("--client-cert", "/i")
     assert pip.version_matters(BOTH)
-    assert not pip.version_matters(only)
+    assert pip.version_matters(only)
+    assert not pip.version_matters(Trust(identity="/i", bundle=None, native=False))
+
+
+def test_verifier_of_the_system() -> None:
+    """Where the system itself verifies, pip before 24.2, which cannot let it, stops."""
+    verifier = Trust(identity="/i", bundle=None, native=True)
+    pip.check((24, 2), verifier, None)
+    pip.check((24, 1), BOTH, None)
+    with pytest.raises(ToolError, match=r"pip 24\.1 cannot use the operating system's verifier"):
+        pip.check((24, 1), verifier, None)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mtls_run.errors import ToolError
+
 from .call import Claims, ToolCall
 from .python import program_name, split_module
 
@@ -165,11 +167,21 @@ def location(output: str) -> str | None:
 
 def version_matters(trust: Trust) -> bool:
     """Tell whether roots are handed on: how they are meant differs from 24.2 on."""
-    return trust.bundle is not None
+    return trust.bundle is not None or trust.native
 
 
-def check(version: Version | None, trust: Trust, key: KeyKind | None) -> None:
-    """Accept every pip: what it is handed works since before 21.3, whatever kind the key is."""
+def check(version: Version | None, trust: Trust, key: KeyKind | None) -> None:  # noqa: ARG001
+    """Raise ToolError where this pip cannot verify as the profile says.
+
+    What it is handed as files works since before 21.3, whatever kind the key is. The system's own
+    verifier (macOS, Windows) is no file, and pip uses it from 24.2 on.
+    """
+    if trust.native and trust.bundle is None and version is not None and not _replaces(version):
+        shown = ".".join(map(str, version))
+        raise ToolError(
+            f"pip {shown} cannot use the operating system's verifier; pip 24.2 and newer can",
+            hint='upgrade pip, or use the public roots: roots = "public"',
+        )
 
 
 def _replaces(version: Version | None) -> bool:
