@@ -144,7 +144,9 @@ def test_a_tool_that_fails_ends_it(clean: Sandbox, tmp_path: Path) -> None:
     path = f"{tmp_path / 'fake'}:{clean.env['PATH']}"
     done = clean.run("demo", env={"PATH": path, "FAKE_STATUS": "3"}, timeout=120)
     assert done.returncode == 125
-    assert done.stderr == "mtls-run: error: uv failed before it reached the index\n"
+    error, hint = done.stderr.splitlines()
+    assert error == "mtls-run: error: uv failed before it reached the index"
+    assert hint.startswith("mtls-run: hint: ")
     assert LAST_WORD not in done.stdout
 
 
@@ -164,13 +166,17 @@ def test_ctrl_c(clean: Sandbox, moment: str) -> None:
 
 @pytest.mark.slow
 def test_an_impatient_ctrl_c(clean: Sandbox) -> None:
-    """A second and a third Ctrl-C do not interrupt the removal of what was made."""
+    """More Ctrl-C do not interrupt the removal of what was made.
+
+    One that falls between two statements at the very end may still end it by the signal, which
+    a shell shows as the same 130.
+    """
     with session(clean, clean.program, "demo") as terminal:
         terminal.expect(PIP_INSTALLS)
         for _ in range(5):
             terminal.interrupt()
             time.sleep(0.02)
-        assert terminal.end() == 130
+        assert terminal.end() in (130, -signal.SIGINT)
         assert "Traceback" not in terminal.shown
 
 

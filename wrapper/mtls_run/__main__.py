@@ -56,6 +56,7 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         Voice().error(error)
         return error.status
     except KeyboardInterrupt:
+        _ignore_interrupts()
         return INTERRUPTED
     except BrokenPipeError:
         _drop_answer()  # whoever read it went away
@@ -67,6 +68,13 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         hint = "with MTLS_RUN_DEBUG=1 it shows where; please report it"
         Voice().error(MtlsRunError(fact, hint=hint))
         return FAILED
+
+
+def _ignore_interrupts() -> None:
+    """Let an impatient second Ctrl-C not end by the signal what is ending with its status."""
+    import signal  # noqa: PLC0415
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _answered(status: int) -> int:
