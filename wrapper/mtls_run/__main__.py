@@ -135,9 +135,11 @@ def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
         reason = "MTLS_RUN_DISABLE=1"
     else:
         reason = adapter.skip_reason(call, environ)
-    from . import executables, launch  # noqa: PLC0415
+    from . import executables, launch, trail  # noqa: PLC0415
 
-    path = executables.find(call.prefix[0], environ)
+    led_here = trail.read(call, environ, wrapped=options.wrapped)
+    path = executables.find(call.prefix[0], environ, led_here.led_back)
+    environ = led_here.followed(path, environ)
     if reason is not None and not options.explain:
         argv = (path, *call.prefix[1:], *call.arguments)
         if options.verbose:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from .errors import UsageError
 from .record import Record
 
-SUBCOMMANDS = ("allow", "demo", "deny", "passphrase", "profile")
+SUBCOMMANDS = ("allow", "demo", "deny", "init", "passphrase", "profile", "shims")
 # Names that the contract keeps for subcommands which this version does not have yet.
-RESERVED = ("doctor", "forget", "init", "shims")
+RESERVED = ("doctor", "forget")
 HANDOFFS = ("memfd", "supervise")
 _ONE_OF_TWO = "leave one of the two away"
 _ON_OFF = {"": False, "0": False, "1": True}
@@ -34,6 +34,7 @@ class Options(Record):
         "quiet",
         "verbose",
         "version",
+        "wrapped",
     )
 
     explain: bool
@@ -45,6 +46,7 @@ class Options(Record):
     quiet: bool
     verbose: bool
     version: bool
+    wrapped: bool
 
 
 class Invocation(Record):
@@ -72,6 +74,9 @@ _FLAGS = {
     "--version": "version",
     "-h": "help",
     "--help": "help",
+    # Not for people: what our shims and shell functions say. They stand before every call of the
+    # tool, also where no profile is wanted, and that is no news there.
+    "--wrapped": "wrapped",
 }
 _VALUES = {"-p": "profile", "--profile": "profile", "--handoff": "handoff"}
 

@@ -101,7 +101,8 @@ def travel(start: Start) -> int:
     """
     resolved = resolve(start)
     if resolved is None:
-        start.voice.notice("no profile applies here; the tool runs unchanged")
+        if not start.options.wrapped:
+            start.voice.notice("no profile applies here; the tool runs unchanged")
         bare = plan.unchanged(start.target)
         return launch.become(bare.path, bare.argv, start.environ)
     _sweep(start.environ)
