@@ -43,6 +43,10 @@ subcommands:
                         the passphrase of a profile's key, in the keyring
   allow [DIR], deny [DIR]
                         trust, or distrust, what a directory's project file says
+  init [bash|zsh|fish|powershell] [--only TOOL] [--no-completion]
+                        shell code to eval: pip, pip3, uv, uvx go through mtls-run; completion
+  shims install | remove | list  [--dir DIR] [--tool NAME]
+                        the same for what no shell function reaches: scripts, Makefiles, editors
   demo                  the whole road on this machine, on a throwaway index
 
 The profile is the first of: --profile, MTLS_RUN_PROFILE, the project file (.mtls-run.toml, or

@@ -26,8 +26,9 @@ def profile() -> None:
 
 @profile.command("list")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.option("--names", is_flag=True, help="The names alone, a line each; for completion.")
 @click.pass_obj
-def list_(context: Context, *, as_json: bool) -> None:
+def list_(context: Context, *, as_json: bool, names: bool) -> None:
     """List the profiles, and where each applies.
 
     Each with its certificate's subject and issuer, and the days left, or what is wrong. Nothing is
@@ -35,7 +36,12 @@ def list_(context: Context, *, as_json: bool) -> None:
     """
     from . import profile_list  # noqa: PLC0415 - each command brings what it needs
 
-    profile_list.show(context, as_json=as_json)
+    if names and as_json:
+        raise click.UsageError("--names and --json contradict each other")
+    if names:
+        profile_list.names(context)
+    else:
+        profile_list.show(context, as_json=as_json)
 
 
 @profile.command()

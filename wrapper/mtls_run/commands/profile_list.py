@@ -96,6 +96,12 @@ def show(context: Context, *, as_json: bool) -> None:
         say(f"here: {chosen.profile.label}, by {chosen.profile.origin}")
 
 
+def names(context: Context) -> None:
+    """Print the names of the profiles; no certificate is looked at."""
+    for name in configuration.load(context.environ).profiles:
+        say(name)
+
+
 def _entry(name: str, configured: Configuration, chosen: Selection | None, now: datetime) -> _Entry:
     default = configured.default_profile
     try:

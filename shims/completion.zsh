@@ -1,0 +1,73 @@
+# mtls-run: completion of its own words; after TOOL, what completes that tool.
+@TABLE@
+
+function _mtls_run_profiles {
+  local -a names
+  names=(${(f)"$(__mtls_run profile list --names 2>/dev/null)"})
+  compadd -a names
+}
+
+function _mtls_run_first {
+  local -a commands
+  _mtls_run_commands ''
+  _alternative \
+    'tools:tool:(pip pip3 uv uvx python3)' \
+    'commands:subcommand:((${(q)commands}))' \
+    'files:program:_path_files -g "*(*)"'
+}
+
+function _mtls_run {
+  local at=2 any='' command
+  local -a specs commands
+  while ((at < CURRENT)); do
+    case $words[at] in
+      --)
+        any=yes
+        ((at += 1))
+        break
+        ;;
+      -p | --profile | --handoff) ((at += 2)) ;;
+      -*) ((at += 1)) ;;
+      *) break ;;
+    esac
+  done
+  if ((at == CURRENT)) && [[ -n $any ]]; then
+    _command_names -e
+    return
+  elif ((at >= CURRENT)); then
+    _mtls_run_specs ''
+    _arguments -s -S : $specs '1:tool or subcommand:_mtls_run_first'
+    return
+  fi
+  shift $((at - 1)) words
+  ((CURRENT -= at - 1))
+  command=$words[1]
+  _mtls_run_specs "$command"
+  if [[ -n $any ]] || ((!$#specs)); then
+    _normal
+    return
+  fi
+  _mtls_run_commands "$command"
+  if (($#commands)); then
+    if ((CURRENT == 2)); then
+      _describe -t commands subcommand commands
+      return
+    fi
+    command="$command $words[2]"
+    shift words
+    ((CURRENT -= 1))
+    _mtls_run_specs "$command"
+  fi
+  _arguments -s -S : $specs
+}
+
+# compinit may come later in the file that evaluates this.
+function _mtls_run_register {
+  if (($+functions[compdef])); then
+    compdef _mtls_run mtls-run
+    add-zsh-hook -d precmd _mtls_run_register
+  fi
+}
+autoload -Uz add-zsh-hook
+add-zsh-hook precmd _mtls_run_register
+_mtls_run_register

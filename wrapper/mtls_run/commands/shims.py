@@ -1,0 +1,123 @@
+"""`mtls-run shims install | remove | list`: programs on PATH that go through mtls-run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mtls_run import shells
+from mtls_run.files import current_directory
+from mtls_run.shells import shims as shim_files
+
+from . import Context, clicked
+from .profile_show import say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from mtls_run.shells.shims import Shim
+
+_DIR = click.option("--dir", "directory", metavar="DIR", help="Another directory for them.")
+
+
+def run(arguments: Sequence[str], context: Context) -> int:
+    """Return the status of the subcommand."""
+    return clicked.run(shims, "shims", arguments, context)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+def shims() -> None:
+    """Put programs called pip, pip3, uv and uvx on PATH, each of which calls mtls-run.
+
+    They reach what a shell function does not: scripts, Makefiles, editors.
+    """
+
+
+def _tools(help_text: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    return click.option("--tool", "tools", metavar="NAME", multiple=True, help=help_text)
+
+
+@shims.command()
+@_DIR
+@_tools("For this program as well; repeatable.")
+@click.pass_obj
+def install(context: Context, directory: str | None, tools: tuple[str, ...]) -> None:
+    """Install shims for pip, pip3, uv and uvx, and for what --tool names."""
+    where = _where(directory)
+    wanted = dict.fromkeys((*shells.TOOLS, *tools))
+    for path in shim_files.install(where, wanted, shells.own_program()):
+        say(f"installed {path}")
+    unreached = [found for found in _survey(where, context) if not found.is_reached]
+    hints: dict[tuple[str, str], list[str]] = {}
+    for found in unreached:
+        if found.path.parent == where:
+            hints.setdefault(shim_files.shadow(found, context.environ), []).append(found.tool)
+    for (why, remedy), named in hints.items():
+        context.voice.notice(f"{', '.join(named)}: {why}; {remedy}")
+
+
+@shims.command()
+@_DIR
+@_tools("This one alone; repeatable.")
+def remove(directory: str | None, tools: tuple[str, ...]) -> None:
+    """Remove the shims, or those that --tool names; what is none stays."""
+    where = _where(directory)
+    gone = shim_files.remove(where, tools)
+    for path in gone:
+        say(f"removed {path}")
+    if not gone:
+        say(f"there are no shims in {where}")
+
+
+@shims.command("list")
+@_DIR
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.pass_obj
+def list_(context: Context, directory: str | None, *, as_json: bool) -> None:
+    """Say of each shim whether PATH reaches it, and what it runs.
+
+    Where something shadows it, say what does, and what to do about that.
+    """
+    where = _where(directory)
+    found = _survey(where, context)
+    if as_json:
+        say(json.dumps({"shims": [_object(shim, context.environ) for shim in found]}, indent=2))
+        return
+    if not found:
+        say(f"there are no shims in {where}, nor on PATH; to have them: mtls-run shims install")
+    for shim in found:
+        say(str(shim.path))
+        say(f"  runs {shim.runs}" if shim.runs else f"  there is no {shim.tool} on PATH to run")
+        if shim.is_reached:
+            say("  reached: it is what PATH has first")
+        else:
+            why, remedy = shim_files.shadow(shim, context.environ)
+            say(f"  not reached: {why}")
+            say(f"  to do: {remedy}")
+
+
+def _survey(where: Path, context: Context) -> list[Shim]:
+    return shim_files.survey(where, context.environ)
+
+
+def _object(shim: Shim, environ: Mapping[str, str]) -> dict[str, object]:
+    why, remedy = (None, None) if shim.is_reached else shim_files.shadow(shim, environ)
+    return {
+        "path": str(shim.path),
+        "tool": shim.tool,
+        "reached": shim.is_reached,
+        "first_on_path": shim.reached,
+        "runs": shim.runs,
+        "shadowed_by": why,
+        "to_do": remedy,
+    }
+
+
+def _where(directory: str | None) -> Path:
+    if directory is None:
+        return shim_files.folder()
+    # `..` is the user's to mean, but what is kept is absolute.
+    return current_directory() / Path(directory).expanduser()
