@@ -4,20 +4,34 @@
 # POSIX sh. Nothing runs before the last line, so a half-downloaded copy does nothing.
 set -eu
 
+newline='
+'
+# Ends the line in an rc file that is ours; the second where the file ended in no newline before.
+mark='# mtls-run: added by install.sh'
+mark_open='# mtls-run: added by install.sh, with the newline before'
+
 usage() {
   cat <<'EOF'
 Usage: sh install.sh [--python PYTHON] [--wheel FILE] [--find-links DIR]
+                     [--rc] [--shell NAME] [--shims]
        sh install.sh --uninstall
 
 Installs mtls-run for you alone: a virtual environment of its own below
 ${XDG_DATA_HOME:-~/.local/share}/mtls-run, and a link ~/.local/bin/mtls-run.
 Without --wheel, what is installed is the clone that this script lies in.
-Run it again to upgrade. No sudo, and no shell configuration is edited.
+Run it again to upgrade. No sudo; no shell configuration is edited unless you
+say --rc, or yes where it asks at a terminal.
 
   --python PYTHON   the Python to use, 3.9 or newer
   --wheel FILE      install this wheel of mtls-run
   --find-links DIR  take every package from this folder of wheels; use no network
-  --uninstall       remove the environment and the link, and nothing else
+  --rc              add one line to what your shell reads when it starts, which
+                    makes pip and uv go through mtls-run there
+  --shell NAME      bash, zsh, fish or sh, where it is not the one in $SHELL;
+                    without --rc, only show the line
+  --shims           also put shims for pip, pip3, uv and uvx into a directory, and
+                    with --rc that directory on PATH
+  --uninstall       take away all of that, its line too, and nothing else
   --help            show this
 
 Exit status: 0 if all went well, 1 if not; an earlier installation then stays.
@@ -58,6 +72,42 @@ locate() {
   bin=$HOME/.local/bin
   link=$bin/mtls-run
   target=$current/bin/mtls-run
+  # What uninstalling has to know, a line each: `folder`, `file` or `line`, and a path.
+  records=$data/installed
+}
+
+record() {
+  grep -qxF "$1 $2" "$records" 2>/dev/null || printf '%s %s\n' "$1" "$2" >>"$records"
+}
+
+# Sets $missing to the directories on the way to $1 that are not there, the outermost last.
+find_missing() {
+  missing=
+  directory=$1
+  while [ ! -d "$directory" ]; do
+    missing=$missing$directory$newline
+    directory=$(dirname -- "$directory")
+  done
+}
+
+# each_line COMMAND LINES: runs the command once for each of the lines; fails where one failed.
+each_line() {
+  failed=
+  while IFS= read -r item; do
+    [ -z "$item" ] || "$1" "$item" || failed=yes
+  done <<EOF
+$2
+EOF
+  [ -z "$failed" ]
+}
+
+record_folder() {
+  record folder "$1"
+}
+
+# Nothing that has something in it: that is somebody's.
+remove_empty() {
+  rmdir -- "$1" 2>/dev/null || true
 }
 
 is_there() {
@@ -140,6 +190,10 @@ find_source() {
 
 # Sets $new: an empty directory for an environment, which nobody else uses.
 make_directory() {
+  find_missing "$data"
+  made=$missing
+  find_missing "$bin"
+  made=$made$missing
   mkdir -p -- "$data" "$bin" 2>/dev/null || die "$data or $bin cannot be made" \
     "check that $HOME is yours and writable"
   number=1
@@ -152,8 +206,10 @@ make_directory() {
 
 # Runs in a trap: a way out before the end leaves what was there before.
 abandon() {
-  [ -z "$new" ] || rm -rf -- "$new"
-  rmdir -- "$data" 2>/dev/null || true
+  if [ -n "$new" ]; then
+    rm -rf -- "$new"
+    each_line remove_empty "$made"
+  fi
 }
 
 # fail_with_log FACT [HINT...]: shows the end of the log first.
@@ -265,7 +321,9 @@ install() {
   fi
   find_source
   find_python
+  choose_shell
   new=
+  made=
   trap abandon EXIT
   trap 'exit 129' HUP
   trap 'exit 130' INT
@@ -280,9 +338,179 @@ install() {
   rm -f -- "$current.new"
   switch_over
   link_is_ours || ln -s -- "$target" "$link"
+  each_line record_folder "$made"
+  record_cache
   say "Installed $installed as $link"
-  say_how_to_reach_it
+  offer
+  set_up_shell
   say "See it at work: $link demo"
+}
+
+# Sets $shell and $rc: what is to be set up, and the file that it reads when it starts.
+choose_shell() {
+  asked_for=$shell
+  [ -n "$shell" ] || shell=${SHELL:-sh}
+  shell=${shell##*/}
+  case $shell in
+  bash)
+    rc=$HOME/.bashrc
+    # Terminals on macOS start login shells, and bash then reads this one alone.
+    [ "$(uname -s)" != Darwin ] || rc=$HOME/.bash_profile
+    ;;
+  zsh) rc=${ZDOTDIR:-$HOME}/.zshrc ;;
+  fish)
+    case ${XDG_CONFIG_HOME:-} in
+    /*) rc=$XDG_CONFIG_HOME/fish/config.fish ;;
+    *) rc=$HOME/.config/fish/config.fish ;;
+    esac
+    ;;
+  *)
+    case $asked_for in
+    '' | sh | dash | ash | ksh | busybox) ;;
+    *) die "--shell: there is nothing to set up for $asked_for" 'one of: bash, zsh, fish, sh' ;;
+    esac
+    shell='sh'
+    rc=$HOME/.profile
+    ;;
+  esac
+  if [ "$shell" = sh ] && [ -z "$shims" ] && [ -n "$edit$asked_for" ]; then
+    die 'a plain sh has no functions for pip and uv: shims are what it can have' \
+      'add --shims, or name a shell: --shell bash'
+  fi
+}
+
+# Asks at a terminal what no option has said. Who is not there after a minute has said no.
+offer() {
+  if [ -n "$asked_for$edit$shims" ] || [ "$shell" = sh ] || [ ! -t 0 ] || [ ! -t 2 ]; then
+    return 0
+  fi
+  if yes "Let pip and uv go through mtls-run in $shell, by one line in $rc?"; then
+    edit=yes
+    if yes 'Have shims on PATH too, for scripts, Makefiles and editors?'; then
+      shims=yes
+    fi
+  fi
+}
+
+yes() {
+  printf '%s [y/N] ' "$1" >&2
+  "$current/bin/python" -I -c '
+import select, sys
+
+if not select.select([sys.stdin], [], [], 60)[0]:
+    sys.exit("")
+sys.exit(sys.stdin.readline().strip().lower() not in ("y", "yes"))'
+}
+
+set_up_shell() {
+  if [ -n "$shims" ]; then
+    folder=$(program_says 'from mtls_run.shells import folder; print(folder())') ||
+      die 'the directory of the shims cannot be told' "see: $link shims install"
+    find_missing "$folder"
+    each_line record_folder "$missing"
+    record shims "$folder"
+    "$link" -q shims install >/dev/null || die 'the shims could not be installed'
+    say "Installed shims for pip, pip3, uv and uvx in $folder"
+  fi
+  make_line
+  if [ -n "$edit" ]; then
+    add_line
+    say "Added a line to $rc; it counts in shells that start from now on"
+  elif [ -n "$asked_for$shims" ]; then
+    say "To have it in every shell, add to $rc (--rc does that):"
+    say "  $line"
+  else
+    say_how_to_reach_it
+    if [ "$shell" != sh ]; then
+      say "To have pip and uv go through it in $shell: sh install.sh --rc, or add to $rc:"
+      say "  $line"
+    fi
+  fi
+}
+
+# program_says CODE: what Python prints for this code, with mtls-run to import.
+program_says() {
+  "$current/bin/python" -I -c "$1" 2>/dev/null </dev/null
+}
+
+# Sets $line: one line, which does nothing where mtls-run is gone, and nothing twice.
+# shellcheck disable=SC2016 # the line is for the shell that starts to expand
+make_line() {
+  program='"$HOME/.local/bin/mtls-run"'
+  add_bin='case ":$PATH:" in *":$HOME/.local/bin:"*) ;; *) export PATH="$HOME/.local/bin:$PATH" ;; esac'
+  case $shell in
+  fish)
+    line="if test -x $program; contains -- \"\$HOME/.local/bin\" \$PATH; or set -gx PATH"
+    line="$line \"\$HOME/.local/bin\" \$PATH; $program init fish${shims:+ --shims} | source; end"
+    ;;
+  sh)
+    line="if [ -x $program ]; then $add_bin; fi"
+    if [ -n "$shims" ]; then
+      folder=$(printf '%s' "$folder" | sed "s/'/'\\\\''/g")
+      line="if [ -x $program ]; then $add_bin; case \":\$PATH:\" in *:'$folder':*) ;;"
+      line="$line *) export PATH='$folder':\"\$PATH\" ;; esac; fi"
+    fi
+    ;;
+  *)
+    line="if [ -x $program ]; then $add_bin;"
+    line="$line eval \"\$($program init $shell${shims:+ --shims})\"; fi"
+    ;;
+  esac
+}
+
+add_line() {
+  if [ -L "$rc" ] && [ ! -e "$rc" ]; then
+    die "$rc is a link that leads nowhere" "add this line yourself: $line"
+  fi
+  find_missing "$(dirname -- "$rc")"
+  each_line record_folder "$missing"
+  mkdir -p -- "$(dirname -- "$rc")" 2>/dev/null || die "$(dirname -- "$rc") cannot be made"
+  is_there "$rc" || record file "$rc"
+  remove_line "$rc" || die "$rc cannot be written" "add this line yourself: $line"
+  record line "$rc"
+  ends_in_newline "$rc" || line=$newline$line' '$mark_open
+  case $line in
+  *"$mark_open") ;;
+  *) line="$line $mark" ;;
+  esac
+  printf '%s\n' "$line" 2>/dev/null >>"$rc" || die "$rc cannot be written"
+}
+
+# Whether there is nothing that a line would be appended to.
+ends_in_newline() {
+  [ ! -s "$1" ] || [ -z "$(tail -c 1 -- "$1")" ]
+}
+
+# remove_line FILE: takes our line out of it and leaves every other byte, its mode and its links.
+remove_line() {
+  grep -qF "$mark" "$1" 2>/dev/null || return 0
+  real=$(readlink -f -- "$1" 2>/dev/null) || real=$1
+  copy=$real.mtls-run.$$
+  last=newline
+  ends_in_newline "$real" || last=none
+  cp -p -- "$real" "$copy" || return 1
+  # Bytes, whatever the locale is; the last line may lack its newline, with our line or without.
+  if LC_ALL=C awk -v mark="$mark" -v mark_open="$mark_open" -v last="$last" '
+    function ends_in(end) { return substr($0, length($0) - length(end) + 1) == end }
+    ends_in(mark_open) { bare = 1; kept = 0; next }
+    ends_in(mark) { kept = 0; next }
+    { printf "%s%s", count++ ? "\n" : "", $0; bare = 0; kept = 1 }
+    END { if (count && !bare && !(kept && last == "none")) printf "\n" }
+  ' "$real" >"$copy" && mv -f -- "$copy" "$real"; then
+    return 0
+  fi
+  rm -f -- "$copy"
+  return 1
+}
+
+# The cache is public matter that mtls-run makes anew; where its home was missing, that goes too.
+record_cache() {
+  cache=$(program_says '
+import platformdirs
+print(platformdirs.user_cache_dir("mtls-run", appauthor=False))') || return 0
+  find_missing "$cache"
+  each_line record_folder "$missing"
+  record cache "$cache"
 }
 
 uninstall() {
@@ -296,15 +524,54 @@ uninstall() {
   elif is_there "$link"; then
     say "Left $link, which was not made by this script"
   fi
+  status=0
+  each_line undo "$(recorded)" || status=1
   remove_environments
   if [ -L "$current" ]; then
     rm -f -- "$current"
   fi
+  folders=$(sed -n 's/^folder //p' "$records" 2>/dev/null | LC_ALL=C sort -r)
+  rm -f -- "$records"
   # Not with -r: anything that this script did not put there stays.
-  rmdir -- "$data" 2>/dev/null || true
+  remove_empty "$data"
+  each_line remove_empty "$folders"
   say "Removed the environment in $data"
-  say 'Left: your configuration, the cache of CA bundles, shims and shell code that you set up,'
-  say 'and passphrases in the keyring (service "mtls-run")'
+  say 'Left: your configuration, what you allowed, and passphrases in the keyring (service "mtls-run")'
+  return "$status"
+}
+
+# Prints what was recorded, but for the directories: they go last.
+recorded() {
+  grep -v '^folder ' "$records" 2>/dev/null | LC_ALL=C sort -r
+}
+
+# undo RECORD: takes back one thing that an installation did.
+undo() {
+  path=${1#* }
+  case $1 in
+  'line '*)
+    if grep -qF "$mark" "$path" 2>/dev/null; then
+      remove_line "$path" || {
+        printf 'mtls-run: error: %s cannot be written\n' "$path" >&2
+        printf 'mtls-run: hint: remove the line in it that ends in: %s\n' "$mark" >&2
+        return 1
+      }
+      say "Removed the line in $path"
+    fi
+    ;;
+  'shims '*)
+    for shim in "$path"/*; do
+      # By what stands in it: anything else stays.
+      if [ -f "$shim" ] && head -n 2 -- "$shim" | grep -q '^# mtls-run shim:'; then
+        rm -f -- "$shim"
+        say "Removed $shim"
+      fi
+    done
+    remove_empty "$path"
+    ;;
+  'cache '*/mtls-run) rm -rf -- "$path" ;;
+  'file '*) [ -s "$path" ] || rm -f -- "$path" ;;
+  esac
 }
 
 main() {
@@ -314,11 +581,14 @@ main() {
   python=
   wheel=
   links=
+  shell=
+  shims=
+  edit=
   while [ $# -gt 0 ]; do
     option=$1
     shift
     case $option in
-    --python | --wheel | --find-links)
+    --python | --wheel | --find-links | --shell)
       [ -n "${1:-}" ] || die "$option needs a value" 'see: sh install.sh --help'
       option=$option=$1
       shift
@@ -328,6 +598,9 @@ main() {
     --python=?*) python=${option#*=} ;;
     --wheel=?*) wheel=${option#*=} ;;
     --find-links=?*) links=${option#*=} ;;
+    --shell=?*) shell=${option#*=} ;;
+    --shims) shims=yes ;;
+    --rc) edit=yes ;;
     --uninstall) action=uninstall ;;
     -h | --help)
       usage

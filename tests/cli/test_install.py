@@ -213,7 +213,7 @@ def test_a_second_run_replaces_the_first(installer: Installer, shell: str) -> No
     assert installer.installed().startswith("mtls-run 2.0")
     assert done.stderr.count("mtls-run: ") == 1  # the hint about PATH
     assert installer.link.lstat() == first
-    assert sorted(path.name for path in installer.data.iterdir()) == ["venv", "venv-2"]
+    assert sorted(path.name for path in installer.data.iterdir()) == ["installed", "venv", "venv-2"]
 
 
 @pytest.mark.slow
@@ -313,7 +313,8 @@ def test_help_is_on_stdout(installer: Installer, shell: str) -> None:
     """--help names every option, ends 0, and touches nothing."""
     done = installer.run("--help", shell=shell)
     assert (done.returncode, done.stderr) == (0, "")
-    for option in ("--python", "--wheel", "--find-links", "--uninstall"):
+    options = ("--python", "--wheel", "--find-links", "--rc", "--shell", "--shims", "--uninstall")
+    for option in options:
         assert option in done.stdout
     assert snapshot(installer.home) == installer.before
 
@@ -324,6 +325,7 @@ def test_help_is_on_stdout(installer: Installer, shell: str) -> None:
         (["--frob"], "unknown option --frob"),
         (["extra"], "unknown option extra"),
         (["--python"], "--python needs a value"),
+        (["--shell"], "--shell needs a value"),
         (["--wheel", ""], "--wheel needs a value"),
         (["--wheel=nowhere/x.whl"], "there is no file nowhere/x.whl"),
         (["--find-links", "nowhere"], "there is no directory nowhere"),
@@ -467,7 +469,7 @@ def test_a_failed_installation_leaves_the_earlier_one(installer: Installer, shel
     assert "mtls-run: error: pip could not install mtls-run" in done.stderr
     assert f"mtls-run: hint: {empty} needs" in done.stderr
     assert installer.installed().startswith("mtls-run 1.0")
-    assert sorted(path.name for path in installer.data.iterdir()) == ["venv", "venv-1"]
+    assert sorted(path.name for path in installer.data.iterdir()) == ["installed", "venv", "venv-1"]
 
 
 @pytest.mark.slow
@@ -515,7 +517,7 @@ def test_an_interrupted_installation_leaves_the_earlier_one(
         process.communicate(timeout=30)
     assert process.returncode not in {0, None}
     assert installer.installed().startswith("mtls-run 1.0")
-    assert sorted(path.name for path in installer.data.iterdir()) == ["venv", "venv-1"]
+    assert sorted(path.name for path in installer.data.iterdir()) == ["installed", "venv", "venv-1"]
 
 
 @pytest.mark.slow
@@ -525,7 +527,12 @@ def test_what_a_killed_installation_left_is_removed_by_the_next(installer: Insta
     (installer.data / "venv.new").symlink_to("venv-1")
     (installer.data / "notes").write_text("mine\n")
     installer.install()
-    assert sorted(path.name for path in installer.data.iterdir()) == ["notes", "venv", "venv-2"]
+    assert sorted(path.name for path in installer.data.iterdir()) == [
+        "installed",
+        "notes",
+        "venv",
+        "venv-2",
+    ]
     installer.run("--uninstall")
     assert [path.name for path in installer.data.iterdir()] == ["notes"]
 

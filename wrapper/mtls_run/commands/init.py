@@ -32,7 +32,8 @@ def run(arguments: Sequence[str], context: Context) -> int:
     "--only", type=click.Choice(shells.TOOLS), multiple=True, help="Wrap this alone; repeatable."
 )
 @click.option("--no-completion", is_flag=True, help="Functions alone, no completion.")
-def init(shell: str | None, only: tuple[str, ...], *, no_completion: bool) -> None:
+@click.option("--shims", is_flag=True, help="Put the directory of the shims first on PATH, too.")
+def init(shell: str | None, only: tuple[str, ...], *, no_completion: bool, shims: bool) -> None:
     """Print shell code to evaluate when a shell starts.
 
     It has functions for pip, pip3, uv and uvx that go through mtls-run, and completion for
@@ -45,7 +46,9 @@ def init(shell: str | None, only: tuple[str, ...], *, no_completion: bool) -> No
     """  # noqa: D301 - click's mark for lines to be left as they are
     name = _known(shell) if shell is not None else _detected()
     program = shells.own_program()
-    sys.stdout.write(shell_code.code(name, program, only=only, completion=not no_completion))
+    sys.stdout.write(
+        shell_code.code(name, program, only=only, completion=not no_completion, shims=shims)
+    )
 
 
 def _known(name: str) -> str:

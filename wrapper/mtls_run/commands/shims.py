@@ -118,6 +118,6 @@ def _object(shim: Shim, environ: Mapping[str, str]) -> dict[str, object]:
 
 def _where(directory: str | None) -> Path:
     if directory is None:
-        return shim_files.folder()
+        return shells.folder()
     # `..` is the user's to mean, but what is kept is absolute.
     return current_directory() / Path(directory).expanduser()

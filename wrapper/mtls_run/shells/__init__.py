@@ -29,6 +29,13 @@ def source(name: str) -> str:
     )
 
 
+def folder() -> Path:
+    """Return the directory that shims are put into where no other is named."""
+    import platformdirs  # noqa: PLC0415 - for shims alone
+
+    return platformdirs.user_data_path("mtls-run", appauthor=False) / "shims"
+
+
 def own_program() -> Path:
     """Return the path that mtls-run was started by, which stays good when it is upgraded.
 

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
-from . import PROGRAM_MARK, TOOLS, source, words
+from . import PROGRAM_MARK, TOOLS, folder, source, words
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,16 +19,30 @@ TABLE_MARK = "@TABLE@"
 
 @dataclass(frozen=True)
 class Shell:
-    """A shell: its two files in `shims/`, how it quotes a word, and how it has the table."""
+    """A shell: its two files in `shims/`, how it quotes a word, and how it has the table.
+
+    `path` puts @SHIMS@ first on PATH, where it is not on it yet.
+    """
 
     functions: str
     completion: str
+    path: str
     quote: Callable[[str], str]
     table: Callable[[], str]
 
 
-def code(name: str, program: Path, *, only: Collection[str] = (), completion: bool = True) -> str:
-    """Return the code for this shell, which starts `program`; `only` names the tools to wrap."""
+def code(
+    name: str,
+    program: Path,
+    *,
+    only: Collection[str] = (),
+    completion: bool = True,
+    shims: bool = False,
+) -> str:
+    """Return the code for this shell, which starts `program`.
+
+    `only` names the tools to wrap; `shims` puts the directory of the shims on PATH as well.
+    """
     shell = SHELLS[name]
     unwrapped = [tool for tool in TOOLS if only and tool not in only]
     lines = source(shell.functions).splitlines()
@@ -37,6 +51,8 @@ def code(name: str, program: Path, *, only: Collection[str] = (), completion: bo
     if completion:
         lines += source(shell.completion).replace(TABLE_MARK, shell.table()).splitlines()
     text = "".join(f"{line}\n" for line in lines if not line.startswith(tuple(starts)))
+    if shims:
+        text = shell.path.replace("@SHIMS@", shell.quote(str(folder()))) + text
     return text.replace(PROGRAM_MARK, shell.quote(str(program)))
 
 
@@ -205,9 +221,17 @@ def _powershell_table() -> str:
     return "\n".join(f"    '{key}' = '{value}'" for key, value in offered.items())
 
 
+_SH_PATH = 'case ":$PATH:" in *:@SHIMS@:*) ;; *) export PATH=@SHIMS@:"$PATH" ;; esac\n'
+_FISH_PATH = "contains -- @SHIMS@ $PATH; or set -gx PATH @SHIMS@ $PATH\n"
+_POWERSHELL_PATH = (
+    "if (($env:PATH -split [IO.Path]::PathSeparator) -notcontains @SHIMS@) "
+    "{ $env:PATH = @SHIMS@ + [IO.Path]::PathSeparator + $env:PATH }\n"
+)
 SHELLS = {
-    "bash": Shell("functions.sh", "completion.bash", shlex.quote, _bash_table),
-    "zsh": Shell("functions.sh", "completion.zsh", shlex.quote, _zsh_table),
-    "fish": Shell("functions.fish", "completion.fish", _fish_quote, _fish_table),
-    "powershell": Shell("functions.ps1", "completion.ps1", _powershell_quote, _powershell_table),
+    "bash": Shell("functions.sh", "completion.bash", _SH_PATH, shlex.quote, _bash_table),
+    "zsh": Shell("functions.sh", "completion.zsh", _SH_PATH, shlex.quote, _zsh_table),
+    "fish": Shell("functions.fish", "completion.fish", _FISH_PATH, _fish_quote, _fish_table),
+    "powershell": Shell(
+        "functions.ps1", "completion.ps1", _POWERSHELL_PATH, _powershell_quote, _powershell_table
+    ),
 }

@@ -17,7 +17,7 @@ from mtls_run.errors import MtlsRunError, ToolError, UsageError
 from mtls_run.files import write_atomically
 from mtls_run.messages import quoted
 
-from . import PROGRAM_MARK, init, source
+from . import PROGRAM_MARK, folder, init, source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,13 +42,6 @@ class Shim:
     def is_reached(self) -> bool:
         """Tell whether typing the name starts this very file."""
         return self.reached is not None and _same(self.reached, self.path)
-
-
-def folder() -> Path:
-    """Return the directory that shims are put into where no other is named."""
-    import platformdirs  # noqa: PLC0415
-
-    return platformdirs.user_data_path("mtls-run", appauthor=False) / "shims"
 
 
 def install(where: Path, tools: Iterable[str], program: Path) -> list[Path]:

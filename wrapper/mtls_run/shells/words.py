@@ -78,6 +78,7 @@ COMMANDS = (
         "print shell code to evaluate",
         _option("--only", "wrap this tool alone", ("pip", "pip3", "uv", "uvx"), repeated=True),
         _option("--no-completion", "functions alone"),
+        _option("--shims", "put the directory of the shims on PATH"),
         argument=SHELL_NAMES,
     ),
     _command("passphrase", "the passphrase of a profile's key"),
