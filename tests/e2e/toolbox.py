@@ -37,6 +37,13 @@ RUNS_ON: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "26.3": ((3, 10), (3, 99)),
 }
 
+# Programs that call pip or uv themselves, with the last versions that Python 3.9 has.
+PROGRAMS = {
+    "tox": ("tox==4.67.15", "tox==4.30.3"),
+    "tox-uv": ("tox-uv==1.37.1 tox==4.67.15", "tox-uv==1.28.1 tox==4.30.3"),
+    "pre-commit": ("pre-commit==4.7.0", "pre-commit==4.3.0"),
+}
+
 # The interpreter itself, which stays when the virtual environment of the tests is made anew.
 _PYTHON = Path(sys.executable).resolve()
 
@@ -120,6 +127,22 @@ def newest_pip() -> Tool:
 def in_slow_tier(*tools: Tool) -> list[ParameterSet]:
     """Return these tools as parameters of tests that the default command leaves out."""
     return [pytest.param(tool, marks=pytest.mark.slow) for tool in tools]
+
+
+def program(name: str) -> Path:
+    """Return the directory to put on PATH for one of PROGRAMS, in an environment of its own."""
+    requirements = PROGRAMS[name][sys.version_info < (3, 10)]
+    folder = FOLDER / f"{name}-{_PYTHON.name}"
+    mark = folder / ".complete"
+    made_by = f"{_PYTHON} {sys.version} {requirements}"
+    with _lock(folder.name):
+        if not mark.exists() or mark.read_text() != made_by:
+            shutil.rmtree(folder, ignore_errors=True)
+            _checked([str(_PYTHON), "-m", "venv", str(folder)])
+            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+            _checked([*pip, *requirements.split()])
+            mark.write_text(made_by)
+    return folder / "bin"
 
 
 @contextlib.contextmanager
