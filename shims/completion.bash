@@ -82,6 +82,10 @@ function _mtls_run_tool {
 function _mtls_run {
   local cur=${COMP_WORDS[COMP_CWORD]} at=1 any='' first words='' takes=''
   COMPREPLY=()
+  if [[ ${COMP_WORDS[COMP_CWORD - 1]} == *[\<\>] ]]; then
+    _mtls_run_offer file
+    return
+  fi
   while ((at < COMP_CWORD)) && [[ ${COMP_WORDS[at]} == -* ]]; do
     if [[ ${COMP_WORDS[at]} == -- ]]; then
       any=yes

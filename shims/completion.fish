@@ -55,6 +55,7 @@ end
 complete -c mtls-run -e
 complete -c mtls-run -f
 complete -c mtls-run -n '__mtls_run_is start' -a 'pip pip3 uv uvx python3' -d tool
+complete -c mtls-run -n '__mtls_run_is start; and string match -q "*/*" -- (commandline -ct)' -F
 complete -c mtls-run -n '__mtls_run_is any' -a '(__fish_complete_command)'
 complete -c mtls-run -n '__mtls_run_is tool' -a '(__mtls_run_tool)'
 @TABLE@

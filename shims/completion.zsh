@@ -8,17 +8,17 @@ function _mtls_run_profiles {
 }
 
 function _mtls_run_first {
-  local -a commands
+  local -a subcommands
   _mtls_run_commands ''
   _alternative \
     'tools:tool:(pip pip3 uv uvx python3)' \
-    'commands:subcommand:((${(q)commands}))' \
+    'commands:subcommand:((${(q)subcommands}))' \
     'files:program:_path_files -g "*(*)"'
 }
 
 function _mtls_run {
   local at=2 any='' command
-  local -a specs commands
+  local -a specs subcommands # `commands` is zsh's own
   while ((at < CURRENT)); do
     case $words[at] in
       --)
@@ -48,9 +48,9 @@ function _mtls_run {
     return
   fi
   _mtls_run_commands "$command"
-  if (($#commands)); then
+  if (($#subcommands)); then
     if ((CURRENT == 2)); then
-      _describe -t commands subcommand commands
+      _describe -t commands subcommand subcommands
       return
     fi
     command="$command $words[2]"
@@ -63,7 +63,7 @@ function _mtls_run {
 
 # compinit may come later in the file that evaluates this.
 function _mtls_run_register {
-  if (($+functions[compdef])); then
+  if typeset -f compdef >/dev/null; then
     compdef _mtls_run mtls-run
     add-zsh-hook -d precmd _mtls_run_register
   fi

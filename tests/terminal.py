@@ -55,6 +55,10 @@ class Terminal:
         """Type a line."""
         self._child.sendline(text)
 
+    def press(self, keys: str) -> None:
+        """Press these keys and no Enter after them."""
+        self._child.send(keys)
+
     def interrupt(self) -> None:
         """Press Ctrl-C."""
         self._child.sendintr()

@@ -74,6 +74,67 @@ def test_not_executable(tmp_path: Path) -> None:
     assert status(f"{tmp_path}/") == (126, f"{tmp_path}/ is a directory")
 
 
+SHIM = "#!/bin/sh\n# mtls-run shim: runs the tool of its own name through mtls-run.\n"
+
+
+def test_shims_are_passed(tmp_path: Path) -> None:
+    """A shim is none of the programs on PATH, as a link, a copy or a hard link, in any place."""
+    shim = program(tmp_path / "shims/uv")
+    shim.write_text(SHIM)
+    copy, link, hard = (tmp_path / name / "uv" for name in ("copy", "link", "hard"))
+    program(copy).write_text(SHIM)
+    for path in (link, hard):
+        path.parent.mkdir()
+    link.symlink_to(shim)
+    os.link(shim, hard)
+    folders = [path.parent for path in (shim, copy, link, hard)]
+    assert [executables.is_shim(str(path)) for path in (shim, copy, link, hard)] == [True] * 4
+    fact = f"there is no `uv` on PATH beside {shim}, which leads back to mtls-run"
+    assert status("uv", *folders) == (127, fact)
+    real = program(tmp_path / "real/uv")
+    assert not executables.is_shim(str(real))
+    for count in range(len(folders) + 1):
+        assert found("uv", *folders[:count], real.parent, *folders[count:]) == str(real)
+
+
+def test_what_led_back_is_passed(tmp_path: Path) -> None:
+    """By the file's identity: under a link's name too, and never a path that was named."""
+    one, two = program(tmp_path / "one/uv"), program(tmp_path / "two/uv")
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link/uv").symlink_to(one)
+    path = {"PATH": os.pathsep.join(str(tmp_path / name) for name in ("link", "one", "two"))}
+    assert executables.find("uv", path) == str(tmp_path / "link/uv")
+    assert executables.find("uv", path, [str(one)]) == str(two)
+    assert executables.find("uv", path, [str(tmp_path / "gone/uv")]) == str(tmp_path / "link/uv")
+    assert executables.find(str(one), path, [str(one)]) == str(one)
+    with pytest.raises(ToolError) as caught:
+        executables.find("uv", path, [str(one), str(two)])
+    assert caught.value.status == 127
+    assert f"beside {tmp_path}/link/uv, which leads back" in caught.value.fact
+
+
+def test_mtls_run_itself_is_passed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under the name of a tool it is not that tool."""
+    own, real = program(tmp_path / "own/mtls-run"), program(tmp_path / "real/uv")
+    (tmp_path / "own/uv").symlink_to(own)
+    assert found("uv", own.parent, real.parent) == str(own.with_name("uv"))
+    monkeypatch.setattr("sys.argv", [str(own)])
+    assert found("uv", own.parent, real.parent) == str(real)
+
+
+def test_every_path(tmp_path: Path) -> None:
+    """All that PATH could mean by a name, in its order, there or not; the default without PATH."""
+    assert list(executables.on_path("uv", {"PATH": f"{tmp_path}:/nowhere:"})) == [
+        f"{tmp_path}/uv",
+        "/nowhere/uv",
+        "uv",
+    ]
+    standard = [f"{folder}/uv" for folder in os.defpath.split(os.pathsep)]
+    assert [path.lstrip("/") for path in executables.on_path("uv", {})] == [
+        path.lstrip("/") for path in standard
+    ]
+
+
 def test_errors_of_starting(tmp_path: Path) -> None:
     """What exec refuses is told apart as a shell does."""
     script = program(tmp_path / "uv")

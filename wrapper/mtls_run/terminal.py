@@ -14,13 +14,21 @@ from .messages import printable
 from .secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 # Signals that would end the process with the terminal's echo switched off.
 _ENDING = [
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
 ]
+
+
+# Not on Windows.
+_STOP = getattr(signal, "SIGTSTP", None)
+
+
+class _StoppedError(BaseException):
+    """Ctrl-Z was pressed while a question stood open."""
 
 
 class _EndedError(BaseException):
@@ -53,7 +61,8 @@ def ask_secret(question: str) -> Secret:
         # getpass falls back to a visible stdin with a warning; that is never what is wanted.
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
-            typed = getpass.getpass(f"mtls-run: {printable(question)}: ")
+            shown = f"mtls-run: {printable(question)}: "
+            typed = _again_after_a_stop(lambda: getpass.getpass(shown))
         except KeyboardInterrupt:
             tell("", start="")  # the cursor stands behind the question
             raise
@@ -62,6 +71,31 @@ def ask_secret(question: str) -> Secret:
                 "no passphrase was given at the terminal", hint="run it again to be asked again"
             ) from None
     return Secret(typed.encode("utf-8", "surrogateescape"))
+
+
+def _again_after_a_stop(ask: Callable[[], str]) -> str:
+    """Return the answer; on Ctrl-Z stop with the echo restored, and after `fg` ask again.
+
+    A shell has the terminal as it likes it when it takes it back, which is with the echo on, and
+    bash and zsh leave it like that to whom they continue: what is typed then would be seen.
+    """
+    if _STOP is None or signal.getsignal(_STOP) == signal.SIG_IGN:  # a shell without job control
+        return ask()
+
+    def stopped(_number: int, _frame: FrameType | None) -> None:
+        raise _StoppedError
+
+    before = signal.getsignal(_STOP)
+    try:
+        while True:
+            signal.signal(_STOP, stopped)
+            try:
+                return ask()
+            except _StoppedError:
+                signal.signal(_STOP, signal.SIG_DFL)
+                os.kill(os.getpid(), _STOP)
+    finally:
+        signal.signal(_STOP, before)
 
 
 def ask_yes(question: str) -> bool:

@@ -140,7 +140,7 @@ def _zsh_table() -> str:
             f"{command.words[-1]}:{command.about}"
         )
     return f"{_zsh_case('_mtls_run_specs', 'specs', specs)}\n\n" + _zsh_case(
-        "_mtls_run_commands", "commands", commands
+        "_mtls_run_commands", "subcommands", commands
     )
 
 
