@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import document
 from .errors import ConfigurationError
+from .origin import Origin, Setting
 from .pip_settings import expand_user
 
 if TYPE_CHECKING:
@@ -102,6 +103,42 @@ def named_for_uv(
     except ConfigurationError:
         return None
     return None
+
+
+def configured(environ: Mapping[str, str], directory: Path) -> list[Setting[str]]:
+    """Return every index that variables and configuration name for uv in this directory.
+
+    Raises ConfigurationError for a file that cannot be read.
+    """
+    found = []
+    for variable in _VARIABLES:
+        for word in environ.get(variable, "").split():
+            name, equals, url = word.partition("=")
+            is_named = equals and "://" not in name
+            origin = f"uv index {name}, {variable}" if is_named else variable
+            found.append(Setting(url if is_named else word, Origin(origin)))
+    for document_, keys in _configurations((), environ, directory):
+        for place in (keys, (*keys, "pip")):
+            table = _table(document_.tables, *place)
+            found += _indexes_in(document_, table, place)
+    return found
+
+
+def _indexes_in(
+    found: Document, table: Mapping[str, Any], place: tuple[str, ...]
+) -> Iterator[Setting[str]]:
+    listed = table.get("index")
+    for number, index in enumerate(listed if isinstance(listed, list) else ()):
+        if isinstance(index, dict) and isinstance(index.get("url"), str):
+            origin = str(found.origin(*place, "index", number))
+            name = index.get("name")
+            text = f"uv index {name}, {origin}" if isinstance(name, str) else origin
+            yield Setting(index["url"], Origin(text))
+    for key in ("index-url", "extra-index-url"):
+        value = table.get(key)
+        for url in value if isinstance(value, list) else [value]:
+            if isinstance(url, str):
+                yield Setting(url, Origin(str(found.origin(*place, key))))
 
 
 def _index_flag(word: str) -> str | None:

@@ -73,11 +73,13 @@ def find_leaf(
         raise IdentityError(
             f"{where} holds {len(leaves)} certificates for the one key: {named}",
             hint="keep the one that is meant, and take the others out of the file",
+            code="identity-ambiguous",
         )
     named = ", ".join(describe(found) for found in certificates)
     raise IdentityError(
         f"the private key does not belong to the certificate in {where}: {named}",
         hint="name the key that the certificate was issued for",
+        code="identity-key-mismatch",
     )
 
 

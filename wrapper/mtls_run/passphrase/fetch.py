@@ -36,6 +36,7 @@ def from_variable(source: FromVariable, environ: Mapping[str, str], said: str) -
         raise PassphraseError(
             f"the variable {source.name}, which has the passphrase by {said}, is {state}",
             hint=f"set {source.name} for mtls-run; the tool will not see it",
+            code="passphrase-variable-unset",
         )
     return Secret(os.fsencode(value))
 
@@ -54,18 +55,23 @@ def from_file(source: FromFile, said: str, verify: Verify) -> Secret:
         raise PassphraseError(
             f"cannot read the passphrase file {path}, named at {said}: {error.strerror or error}",
             hint="it has to be a file that you may read, and nobody else",
+            code="passphrase-file-missing",
         ) from None
     if readers:
         raise PassphraseError(
             f"{readers} can read the passphrase file {path}, named at {said}",
             hint=f"chmod 600 {quoted(path)}",
+            code="passphrase-file-unsafe",
         )
     if content is None:
         raise PassphraseError(
-            f"the passphrase file {path} is larger than {LARGEST} bytes", hint=_ONE_LINE
+            f"the passphrase file {path} is larger than {LARGEST} bytes",
+            hint=_ONE_LINE,
+            code="passphrase-file-missing",
         )
     verify(path, content)
-    return _one_line(content, f"the passphrase file {path}, named at {said},")
+    name = f"the passphrase file {path}, named at {said},"
+    return _one_line(content, name, "passphrase-file-missing")
 
 
 def _other_readers(found: os.stat_result, path: os.PathLike[str]) -> str | None:
@@ -95,6 +101,7 @@ def from_command(source: FromCommand, said: str) -> Secret:
         raise PassphraseError(
             f"{name} cannot be started: {error.strerror or error}",
             hint="name a program that is there; no shell reads the command",
+            code="passphrase-command-failed",
         ) from None
     deadline = time.monotonic() + PATIENCE
     with process:
@@ -109,14 +116,19 @@ def from_command(source: FromCommand, said: str) -> Secret:
             raise
     if status != 0:
         ended = f"with status {status}" if status > 0 else f"by signal {-status}"
-        raise PassphraseError(f"{name} ended {ended}", hint="run it by itself to see why")
-    return _one_line(output, f"what {name} printed")
+        raise PassphraseError(
+            f"{name} ended {ended}",
+            hint="run it by itself to see why",
+            code="passphrase-command-failed",
+        )
+    return _one_line(output, f"what {name} printed", "passphrase-command-failed")
 
 
 def _too_slow(name: str) -> PassphraseError:
     return PassphraseError(
         f"{name} did not end within {PATIENCE:.0f} s",
         hint="run it by itself to see what it waits for",
+        code="passphrase-command-failed",
     )
 
 
@@ -134,14 +146,18 @@ def _read_limited(process: subprocess.Popen[bytes], name: str, deadline: float) 
             return output
         output += more
         if len(output) > LARGEST:
-            raise PassphraseError(f"{name} printed more than {LARGEST} bytes", hint=_ONE_LINE)
+            raise PassphraseError(
+                f"{name} printed more than {LARGEST} bytes",
+                hint=_ONE_LINE,
+                code="passphrase-command-failed",
+            )
 
 
-def _one_line(content: bytes, name: str) -> Secret:
+def _one_line(content: bytes, name: str, code: str) -> Secret:
     line = content[:-1] if content.endswith(b"\n") else content
     line = line[:-1] if line.endswith(b"\r") else line
     if not line:
-        raise PassphraseError(f"{name} is empty", hint=_ONE_LINE)
+        raise PassphraseError(f"{name} is empty", hint=_ONE_LINE, code=code)
     if b"\n" in line:
-        raise PassphraseError(f"{name} has several lines", hint=_ONE_LINE)
+        raise PassphraseError(f"{name} has several lines", hint=_ONE_LINE, code=code)
     return Secret(line)

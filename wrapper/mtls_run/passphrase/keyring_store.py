@@ -43,6 +43,8 @@ ADMITTED = {
 }.get(sys.platform, _LINUX)
 CHAINER = "keyring.backends.chainer.ChainerBackend"
 UNLOCK = "start the keyring, or unlock it (log in to the desktop, or answer its dialog)"
+# None of these keeps a secret from who can read the user's files.
+_ALT = "keyrings.alt."
 # Why a backend that people meet is refused; any other is refused as unknown.
 _REFUSED = {
     "keyring.backends.null.Keyring": "keeps nothing",
@@ -54,6 +56,8 @@ _REFUSED = {
 
 class KeyringUnusableError(PassphraseError):
     """There is no keyring that may be used; `fact` says why."""
+
+    code = "keyring-failed"
 
 
 @dataclass(frozen=True)
@@ -105,22 +109,28 @@ def find(environ: Mapping[str, str], voice: Voice) -> Store:
         raise KeyringUnusableError(
             f"the keyring backend {name}, chosen by {origin}, {_why_refused(name)}",
             hint=f"unset it, or choose {ADMITTED[0]}",
+            code="keyring-plain-text" if name.startswith(_ALT) else "keyring-failed",
         )
-    reasons = []
+    reasons: list[KeyringUnusableError] = []
     for name in candidates:
         try:
             backend = _patiently(lambda name=name: _load(name), name, voice)  # type: ignore[misc]
         except KeyringUnusableError as error:
-            reasons.append(error.fact)
+            reasons.append(error)
         else:
             return Store(name, backend, voice)
-    raise KeyringUnusableError(_nothing_usable(reasons, configured), hint=UNLOCK)
+    is_locked = any(reason.code == "keyring-locked" for reason in reasons)
+    raise KeyringUnusableError(
+        _nothing_usable([reason.fact for reason in reasons], configured),
+        hint=UNLOCK,
+        code="keyring-locked" if is_locked else "keyring-absent",
+    )
 
 
 def _why_refused(name: str) -> str:
     if name in _REFUSED:
         return _REFUSED[name]
-    if name.startswith("keyrings.alt."):
+    if name.startswith(_ALT):
         return "does not keep a secret from other programs"
     return "is not one that mtls-run knows to be safe"
 
@@ -201,10 +211,10 @@ def _patiently(ask: Callable[[], T], name: str, voice: Voice) -> T:
         voice.notice(f"waiting for {name}, which may be asking for its password in a dialog")
         worker.join(PATIENCE - ANNOUNCED_AFTER)
     if failures:
-        raise KeyringUnusableError(_failed(name, failures[0]), hint=UNLOCK) from None
+        raise _failed(name, failures[0]) from None
     if not answers:
         fact = f"{name} did not answer within {PATIENCE:.0f} s"
-        raise KeyringUnusableError(fact, hint=UNLOCK)
+        raise KeyringUnusableError(fact, hint=UNLOCK, code="keyring-locked")
     return answers[0]
 
 
@@ -221,8 +231,10 @@ def _signals_kept() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _failed(name: str, error: Exception) -> str:
+def _failed(name: str, error: Exception) -> KeyringUnusableError:
     if type(error).__name__ in ("KeyringLocked", "LockedException"):
-        return f"{name} is locked, and was not unlocked"
+        fact = f"{name} is locked, and was not unlocked"
+        return KeyringUnusableError(fact, hint=UNLOCK, code="keyring-locked")
     words = str(error).splitlines()
-    return f"{name}: {words[0].rstrip('.') if words else type(error).__name__}"
+    fact = f"{name}: {words[0].rstrip('.') if words else type(error).__name__}"
+    return KeyringUnusableError(fact, hint=UNLOCK)

@@ -23,19 +23,28 @@ Unlock = Callable[[Secret], "Identity"]
 TRIES = 3
 
 
-def unlock(
-    profile: Profile, unlock_with: Unlock, where: str, environ: Mapping[str, str], voice: Voice
+def unlock(  # noqa: PLR0913 - whom, how and where to ask
+    profile: Profile,
+    unlock_with: Unlock,
+    where: str,
+    environ: Mapping[str, str],
+    voice: Voice,
+    *,
+    once: bool = False,
 ) -> Identity:
     """Return the profile's identity, opened with the passphrase that the profile's source gives.
 
-    `where` names the key's file in questions. Raises PassphraseError where no passphrase can be
-    had, or none that fits.
+    `where` names the key's file in questions. With `once` there is one question at most, and no
+    offer to keep the answer. Raises PassphraseError where no passphrase can be had, or none that
+    fits.
     """
     source = profile.passphrase.value
+    tries = 1 if once else TRIES
     if isinstance(source, FromKeyring):
-        return _with_keyring(profile, unlock_with, where, environ, voice)
+        return _with_keyring(profile, unlock_with, where, environ, voice, once=once)
     if isinstance(source, FromPrompt):
-        return ask(profile, unlock_with, where, reason='`passphrase` is "prompt"')[0]
+        reason = '`passphrase` is "prompt"'
+        return ask(profile, unlock_with, where, reason=reason, tries=tries)[0]
     passphrase = fetch_elsewhere(profile, environ)
     try:
         return unlock_with(passphrase)
@@ -44,6 +53,7 @@ def unlock(
             f"{error.fact}: it came from {describe(source, profile.account)}, "
             f"named at {profile.passphrase.origin}",
             hint="give that source the right passphrase",
+            code="passphrase-wrong",
         ) from None
 
 
@@ -63,9 +73,16 @@ def set_command(profile: Profile) -> str:
     return f"mtls-run passphrase set {profile.name}" if profile.name else "mtls-run passphrase set"
 
 
-def _with_keyring(
-    profile: Profile, unlock_with: Unlock, where: str, environ: Mapping[str, str], voice: Voice
+def _with_keyring(  # noqa: PLR0913 - as `unlock`
+    profile: Profile,
+    unlock_with: Unlock,
+    where: str,
+    environ: Mapping[str, str],
+    voice: Voice,
+    *,
+    once: bool,
 ) -> Identity:
+    tries, code = 1 if once else TRIES, None
     try:
         store = keyring_store.find(environ, voice)
         stored = store.get(profile.account)
@@ -75,9 +92,10 @@ def _with_keyring(
                 f"{error.fact}; and there is no terminal to ask at",
                 hint=f"{error.hint}; then: {set_command(profile)}; "
                 'for a machine without a keyring: passphrase = { file = "…" } or { env = "…" }',
+                code=error.code,
             ) from None
         voice.notice(f"{error.fact}; the passphrase will not be kept")
-        return ask(profile, unlock_with, where, reason="there is no keyring")[0]
+        return ask(profile, unlock_with, where, reason="there is no keyring", tries=tries)[0]
     if stored is None:
         reason = f"no passphrase for {profile.label} is stored in the keyring"
     else:
@@ -86,7 +104,10 @@ def _with_keyring(
             return unlock_with(stored)
         except WrongPassphraseError:
             reason = f"the passphrase stored for {profile.label} does not open {where}"
-    identity, passphrase = ask(profile, unlock_with, where, reason=reason)
+            code = "passphrase-wrong"
+    identity, passphrase = ask(profile, unlock_with, where, reason=reason, tries=tries, code=code)
+    if once:
+        return identity
     verb = "replace the one in" if stored else "keep it in"
     if terminal.ask_yes(f"{verb} the keyring, for {profile.label}?"):
         try:
@@ -96,26 +117,35 @@ def _with_keyring(
     return identity
 
 
-def ask(
-    profile: Profile, unlock_with: Unlock, where: str, *, reason: str
+def ask(  # noqa: PLR0913 - as `unlock`
+    profile: Profile,
+    unlock_with: Unlock,
+    where: str,
+    *,
+    reason: str,
+    tries: int = TRIES,
+    code: str | None = None,
 ) -> tuple[Identity, Secret]:
     """Return the identity and the passphrase that opened it, asked for at the terminal.
 
-    `reason` says why somebody is asked. Raises PassphraseError without a terminal, and after
-    TRIES that do not open it.
+    `reason` says why somebody is asked, and `code` which finding that is. Raises PassphraseError
+    without a terminal, and after `tries` that do not open it.
     """
     if not terminal.available():
         raise PassphraseError(
             f"{reason}, and there is no terminal to ask at",
             hint=f"at a terminal: {set_command(profile)}",
+            code=code,
         )
-    for _ in range(TRIES):
+    for _ in range(tries):
         passphrase = terminal.ask_secret(f"passphrase for {profile.label} ({where})")
         try:
             return unlock_with(passphrase), passphrase
         except WrongPassphraseError:
             terminal.tell("that passphrase does not open the key")
+    fact = f"{tries} passphrases, and none opens {where}"
     raise PassphraseError(
-        f"{TRIES} passphrases, and none opens {where}",
+        fact if tries > 1 else f"the passphrase that was typed does not open {where}",
         hint="whoever gave you the file knows its passphrase",
+        code="passphrase-wrong",
     )

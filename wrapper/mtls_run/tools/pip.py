@@ -181,6 +181,7 @@ def check(version: Version | None, trust: Trust, key: KeyKind | None) -> None:  
         raise ToolError(
             f"pip {shown} cannot use the operating system's verifier; pip 24.2 and newer can",
             hint='upgrade pip, or use the public roots: roots = "public"',
+            code="tool-too-old",
         )
 
 

@@ -182,11 +182,15 @@ def check(version: Version | None, trust: Trust, key: KeyKind | None) -> None:
     mend = "uv self update, or install a newer uv"
     if trust.identity is not None and version < CLIENT_CERT_SINCE:
         raise ToolError(
-            f"uv {shown} cannot present a client certificate; uv 0.2.11 and newer can", hint=mend
+            f"uv {shown} cannot present a client certificate; uv 0.2.11 and newer can",
+            hint=mend,
+            code="tool-too-old",
         )
     if version < CA_FILE_SINCE:
         raise ToolError(
-            f"uv {shown} cannot be told which roots to trust; uv 0.1.19 and newer can", hint=mend
+            f"uv {shown} cannot be told which roots to trust; uv 0.1.19 and newer can",
+            hint=mend,
+            code="tool-too-old",
         )
     if key is None:
         return
@@ -194,12 +198,14 @@ def check(version: Version | None, trust: Trust, key: KeyKind | None) -> None:
         raise ToolError(
             f"uv {shown} cannot use a client certificate with a P-521 key; uv 0.11.0 and newer can",
             hint=mend,
+            code="tool-too-old",
         )
     if not key.rustls:
         raise ToolError(
             f"uv {shown} cannot use a client certificate with a key of kind {key.name}",
             hint="uv takes RSA of 2048 bits or more, EC P-256, P-384, P-521, and Ed25519: "
             "ask for a certificate of such a key",
+            code="identity-key-kind",
         )
 
 

@@ -1,0 +1,186 @@
+"""The installed `mtls-run doctor` without a network: what it finds here, and how it says so."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.support import alice, locked, ready, write_profile
+from tests.terminal import PROMPT, session
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from tests.conftest import Canary, Sandbox
+
+
+def found(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """Return the object that doctor answered with; fails where it is none."""
+    assert done.returncode in (0, 1), done
+    answer: dict[str, Any] = json.loads(done.stdout)
+    assert answer["status"] == done.returncode
+    return answer
+
+
+def codes(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the codes that were found, the most important last."""
+    return [one["code"] for one in found(done)["findings"]]
+
+
+@pytest.fixture
+def healthy(sandbox: Sandbox) -> Sandbox:
+    """Return a sandbox with a profile in which nothing is wrong, and both tools."""
+    ready(sandbox)
+    sandbox.env["PATH"] = str(sandbox.bin)
+    sandbox.fake_tool("uv")
+    sandbox.fake_tool("pip")
+    return sandbox
+
+
+def test_healthy(healthy: Sandbox) -> None:
+    """Without a fault there are notes at most, the status is 0, and nothing is unlocked."""
+    done = healthy.run("doctor", "--json")
+    answer = found(done)
+    assert {one["rank"] for one in answer["findings"]} == {"note"}
+    assert (answer["profile"], answer["urls"]) == ("corp", [])
+    rows = {row["what"]: row["value"] for row in answer["machine"]}
+    assert rows["certificate"] == "CN=alice"
+    assert rows["private key"] == "EC P-256, not encrypted"
+    assert rows["uv"].startswith("0.13.9")
+    assert done.stderr == ""
+
+
+def test_text(healthy: Sandbox) -> None:
+    """What a person reads has no colour without a terminal, and ends with what to do."""
+    done = healthy.run("doctor", env={"TERM": "xterm"})
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert done.stdout.startswith("this machine\n")
+    assert done.stdout.splitlines()[-1].startswith("    do: ")
+
+
+def test_colour(healthy: Sandbox) -> None:
+    """There is colour at a terminal, and none where NO_COLOR says so."""
+    for env, is_coloured in (({"NO_COLOR": None}, True), ({"NO_COLOR": "1"}, False)):
+        command = f"TERM=xterm exec {healthy.program} doctor"
+        with session(healthy, "/bin/sh", "-c", command, env=env) as terminal:
+            assert terminal.end() == 0
+            assert ("\x1b[" in terminal.shown) is is_coloured
+
+
+def test_error(healthy: Sandbox) -> None:
+    """An error makes the status 1, and stands last."""
+    (healthy.home / "pki" / "alice.pem").unlink()
+    done = healthy.run("doctor", "--json")
+    assert done.returncode == 1
+    assert codes(done)[-1] == "identity-missing"
+
+
+def test_goes_on_after_an_error(healthy: Sandbox) -> None:
+    """After one fault it examines what can still be examined, and tells each."""
+    write_profile(healthy, "")
+    (healthy.home / "pki" / "alice.pem").unlink()
+    (healthy.home / "pki" / "root.pem").unlink()
+    (healthy.bin / "uv").unlink()
+    (healthy.bin / "pip").unlink()
+    assert {"identity-missing", "ca-missing", "tool-missing"} <= set(
+        codes(healthy.run("doctor", "--json"))
+    )
+
+
+def test_no_profile_is_meant(healthy: Sandbox) -> None:
+    """With --no-profile nothing is said of a profile that does not apply."""
+    answer = found(healthy.run("--no-profile", "doctor", "--json"))
+    assert answer["profile"] is None
+    assert [one["code"] for one in answer["findings"]] == ["no-index"]
+
+
+def test_variable_that_names_nothing(healthy: Sandbox) -> None:
+    """Without a profile, a variable that names nothing is an error."""
+    env = {"SSL_CERT_FILE": "/nowhere.pem"}
+    assert codes(healthy.run("--no-profile", "doctor", "--json", env=env))[-1] == "variable-broken"
+
+
+def test_chosen_profile(healthy: Sandbox) -> None:
+    """mtls-run's own --profile is honoured."""
+    done = healthy.run("--profile", "crop", "doctor", "--json")
+    answer = found(done)
+    assert answer["findings"][-1]["code"] == "config-invalid"
+    assert "corp" in answer["findings"][-1]["action"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--tiemout", "1"), ("--timeout", "0"), ("--timeout", "soon"), ("--json=x",)]
+)
+def test_wrong_command_line(sandbox: Sandbox, arguments: tuple[str, ...]) -> None:
+    """A wrong command line is 125, and nothing is examined."""
+    done = sandbox.run("doctor", *arguments)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr.startswith("mtls-run: error: ")
+
+
+def test_writes_nothing(healthy: Sandbox) -> None:
+    """No key is written anywhere, whatever is found."""
+    before = set(healthy.root.rglob("*.pem"))
+    healthy.run("doctor", "https://127.0.0.1:1/simple/")
+    assert set(healthy.root.rglob("*.pem")) == before
+
+
+def test_no_secret(healthy: Sandbox, canary: Canary) -> None:
+    """A passphrase, the key and the passwords of URLs stand in neither output."""
+    locked(healthy, canary.text)
+    urls = ["https://alice:hunter2hunter2@127.0.0.1:1/simple/", "http://a:hunter2hunter2@h/"]
+    env = {"HTTPS_PROXY": "http://p:hunter2hunter2@127.0.0.1:1", "MTLS_RUN_DEBUG": "1"}
+    for arguments in (("--json",), ()):
+        done = healthy.run("doctor", *arguments, *urls, env=env)
+        assert done.returncode == 1
+        assert "hunter2" not in done.stdout + done.stderr
+        canary.assert_absent(done.stdout, done.stderr)
+        assert alice().key_pem().splitlines()[1].decode() not in done.stdout
+
+
+def test_asked_once(healthy: Sandbox, canary: Canary) -> None:
+    """At a terminal the passphrase is asked for once, however many URLs there are."""
+    locked(healthy, canary.text)
+    write_profile(healthy, 'passphrase = "prompt"')
+    urls = ["https://127.0.0.1:1/a/", "https://127.0.0.1:1/b/"]
+    with session(healthy, healthy.program, "doctor", *urls) as terminal:
+        terminal.expect(PROMPT)
+        terminal.type(canary.text)
+        assert terminal.end() == 1
+        assert terminal.shown.count("passphrase for profile corp") == 1
+        assert "opens the key" in terminal.shown
+        assert "identity-" not in terminal.shown
+
+
+def test_wrong_answer_is_not_asked_again(healthy: Sandbox, canary: Canary) -> None:
+    """A passphrase that does not fit is a finding, and is not asked for again."""
+    locked(healthy, canary.text)
+    write_profile(healthy, 'passphrase = "prompt"')
+    with session(healthy, healthy.program, "doctor") as terminal:
+        terminal.expect(PROMPT)
+        terminal.type("another one")
+        assert terminal.end() == 1
+        assert "error passphrase-wrong: " in terminal.shown
+        assert terminal.shown.count("passphrase for profile corp") == 1
+
+
+def test_verbose_names_the_finding(healthy: Sandbox) -> None:
+    """With -v an error of a run says which finding it is; without, nothing of it."""
+    (healthy.home / "pki" / "alice.pem").unlink()
+    line = "mtls-run: finding: identity-missing (mtls-run doctor says more)"
+    done = healthy.run("-v", "uv", "sync")
+    assert done.returncode == 125
+    assert done.stderr.splitlines()[-1] == line
+    assert "finding: " not in healthy.run("uv", "sync").stderr
+
+
+def test_proxy_of_pip_is_tried(healthy: Sandbox) -> None:
+    """A proxy that pip's settings name is on the way to pip's indexes."""
+    env = {"PIP_INDEX_URL": "https://index.invalid/simple/", "PIP_PROXY": "http://127.0.0.1:1"}
+    answer = found(healthy.run("doctor", "--json", env=env))
+    assert answer["findings"][-1]["code"] == "proxy-unreachable"
+    assert "PIP_PROXY" in answer["findings"][-1]["fact"]
+    assert [one["origin"] for one in answer["urls"]] == ["PIP_INDEX_URL"]

@@ -1,0 +1,325 @@
+"""A sandbox in which nothing is wrong, the one thing that is then made wrong, and what is found."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import urllib.parse
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Callable, Literal, Union
+
+from tests.e2e import secret_service
+from tests.pki import Issued
+from tests.sandbox import NEWEST, assert_absent
+
+if TYPE_CHECKING:
+    import subprocess
+    from contextlib import ExitStack
+
+    from tests.e2e.faults.pki import World
+    from tests.e2e.faults.servers import Servers
+    from tests.sandbox import Sandbox
+
+Rank = Literal["error", "warning", "note"]
+Content = Union[bytes, Issued, None]
+CORP = 'default-profile = "corp"\n[profiles.corp]\n'
+# How long doctor is to wait for a server; what hangs costs this much in each test.
+PATIENCE = "1"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One finding, as `--json` has it."""
+
+    code: str
+    rank: Rank
+    fact: str
+    origin: str | None
+    action: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What doctor said: its findings, the most important last, and how it ended."""
+
+    findings: tuple[Finding, ...]
+    done: subprocess.CompletedProcess[str]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of all findings, in their order."""
+        return tuple(finding.code for finding in self.findings)
+
+
+@dataclass
+class Scene:
+    """A healthy set-up until a step spoils it: each step of a fault is given one of these."""
+
+    sandbox: Sandbox
+    servers: Servers
+    stack: ExitStack
+    """Ends what a step started."""
+    urls: list[str] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    """The keys of the profile, each with its value as TOML."""
+    config: str | None = CORP
+    """What stands before these keys; None means that there is no file."""
+    env: dict[str, str | None] = field(default_factory=dict)
+    options: list[str] = field(default_factory=list)
+    """mtls-run's own, which stand before `doctor`."""
+    tools: dict[str, str] = field(default_factory=lambda: dict(NEWEST))
+    """The tools on PATH, each with its version."""
+    directory: str = "."
+    secrets: list[str | bytes] = field(default_factory=list)
+    """What no output may show."""
+    passphrase: str = ""
+
+    @classmethod
+    def create(cls, sandbox: Sandbox, servers: Servers, stack: ExitStack) -> Scene:
+        """Return a scene before the index, with an identity that the index admits."""
+        scene = cls(sandbox, servers, stack)
+        scene.passphrase = f"canary {secrets.token_hex(12)}"
+        scene.secrets.append(scene.passphrase)
+        scene.urls = [servers.url("healthy")]
+        scene.identity(servers.world.alice)
+        sandbox.write("pki/root.pem", servers.world.server_root.pem)
+        # /usr/bin may have a pip of its own.
+        scene.env["PATH"] = str(sandbox.bin)
+        scene.settings["ca-cert"] = '"~/pki/root.pem"'
+        scene.settings["roots"] = '"none"'
+        return scene
+
+    @property
+    def world(self) -> World:
+        """The authorities around the servers."""
+        return self.servers.world
+
+    def identity(self, content: Content, name: str = "alice.pem", mode: int = 0o600) -> None:
+        """Have the profile name a file with this content; None leaves the file away."""
+        if isinstance(content, Issued):
+            self.secrets += content.traces
+            content = content.pem()
+        if content is None:
+            (self.sandbox.home / "pki" / name).unlink()
+        else:
+            self.sandbox.write(f"pki/{name}", content, mode)
+        self.settings["client-cert"] = f'"~/pki/{name}"'
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run doctor with these arguments before its URLs."""
+        for name, version in self.tools.items():
+            if not (self.sandbox.bin / name).exists():
+                self.sandbox.fake_tool(name, version)
+        if self.config is not None:
+            keys = "".join(f"{key} = {value}\n" for key, value in self.settings.items())
+            self.sandbox.write_config(self.config + keys)
+        words = [*self.options, "doctor", "--timeout", PATIENCE, *arguments, *self.urls]
+        directory = self.sandbox.home / self.directory
+        return self.sandbox.run(*words, env=self.env, cwd=directory)
+
+    def examine(self) -> Verdict:
+        """Return what doctor finds; fails where its answer is not what it promises to be."""
+        done = self.run("--json")
+        assert done.returncode in (0, 1), done
+        answer: dict[str, Any] = json.loads(done.stdout)
+        findings = tuple(
+            Finding(one["code"], one["rank"], one["fact"], one["origin"], one["action"])
+            for one in answer["findings"]
+        )
+        assert answer["status"] == done.returncode, done
+        return Verdict(findings, done)
+
+    def assert_kept_secret(self, done: subprocess.CompletedProcess[str]) -> None:
+        """Fail where a passphrase, a password or a part of a key was shown."""
+        assert_absent(self.secrets, done.stdout, done.stderr)
+
+
+Step = Callable[[Scene], object]
+
+
+@dataclass(frozen=True, init=False)
+class Fault:
+    """One fault: the steps that make it real, and the finding that is to come out on top."""
+
+    name: str
+    code: str
+    steps: tuple[Step, ...]
+    rank: Rank
+
+    def __init__(self, name: str, code: str, *steps: Step, rank: Rank = "error") -> None:
+        for key, value in {"name": name, "code": code, "steps": steps, "rank": rank}.items():
+            object.__setattr__(self, key, value)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def status(self) -> int:
+        """What doctor ends with: an error alone makes it 1."""
+        return 1 if self.rank == "error" else 0
+
+    def happen(self, scene: Scene) -> None:
+        """Make it real in this scene."""
+        for step in self.steps:
+            step(scene)
+
+
+@dataclass(frozen=True, init=False)
+class Healthy:
+    """A set-up in which nothing is wrong, and the notes that there may be all the same."""
+
+    name: str
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+
+    def __init__(
+        self, name: str, *steps: Step, notes: tuple[str, ...] = ("key-unencrypted",)
+    ) -> None:
+        for key, value in {"name": name, "steps": steps, "notes": notes}.items():
+            object.__setattr__(self, key, value)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def happen(self, scene: Scene) -> None:
+        """Arrange the scene in this way."""
+        for step in self.steps:
+            step(scene)
+
+
+def at(name: str, *, host: str = "localhost", scheme: str = "https") -> Step:
+    """Ask this server instead of the healthy one."""
+
+    def step(scene: Scene) -> None:
+        scene.urls = [scene.servers.url(name, host=host, scheme=scheme)]
+
+    return step
+
+
+def also(name: str) -> Step:
+    """Ask this server besides."""
+    return lambda scene: scene.urls.append(scene.servers.url(name))
+
+
+def login(user: str, password: str) -> Step:
+    """Have the URL carry a user and a password, which nobody is to see."""
+
+    def step(scene: Scene) -> None:
+        scene.secrets.append(password)
+        words = f"//{user}:{urllib.parse.quote(password)}@"
+        scene.urls = [one.replace("//", words, 1) for one in scene.urls]
+
+    return step
+
+
+def url(*urls: str) -> Step:
+    """Ask for these URLs, as they are."""
+
+    def step(scene: Scene) -> None:
+        scene.urls = list(urls)
+
+    return step
+
+
+def identity(make: Callable[[World], Content], name: str = "alice.pem", mode: int = 0o600) -> Step:
+    """Let the identity's file hold this."""
+    return lambda scene: scene.identity(make(scene.world), name, mode)
+
+
+def file(name: str, make: Callable[[Scene], str | bytes], mode: int = 0o600) -> Step:
+    """Write a file below the home directory."""
+    return lambda scene: scene.sandbox.write(name, make(scene), mode)
+
+
+def directory(name: str) -> Step:
+    """Have a directory where a file is expected."""
+    return lambda scene: (scene.sandbox.home / name).mkdir(parents=True)
+
+
+def setting(key: str, value: str | None) -> Step:
+    """Let the profile say this, in TOML; None leaves the key away."""
+
+    def step(scene: Scene) -> None:
+        scene.settings.pop(key, None)
+        if value is not None:
+            scene.settings[key] = value
+
+    return step
+
+
+def config(text: str | None) -> Step:
+    """Let this stand before the profile's keys; None means that there is no file at all."""
+
+    def step(scene: Scene) -> None:
+        scene.config = text
+
+    return step
+
+
+def variable(name: str, make: str | Callable[[Scene], str]) -> Step:
+    """Set a variable."""
+
+    def step(scene: Scene) -> None:
+        scene.env[name] = make if isinstance(make, str) else make(scene)
+
+    return step
+
+
+def options(*words: str) -> Step:
+    """Give mtls-run these options of its own."""
+    return lambda scene: scene.options.extend(words)
+
+
+def inside(name: str) -> Step:
+    """Run in this directory below the home directory."""
+
+    def step(scene: Scene) -> None:
+        scene.directory = name
+
+    return step
+
+
+def tools(**versions: str) -> Step:
+    """Have these tools on PATH, in these versions, and no others."""
+
+    def step(scene: Scene) -> None:
+        scene.tools = versions
+
+    return step
+
+
+def locked(source: str | None, *, passphrase: str | None = None) -> Step:
+    """Encrypt the identity's key; the profile's passphrase is from this source, in TOML."""
+
+    def step(scene: Scene) -> None:
+        scene.identity(scene.world.alice.pem(passphrase or scene.passphrase))
+        setting("passphrase", source)(scene)
+
+    return step
+
+
+def keyring(stored: Callable[[Scene], str] | None = None, *, lock: bool = False) -> Step:
+    """Run a Secret Service that holds this passphrase for the profile, and may be locked."""
+
+    def step(scene: Scene) -> None:
+        service = scene.stack.enter_context(secret_service.running())
+        scene.env.update(service.env)
+        if stored is not None:
+            service.store("corp", stored(scene))
+        if lock:
+            service.lock()
+
+    return step
+
+
+def proxy(name: str, *, user: str | None = None, password: str | None = None) -> Step:
+    """Reach every server through this proxy, as this user."""
+
+    def step(scene: Scene) -> None:
+        login = ""
+        if user is not None and password is not None:
+            scene.secrets.append(password)
+            login = f"{user}:{urllib.parse.quote(password)}@"
+        scene.env["HTTPS_PROXY"] = f"http://{login}localhost:{scene.servers.port[name]}"
+
+    return step

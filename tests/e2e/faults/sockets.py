@@ -1,0 +1,234 @@
+"""Listeners for what nginx cannot be made to do: hang, reset, end a handshake, be a proxy.
+
+nginx ends every handshake well and answers a client it does not admit with a page. Go, Envoy,
+HAProxy and Apache end the handshake with an alert instead, which is what `strict` does.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+from typing import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Handle = Callable[[socket.socket], None]
+
+PROXY_PASSWORD = "the proxy's own password"
+PATIENCE = 10.0
+_HEAD = 16 * 1024
+_PAGE = b'<!DOCTYPE html><html><body><a href="alpha-pkg/">alpha-pkg</a></body></html>'
+
+
+class Listeners:
+    """Sockets on both loopback addresses, each served by a thread; `close` ends them all."""
+
+    def __init__(self) -> None:
+        self._sockets: list[socket.socket] = []
+
+    def close(self) -> None:
+        """Close every socket, which ends the threads."""
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+            one.close()
+
+    def serve(self, handle: Handle) -> int:
+        """Handle each connection in a thread of its own; return the port."""
+        pair, port = bound_pair()
+        for one in pair:
+            one.listen(64)
+            threading.Thread(target=_accept, args=(one, handle), daemon=True).start()
+        self._sockets += pair
+        return port
+
+    def refusing(self) -> int:
+        """Return a port that is taken and not listened on: it refuses, and nobody else gets it."""
+        pair, port = bound_pair()
+        self._sockets += pair
+        return port
+
+    def silent(self) -> int:
+        """Return a port whose connections are made by the kernel and never answered."""
+        pair, port = bound_pair()
+        for one in pair:
+            one.listen(64)
+        self._sockets += pair
+        return port
+
+    def full(self) -> int:
+        """Return a port whose queue is full: further connections are neither made nor refused."""
+        pair, port = bound_pair()
+        self._sockets += pair
+        for one in pair:
+            one.listen(0)
+            for _ in range(8):
+                caller = socket.socket(one.family)
+                caller.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    caller.connect(one.getsockname())
+                self._sockets.append(caller)
+        return port
+
+
+def bound_pair() -> tuple[list[socket.socket], int]:
+    """Return sockets bound to one free port of 127.0.0.1 and of ::1, and the port."""
+    for _ in range(50):
+        first = socket.socket(socket.AF_INET)
+        first.bind(("127.0.0.1", 0))
+        port: int = first.getsockname()[1]
+        second = socket.socket(socket.AF_INET6)
+        try:
+            second.bind(("::1", port))
+        except OSError:
+            first.close()
+            second.close()
+            continue
+        return [first, second], port
+    raise AssertionError("no port is free on both loopback addresses")
+
+
+def _accept(listener: socket.socket, handle: Handle) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        connection.settimeout(PATIENCE)
+        threading.Thread(target=_handled, args=(connection, handle), daemon=True).start()
+
+
+def _handled(connection: socket.socket, handle: Handle) -> None:
+    # ssl.SSLError is an OSError; a client that goes away is no fault of the test.
+    with connection, contextlib.suppress(OSError):
+        handle(connection)
+
+
+def reset(connection: socket.socket) -> None:
+    """End with RST once the client has said something, as a firewall or a dying backend does."""
+    connection.recv(1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def hang_up(connection: socket.socket) -> None:
+    """Close in good order without a word, as a balancer without backends does."""
+    connection.recv(_HEAD)
+
+
+def speak_smtp(connection: socket.socket) -> None:
+    """Greet as a mail server does."""
+    connection.sendall(b"220 mail.example ESMTP ready\r\n")
+    _drain(connection)
+
+
+def strict(
+    folder: Path,
+    certificate: str = "good",
+    *,
+    newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
+    revocations: bool = False,
+) -> Handle:
+    """Return a server that ends the handshake, with an alert, for a client it does not admit."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / f"{certificate}.pem", folder / f"{certificate}.key")
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = newest
+    context.load_verify_locations(folder / "client-root.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    if revocations:
+        context.load_verify_locations(folder / "crl.pem")
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
+
+    def handle(connection: socket.socket) -> None:
+        tls = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        with tls:
+            try:
+                tls.do_handshake()
+            except ssl.SSLError:
+                # What the client still sends must be read, or a reset would overtake the alert.
+                plain = socket.socket(fileno=tls.detach())
+                with plain:
+                    plain.settimeout(2)
+                    plain.shutdown(socket.SHUT_WR)
+                    _drain(plain)
+                return
+            _head(tls)
+            _answer(tls, "200 OK", _PAGE)
+
+    return handle
+
+
+def backend(*headers: str) -> Handle:
+    """Return a plain HTTP server behind nginx, with headers that nginx itself would not send."""
+
+    def handle(connection: socket.socket) -> None:
+        _head(connection)
+        _answer(connection, "200 OK", _PAGE, *headers)
+
+    return handle
+
+
+def proxy(status: str | None = None, *, password: str | None = None) -> Handle:
+    """Return a CONNECT proxy: one that always answers `status`, or one that asks for a password."""
+    expected = base64.b64encode(f"alice:{password}".encode()).decode()
+
+    def handle(connection: socket.socket) -> None:
+        head = _head(connection).decode("latin-1")
+        if not head.startswith("CONNECT "):
+            return
+        if status is not None:
+            _answer(connection, status, b"")
+            return
+        if password is not None and f"Basic {expected}" not in head:
+            _answer(
+                connection,
+                "407 Proxy Authentication Required",
+                b"",
+                'Proxy-Authenticate: Basic realm="the company"',
+            )
+            return
+        host, _, port = head.split()[1].rpartition(":")
+        with socket.create_connection((host.strip("[]"), int(port)), PATIENCE) as far:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_copy, args=(far, connection), daemon=True)
+            back.start()
+            _copy(connection, far)
+            back.join(PATIENCE)
+
+    return handle
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            data = source.recv(_HEAD)
+            if not data:
+                target.shutdown(socket.SHUT_WR)
+                return
+            target.sendall(data)
+
+
+def _head(connection: socket.socket) -> bytes:
+    data = b""
+    while b"\r\n\r\n" not in data and len(data) < _HEAD:
+        more = connection.recv(_HEAD)
+        if not more:
+            break
+        data += more
+    return data
+
+
+def _answer(connection: socket.socket, status: str, body: bytes, *headers: str) -> None:
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: text/html"]
+    head = "\r\n".join([*lines, *headers, "Connection: close", "", ""])
+    connection.sendall(head.encode() + body)
+
+
+def _drain(connection: socket.socket) -> None:
+    while connection.recv(_HEAD):
+        pass

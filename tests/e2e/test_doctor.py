@@ -1,0 +1,38 @@
+"""Doctor before a real nginx that asks for an identity: nothing is wrong, whatever the key."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.bench import Bench
+    from tests.pki import KeyKind
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ec", "ed25519"])
+def test_healthy(bench: Bench, kind: KeyKind) -> None:
+    """No finding but notes, and the index saw the identity once, and once somebody without."""
+    alice = bench.server.issuer.issue("alice", key=kind)
+    bench.sandbox.write("pki/alice.pem", alice.pem())
+    bench.sandbox.write_config(
+        'default-profile = "corp"\n[profiles.corp]\nclient-cert = "~/pki/alice.pem"\n'
+        f'ca-cert = "{bench.ca}"\n'
+    )
+    bench.sandbox.fake_tool("uv")
+    url = f"{bench.server.url}alpha-pkg/"
+    done = bench.sandbox.run("doctor", "--json", url)
+    found = json.loads(done.stdout)
+    assert [one["code"] for one in found["findings"]] == ["key-unencrypted"], found
+    assert done.returncode == 0
+    assert found["urls"][0]["verified"] is True
+    assert found["urls"][0]["asks_for_identity"] is True
+    assert found["urls"][0]["accepted"] == ["CN=Client Root"]
+    assert found["urls"][0]["page"] == "PEP 503 HTML"
+    requests = bench.server.requests()
+    assert [(one.status, one.verify) for one in requests] == [(400, "NONE"), (200, "SUCCESS")]
+    assert bench.server.failed_handshakes() == []

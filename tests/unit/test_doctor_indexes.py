@@ -1,0 +1,224 @@
+"""Which URLs doctor looks at, who names them, and that no password is in what is shown."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mtls_run.doctor import indexes, proxy
+from mtls_run.doctor.observations import StoppedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mtls_run.doctor.indexes import Index
+
+URL = "https://index.example/simple/"
+
+
+def one(url: str, environ: dict[str, str] | None = None) -> Index:
+    """Return the index at this URL of the command line; fails where it is none."""
+    found = indexes.named([url], environ or {}, None)
+    assert found.findings == ()
+    return found.found[0]
+
+
+def authorization(index: Index) -> str | None:
+    """Return the user and password that are sent."""
+    if index.authorization is None:
+        return None
+    return base64.b64decode(index.authorization.reveal().removeprefix(b"Basic ")).decode()
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "target", "authority"),
+    [
+        (URL, "index.example", 443, "/simple/", "index.example"),
+        ("https://Index.Example", "index.example", 443, "/", "index.example"),
+        ("https://h:8443/a b?c=d", "h", 8443, "/a%20b?c=d", "h:8443"),
+        ("https://[::1]:8443/x/", "::1", 8443, "/x/", "[::1]:8443"),
+        ("https://h/ü", "h", 443, "/%C3%BC", "h"),
+    ],
+)
+def test_taken_apart(url: str, host: str, port: int, target: str, authority: str) -> None:
+    """A URL is taken apart as the request needs it."""
+    found = one(url)
+    assert (found.host, found.port, found.target) == (host, port, target)
+    assert found.authority == authority
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [
+        ("http://h/simple/", "url-insecure"),
+        ("https:///simple/", "url-invalid"),
+        ("ftp://h/simple/", "url-invalid"),
+        ("nonsense", "url-invalid"),
+        ("", "url-invalid"),
+        ("https://h:port/", "url-invalid"),
+        ("https://h:99999/", "url-invalid"),
+        ("https://[::1/", "url-invalid"),
+        ("file:///srv/simple", "url-invalid"),
+    ],
+)
+def test_no_index(url: str, code: str) -> None:
+    """What is no index's URL is a finding, and is not tried."""
+    found = indexes.named([url], {}, None)
+    assert found.found == ()
+    assert [each.code for each in found.findings] == [code]
+
+
+def test_password_is_hidden() -> None:
+    """A password is sent, and stands in nothing that is shown."""
+    found = one("https://alice:s%40crets@index.example/simple/")
+    assert authorization(found) == "alice:s@crets"
+    assert found.shown == "https://alice:****@index.example/simple/"
+    assert "crets" not in repr(found)
+    insecure = indexes.named(["http://alice:secrets@h/"], {}, None).findings[0]
+    assert "secrets" not in repr(insecure)
+
+
+def test_netrc(tmp_path: Path) -> None:
+    """User and password come from .netrc where the URL has none."""
+    (tmp_path / ".netrc").write_text("machine index.example login alice password secrets\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    found = one(URL, {"HOME": str(tmp_path)})
+    assert authorization(found) == "alice:secrets"
+    assert found.login == str(tmp_path / ".netrc")
+    assert authorization(one("https://bob:b@index.example/", {"HOME": str(tmp_path)})) == "bob:b"
+    assert one("https://other.example/", {"HOME": str(tmp_path)}).login is None
+
+
+def test_configured_for_pip(tmp_path: Path) -> None:
+    """Without a URL, pip's indexes are looked at, each under what names it."""
+    config = tmp_path / "pip.conf"
+    config.write_text(
+        f"[global]\nindex-url = {URL}\nextra-index-url =\n  https://a.example/\n"
+        "  file:///srv/simple\n  https://b.example/\n"
+    )
+    found = indexes.configured({"PIP_CONFIG_FILE": str(config)}, tmp_path, None)
+    assert found.findings == ()
+    assert [index.shown for index in found.found] == [
+        URL,
+        "https://a.example/",
+        "https://b.example/",
+    ]
+    assert found.found[0].origin == f"{config}:2"
+
+
+def test_configured_for_uv(tmp_path: Path) -> None:
+    """The indexes of uv come from its variables and from its configuration here."""
+    (tmp_path / "uv.toml").write_text(
+        '[[index]]\nname = "corp"\nurl = "https://c.example/simple"\n[pip]\n'
+        'extra-index-url = ["https://d.example/"]\n'
+    )
+    environ = {
+        "PIP_CONFIG_FILE": "/dev/null",
+        "HOME": str(tmp_path),
+        "UV_INDEX": f"named={URL} https://e.example/?a=b",
+        "UV_INDEX_CORP_USERNAME": "alice",
+        "UV_INDEX_CORP_PASSWORD": "secrets",
+    }
+    found = indexes.configured(environ, tmp_path, None).found
+    origins = {index.host: index.origin for index in found}
+    assert origins == {
+        "index.example": "uv index named, UV_INDEX",
+        "e.example": "UV_INDEX",
+        "c.example": f"uv index corp, {tmp_path / 'uv.toml'}:1",
+        "d.example": f"{tmp_path / 'uv.toml'}:5",
+    }
+    corp = next(index for index in found if index.host == "c.example")
+    assert authorization(corp) == "alice:secrets"
+
+
+def test_each_once(tmp_path: Path) -> None:
+    """An index that pip and uv both name is looked at once, under both names."""
+    environ = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": URL, "UV_INDEX_URL": URL[:-1]}
+    found = indexes.configured(environ, tmp_path, None).found
+    assert [index.origin for index in found] == ["PIP_INDEX_URL, UV_INDEX_URL"]
+
+
+def test_broken_settings(tmp_path: Path) -> None:
+    """A file of pip's that cannot be read is a finding, and uv's indexes are still looked at."""
+    config = tmp_path / "pip.conf"
+    config.write_text("index-url = x\n")
+    environ = {"PIP_CONFIG_FILE": str(config), "UV_INDEX_URL": URL}
+    found = indexes.configured(environ, tmp_path, None)
+    assert [index.shown for index in found.found] == [URL]
+    assert [each.code for each in found.findings] == ["config-invalid"]
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("https://index.example/other/", "/other/"),
+        ("https://index.example:443/other/", "/other/"),
+        ("https://index.example:444/other/", None),
+        ("https://other.example/other/", None),
+        ("http://index.example/other/", None),
+        ("https://index.example:port/", None),
+    ],
+)
+def test_same_origin(location: str, target: str | None) -> None:
+    """A redirect is followed at the same scheme, host and port alone."""
+    found = one(URL).elsewhere(location)
+    assert (found and found.target) == target
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, None),
+        ({"HTTPS_PROXY": "http://p:3128"}, "http://p:3128"),
+        ({"HTTPS_PROXY": "p:3128"}, "http://p:3128"),
+        ({"https_proxy": "http://low:1", "HTTPS_PROXY": "http://up:2"}, "http://low:1"),
+        ({"ALL_PROXY": "http://all:1"}, "http://all:1"),
+        ({"HTTP_PROXY": "http://plain:1"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "other, index.example"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".example"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, None),
+        ({"HTTPS_PROXY": "http://p:1", "no_proxy": "dex.example"}, "http://p:1"),
+        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "index.example:80"}, "http://p:1"),
+        ({"HTTPS_PROXY": "http://u:secrets@p:1"}, "http://u:****@p:1"),
+    ],
+)
+def test_proxy(environ: dict[str, str], expected: str | None) -> None:
+    """The proxy is what the variables name for https, but for the hosts that NO_PROXY names."""
+    found = proxy.find(one(URL, environ), environ)
+    assert (found and found.shown) == expected
+    assert "secrets" not in repr(found)
+
+
+@pytest.mark.parametrize(("entry", "is_excepted"), [("10.0.0.0/8", True), ("10.1", False)])
+def test_proxy_not_for_a_network(entry: str, is_excepted: bool) -> None:
+    """NO_PROXY may name a network of addresses."""
+    environ = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": entry}
+    found = proxy.find(one("https://10.1.2.3/simple/", environ), environ)
+    assert (found is None) is is_excepted
+
+
+def test_proxy_of_pip(tmp_path: Path) -> None:
+    """The proxy of pip's settings counts for the indexes of pip's, and not for uv's."""
+    environ = {
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_PROXY": "http://of-pip:1",
+        "PIP_INDEX_URL": URL,
+        "UV_INDEX_URL": "https://uv.example/",
+    }
+    found = indexes.configured(environ, tmp_path, None).found
+    proxies = [proxy.find(index, environ) for index in found]
+    assert [each and (each.shown, each.origin) for each in proxies] == [
+        ("http://of-pip:1", "PIP_PROXY"),
+        None,
+    ]
+
+
+def test_proxy_that_is_none() -> None:
+    """What is no proxy's URL stops there, without its password."""
+    environ = {"HTTPS_PROXY": "http://u:secrets@:port"}
+    with pytest.raises(StoppedError) as caught:
+        proxy.find(one(URL), environ)
+    assert caught.value.trouble.step == "proxy"
+    assert "secrets" not in caught.value.trouble.words

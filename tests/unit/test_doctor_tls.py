@@ -1,0 +1,113 @@
+"""Names of hosts against certificates, names of authorities, and pages against indexes."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mtls_run.doctor import names
+from mtls_run.doctor.exchange import kind_of
+from mtls_run.doctor.tls import Roots, name_fits
+from tests.pki import Authority
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+ROOT = Authority.create("Acme Root CA")
+
+
+@functools.cache
+def issued(*hosts: str) -> Certificate:
+    """Return a server's certificate for these names."""
+    return ROOT.issue("index.example", server=True, hosts=hosts).certificate
+
+
+@pytest.mark.parametrize(
+    ("host", "hosts", "expected"),
+    [
+        ("index.example", ("index.example",), True),
+        ("INDEX.example", ("index.Example",), True),
+        ("index.example.", ("index.example",), True),
+        ("other.example", ("index.example",), False),
+        ("a.corp.example", ("*.corp.example",), True),
+        ("corp.example", ("*.corp.example",), False),
+        ("a.b.corp.example", ("*.corp.example",), False),
+        ("a.example", ("*.example",), False),
+        ("a.corp.example", ("a*.corp.example",), False),
+        ("127.0.0.1", ("127.0.0.1",), True),
+        ("::1", ("::1",), True),
+        ("127.0.0.1", ("localhost",), False),
+        ("127.0.0.2", ("127.0.0.1",), False),
+    ],
+)
+def test_name_fits(host: str, hosts: tuple[str, ...], expected: bool) -> None:
+    """A host is a name of the certificate's, or its first label a whole `*`; or an address."""
+    assert name_fits(issued(*hosts), host) is expected
+
+
+def test_common_name_does_not_count() -> None:
+    """A certificate without alternative names is for nobody."""
+    alone = ROOT.issue("index.example").certificate
+    assert not name_fits(alone, "index.example")
+
+
+def test_roots_pass_over_what_is_none() -> None:
+    """What OpenSSL cannot read is no root, and keeps no other from being one."""
+    roots = Roots.of([b"noise", ROOT.der])
+    assert roots.names == (names.named(ROOT.certificate.subject),)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("Acme Issuing CA", "Acme Root", True),
+        ("Acme Issuing CA", "Beta Root", False),
+        ("Issuing CA 1", "Root CA 1", False),
+        ("acme-sub-ca-g2", "ACME Global Root", True),
+    ],
+)
+def test_akin(one: str, other: str, expected: bool) -> None:
+    """Two authorities are akin by a word that is not every authority's."""
+    first, second = (
+        names.named(Authority.create(name).certificate.subject) for name in (one, other)
+    )
+    assert first.is_akin([second]) is expected
+
+
+def test_components() -> None:
+    """A name out of OpenSSL equals the same name out of a certificate, and is shown as that is."""
+    name = ROOT.certificate.subject
+    found = names.of_components(name.public_bytes(), [(b"CN", b"Acme Root CA")])
+    assert found == names.named(name)
+    assert found.is_like_a_root
+
+
+def test_listed() -> None:
+    """Of many names some are shown, and how many there are beside them."""
+    many = [names.Named(b"", f"CN={number}") for number in range(5)]
+    assert names.listed(many) == "CN=0; CN=1; CN=2 and 2 more"
+    assert names.listed(many[:1]) == "CN=0"
+
+
+@pytest.mark.parametrize(
+    ("media", "text", "expected"),
+    [
+        ("text/html", '<a href="x/">x</a>', "PEP 503 HTML"),
+        ("application/vnd.pypi.simple.v1+html", "<A HREF='x/'>x</A>", "PEP 503 HTML"),
+        ("text/html", "", None),
+        ("text/html", '<form><a href="x">forgot?</a></form>', None),
+        ("text/html", "<a name=x>", None),
+        ("text/plain", '<a href="x/">x</a>', None),
+        ("application/vnd.pypi.simple.v1+json", '{"projects": []}', "PEP 691 JSON"),
+        ("application/vnd.pypi.simple.v1+json", '{"name": "x", "files": []}', "PEP 691 JSON"),
+        ("application/json", '{"projects": [{"na', "PEP 691 JSON"),
+        ("application/json", '{"status": "fine"}', None),
+        ("application/json", "[" * 100000, None),
+        ("", "", None),
+    ],
+)
+def test_kind_of_page(media: str, text: str, expected: str | None) -> None:
+    """An index is told from any other page by its kind and by what it holds."""
+    assert kind_of(media, text) == expected

@@ -1,0 +1,405 @@
+"""What follows from what was seen, rule by rule, without a network."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mtls_run.doctor import names, verdict
+from mtls_run.doctor.admission import Known
+from mtls_run.doctor.findings import finding
+from mtls_run.doctor.indexes import Index
+from mtls_run.doctor.observations import (
+    Answer,
+    Attempt,
+    Handshake,
+    Kind,
+    Observed,
+    Problem,
+    Step,
+    Trouble,
+)
+from tests.pki import Authority, Issued
+
+if TYPE_CHECKING:
+    from cryptography.x509 import Certificate
+
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.names import Named
+
+INDEX = Index("https://index.example/simple/", "the test", "index.example")
+NOW = dt.datetime.now(dt.timezone.utc)
+SERVERS, CLIENTS, OTHERS = map(Authority.create, ("Acme Root", "Beta Root", "Gamma Root"))
+ISSUER = CLIENTS.intermediate("Beta Issuing CA")
+FINE = Answer(200, "text/html", "PEP 503 HTML")
+REFUSED = Answer(400, "text/html", None, "<title>400 The SSL certificate error</title>")
+NONE_SENT = Answer(
+    400, "text/html", None, "<title>400 No required SSL certificate was sent</title>"
+)
+
+
+@functools.cache
+def alice() -> Issued:
+    """Return the identity of these tests."""
+    return ISSUER.issue("alice")
+
+
+@functools.cache
+def server() -> Certificate:
+    """Return the certificate that the server presents."""
+    hosts = ("index.example",)
+    return SERVERS.issue("index.example", server=True, hosts=hosts).certificate
+
+
+def named(*authorities: Authority) -> tuple[Named, ...]:
+    """Return the names of these authorities."""
+    return tuple(names.named(one.certificate.subject) for one in authorities)
+
+
+def known(*identity: Certificate) -> Known:
+    """Return what is known where this identity is shown."""
+    return Known(
+        now=NOW,
+        profile="profile corp",
+        leaf=identity[0] if identity else None,
+        identity=identity,
+        identity_label="the certificate in alice.pem",
+        roots=named(SERVERS),
+        roots_label="none + root.pem",
+    )
+
+
+def whole() -> Known:
+    """Return what is known where the whole identity is shown."""
+    return known(alice().certificate, *alice().chain)
+
+
+def shaken(
+    *accepted: Authority, asked: bool = True, alert: int | None = None, finished: bool = True
+) -> Handshake:
+    """Return a handshake with a server that is to be trusted and takes identities of these CAs."""
+    trouble = None if finished else Trouble("tls", "alert", "words", alert)
+    return Handshake(
+        finished,
+        "TLSv1.3",
+        "a cipher",
+        asked,
+        named(*accepted),
+        (server(),),
+        (server(), SERVERS.certificate),
+        None,
+        name_fits=True,
+        trouble=trouble,
+    )
+
+
+def observed(
+    with_identity: Answer | Trouble,
+    *accepted: Authority,
+    without: Answer | None = None,
+    asked: bool = True,
+) -> Observed:
+    """Return what a server showed that answered, or ended, an attempt with the identity."""
+    shake = shaken(*accepted, asked=asked)
+    if isinstance(with_identity, Trouble):
+        second = Attempt(shake, trouble=with_identity)
+    else:
+        second = Attempt(shake, with_identity)
+    first = Attempt(shake, without or (NONE_SENT if asked else FINE))
+    return Observed(INDEX, ("127.0.0.1",), "127.0.0.1", anonymous=first, identified=second)
+
+
+def top(seen: Observed, what: Known, *local: Finding) -> Finding | None:
+    """Return the last of all findings, the most important."""
+    found = verdict.conclude(verdict.Seen(local, what, (seen,)))
+    return found[-1] if found else None
+
+
+def code(seen: Observed, what: Known) -> str | None:
+    """Return the top finding's code."""
+    found = top(seen, what)
+    return found.code if found else None
+
+
+def test_healthy() -> None:
+    """An index that takes the identity and answers gives no finding."""
+    assert top(observed(FINE, CLIENTS), whole()) is None
+
+
+@pytest.mark.parametrize(
+    ("step", "kind", "expected"),
+    [
+        ("name", "unknown", "name-unknown"),
+        ("name", "timeout", "name-unknown"),
+        ("connect", "refused", "connection-refused"),
+        ("connect", "timeout", "connection-timeout"),
+        ("connect", "reset", "connection-reset"),
+        ("connect", "unreachable", "network-unreachable"),
+        ("connect", "failed", "network-unreachable"),
+        ("proxy", "unknown", "proxy-unreachable"),
+        ("proxy", "refused", "proxy-unreachable"),
+        ("proxy", "timeout", "proxy-unreachable"),
+        ("proxy", "plain", "proxy-refused"),
+        ("proxy", "closed", "proxy-refused"),
+        ("proxy", "unsupported", "proxy-not-probed"),
+    ],
+)
+def test_way(step: Step, kind: Kind, expected: str) -> None:
+    """What ends a step before TLS is told by its step and kind, with the URL and an action."""
+    seen = Observed(INDEX, proxy="http://proxy:3128", proxy_origin="HTTPS_PROXY")
+    found = top(replace(seen, trouble=Trouble(step, kind)), whole())
+    assert found is not None
+    assert (found.code, found.origin) == (expected, "the test")
+    assert found.action
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [(407, "proxy-auth-required"), (403, "proxy-refused"), (502, "proxy-refused")],
+)
+def test_answer_of_a_proxy(number: int, expected: str) -> None:
+    """A proxy's 407 is about a password, any other answer about the connection."""
+    seen = Observed(INDEX, proxy="http://proxy:3128", proxy_origin="HTTPS_PROXY")
+    assert (
+        code(replace(seen, trouble=Trouble("proxy", "status", "no", number)), whole()) == expected
+    )
+
+
+@pytest.mark.parametrize(
+    ("trouble", "expected"),
+    [
+        (Trouble("tls", "plain", "HTTP/1.1 400 Bad Request"), "tls-not-spoken"),
+        (Trouble("tls", "plain", "220 mail.example"), "tls-not-spoken"),
+        (Trouble("tls", "alert", "", 70), "tls-too-old"),
+        (Trouble("tls", "protocol"), "tls-too-old"),
+        (Trouble("tls", "timeout"), "tls-timeout"),
+        (Trouble("tls", "reset"), "connection-reset"),
+        (Trouble("tls", "closed"), "connection-reset"),
+        (Trouble("tls", "alert", "", 40), "tls-failed"),
+        (Trouble("tls", "failed", "no shared cipher"), "tls-failed"),
+    ],
+)
+def test_handshake(trouble: Trouble, expected: str) -> None:
+    """What ends a handshake before the server's certificate is about the server's TLS."""
+    attempt = Attempt(Handshake(finished=False, trouble=trouble))
+    assert code(Observed(INDEX, anonymous=attempt), whole()) == expected
+
+
+def of_certificate(number: int, *presented: Certificate, fits: bool = True) -> Observed:
+    """Return what a server showed whose certificate OpenSSL objects to."""
+    problem = Problem(number, 0, presented[0]) if number else None
+    shake = Handshake(
+        finished=True, presented=presented, problem=problem, name_fits=fits, protocol="TLSv1.3"
+    )
+    return Observed(INDEX, anonymous=Attempt(shake))
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (10, "server-expired"),
+        (9, "server-not-yet-valid"),
+        (18, "server-unknown-ca"),
+        (26, "tls-failed"),
+        (66, "tls-failed"),
+        (999, "tls-failed"),
+    ],
+)
+def test_objection(number: int, expected: str) -> None:
+    """What OpenSSL objects to is told by its number."""
+    assert code(of_certificate(number, server()), whole()) == expected
+
+
+def test_name() -> None:
+    """A certificate of another name is told with its own names."""
+    found = top(of_certificate(0, server(), fits=False), whole())
+    assert found is not None
+    assert found.code == "server-name-mismatch"
+    assert "index.example" in found.fact
+
+
+def test_unknown_ca_and_missing_intermediate() -> None:
+    """An issuer that is akin to a root here, and none itself, is an intermediate left out."""
+    below = SERVERS.intermediate("Acme Issuing CA").issue("index.example", server=True)
+    assert code(of_certificate(20, below.certificate), whole()) == "server-chain-incomplete"
+    strange = OTHERS.issue("index.example", server=True)
+    assert code(of_certificate(20, strange.certificate), whole()) == "server-unknown-ca"
+    sent = OTHERS.intermediate("Gamma Issuing CA").issue("index.example", server=True)
+    assert code(of_certificate(20, sent.certificate, *sent.chain), whole()) == "server-unknown-ca"
+
+
+def test_root_of_the_same_name() -> None:
+    """A CA that is called as a root here and has another key is told apart."""
+    imposter = Authority.create("Acme Root").issue("index.example", server=True)
+    found = top(of_certificate(20, imposter.certificate), whole())
+    assert found is not None
+    assert found.code == "server-unknown-ca"
+    assert "its key differs" in found.fact
+
+
+def test_intermediate_for_a_root() -> None:
+    """An intermediate among the roots is told to be none: pip wants what is above it."""
+    issuer = SERVERS.intermediate("Acme Issuing CA")
+    leaf = issuer.issue("index.example", server=True)
+    here = replace(whole(), roots=named(issuer))
+    found = top(of_certificate(2, leaf.certificate, *leaf.chain), here)
+    assert found is not None
+    assert found.code == "server-unknown-ca"
+    assert "is no root" in found.fact
+
+
+def test_server_expires_soon() -> None:
+    """A server's certificate that ends within a week is a warning."""
+    soon = SERVERS.issue("index.example", server=True, days=3).certificate
+    found = top(of_certificate(0, soon), whole())
+    assert found is not None
+    assert (found.code, found.rank) == ("server-expires-soon", "warning")
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (Answer(204, ""), "not-an-index"),
+        (Answer(200, "text/html"), "not-an-index"),
+        (Answer(302, location="https://index.example/simple/"), "http-error"),
+        (Answer(302, location="https://other.example/simple/"), "redirect-elsewhere"),
+        (Answer(302, location="https://index.example:444/simple/"), "redirect-elsewhere"),
+        (Answer(302, location="http://index.example/simple/"), "redirect-insecure"),
+        (Answer(304), "http-error"),
+        (Answer(400, text="no such thing"), "http-error"),
+        (Answer(401), "http-unauthorized"),
+        (Answer(403), "http-forbidden"),
+        (Answer(404), "http-not-found"),
+        (Answer(429), "http-error"),
+        (Answer(500), "http-error"),
+        (REFUSED, "identity-refused"),
+        (Answer(495), "identity-refused"),
+    ],
+)
+def test_answer(answer: Answer, expected: str) -> None:
+    """What the index answers to the identity is told by status, page and target."""
+    assert code(observed(answer, CLIENTS), whole()) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("timeout", "http-timeout"), ("closed", "connection-reset"), ("plain", "http-error")],
+)
+def test_no_answer(kind: Kind, expected: str) -> None:
+    """An answer that does not come is told by how it does not."""
+    assert code(observed(Trouble("http", kind), CLIENTS), whole()) == expected
+
+
+def test_identity_not_asked_for() -> None:
+    """A server that asks for nothing gives a note."""
+    found = top(observed(FINE, asked=False), whole())
+    assert found is not None
+    assert (found.code, found.rank) == ("identity-not-asked-for", "note")
+
+
+@pytest.mark.parametrize("refusal", [REFUSED, Trouble("tls", "alert", "", 48)])
+def test_wrong_ca(refusal: Answer | Trouble) -> None:
+    """Where the server's CAs leave ours out, that is the cause, and both are named."""
+    found = top(observed(refusal, OTHERS), whole())
+    assert found is not None
+    assert found.code == "identity-wrong-ca"
+    assert "CN=Gamma Root" in found.fact
+    assert "CN=Beta Root" in found.fact
+
+
+def test_missing_intermediate() -> None:
+    """A leaf alone whose issuer is akin to a CA of the server's lacks its intermediate."""
+    alone = known(alice().certificate)
+    assert code(observed(REFUSED, CLIENTS), alone) == "identity-chain-incomplete"
+    assert code(observed(REFUSED, OTHERS), alone) == "identity-wrong-ca"
+
+
+def test_alert_without_a_list() -> None:
+    """Without the server's CAs, an unknown CA is told by whether the issuer is a root."""
+    alert = Trouble("tls", "alert", "", 48)
+    assert code(observed(alert), known(alice().certificate)) == "identity-chain-incomplete"
+    strange = known(OTHERS.issue("alice").certificate)
+    assert code(observed(alert), strange) == "identity-wrong-ca"
+    assert code(observed(alert), whole()) == "identity-wrong-ca"
+
+
+@pytest.mark.parametrize("alert", [44, 45, 42, 40])
+def test_refused_by_alert(alert: int) -> None:
+    """An alert that the CAs do not explain is a refusal."""
+    refusal = Trouble("tls", "alert", "", alert)
+    assert code(observed(refusal, CLIENTS), whole()) == "identity-refused"
+
+
+def test_taken_since_the_server_has_it() -> None:
+    """A leaf alone that is taken where the server happens to have its intermediate is a warning."""
+    alone = known(alice().certificate)
+    found = top(observed(FINE, CLIENTS, ISSUER), alone)
+    assert found is not None
+    assert (found.code, found.rank) == ("identity-chain-incomplete", "warning")
+    direct = known(CLIENTS.issue("alice").certificate)
+    assert top(observed(FINE, CLIENTS, OTHERS), direct) is None
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        Attempt(shaken(CLIENTS), NONE_SENT),
+        Attempt(shaken(CLIENTS), Answer(496)),
+        Attempt(shaken(CLIENTS), Answer(403)),
+        Attempt(shaken(CLIENTS), trouble=Trouble("tls", "alert", "", 116)),
+        Attempt(shaken(CLIENTS, finished=False, alert=40)),
+    ],
+)
+def test_identity_required(attempt: Attempt) -> None:
+    """A server that wants an identity and gets none says so in one of many ways."""
+    assert code(Observed(INDEX, anonymous=attempt), known()) == "identity-required"
+
+
+def test_own_fault_explains_the_refusal() -> None:
+    """Where the identity could not be used here, that the server wants one is no news."""
+    seen = Observed(INDEX, anonymous=Attempt(shaken(CLIENTS), NONE_SENT))
+    local = finding("passphrase-wrong", "it does not open", "try another")
+    found = verdict.conclude(verdict.Seen((local,), known(), (seen,)))
+    assert found == (local,)
+
+
+def test_other_urls_stay_visible() -> None:
+    """A URL that fails for a reason of its own is told beside a fault of this machine."""
+    local = finding("identity-expired", "expired", "renew")
+    down = Observed(INDEX, trouble=Trouble("connect", "refused"))
+    found = verdict.conclude(verdict.Seen((local,), known(), (down,)))
+    assert [one.code for one in found] == ["connection-refused", "identity-expired"]
+
+
+def test_unverified_without_roots() -> None:
+    """Where it is not known whom to trust, the server's certificate is not judged."""
+    shake = replace(shaken(CLIENTS), name_fits=None, chain=())
+    seen = Observed(INDEX, anonymous=Attempt(shake))
+    assert top(seen, replace(known(), roots=None)) is None
+
+
+@pytest.mark.parametrize(("skew", "words"), [(7200.0, "2 hours ahead"), (-86400.0, "1 day behind")])
+def test_clock(skew: float, words: str) -> None:
+    """A clock that is off by more than minutes is a warning."""
+    found = top(observed(replace(FINE, skew=skew), CLIENTS), whole())
+    assert found is not None
+    assert (found.code, found.rank) == ("clock-skew", "warning")
+    assert words in found.fact
+
+
+def test_clock_is_the_cause() -> None:
+    """Where the identity is valid by the server's clock, this machine's clock is the cause."""
+    ahead = 400 * 86400.0
+    late = replace(whole(), now=NOW + dt.timedelta(seconds=ahead))
+    local = finding("identity-expired", "expired", "renew")
+    answer = replace(NONE_SENT, skew=ahead)
+    seen = Observed(INDEX, anonymous=Attempt(shaken(CLIENTS), answer))
+    found = verdict.conclude(verdict.Seen((local,), replace(late, identity=()), (seen,)))
+    assert [(one.code, one.rank) for one in found][-2:] == [
+        ("identity-expired", "warning"),
+        ("clock-skew", "error"),
+    ]

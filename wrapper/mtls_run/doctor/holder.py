@@ -1,0 +1,266 @@
+"""The identity: its files, what they hold, whether it opens, and what its certificate says."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+
+from mtls_run import identity, ownership
+from mtls_run.errors import MtlsRunError
+from mtls_run.identity import chain, checks
+from mtls_run.messages import quoted
+from mtls_run.passphrase import keyring_store, opening
+from mtls_run.passphrase.sources import FromKeyring, describe
+
+from .findings import finding, of_error
+from .names import named
+from .rows import row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from cryptography.x509 import Certificate
+
+    from mtls_run.identity import Identity, Material
+    from mtls_run.messages import Voice
+    from mtls_run.origin import Setting
+    from mtls_run.profile import Profile
+
+    from .findings import Finding
+    from .rows import Row
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a profile's identity is: opened and checked, or as far as it could be seen."""
+
+    identity: Identity | None = None
+    material: Material | None = None
+    leaf: Certificate | None = None
+    rows: tuple[Row, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class _Examination:
+    """Gathers rows and findings; each step goes on with what those before it left."""
+
+    def __init__(self, profile: Profile, environ: Mapping[str, str], voice: Voice) -> None:
+        self.profile = profile
+        self.environ = environ
+        self.voice = voice
+        self.now = checks.utc_now()
+        self.rows: list[Row] = []
+        self.findings: list[Finding] = []
+
+    def held(self, notice_days: int) -> Held:
+        material = None
+        for what, setting in self._files():
+            self._file(what, setting)
+        try:
+            material = identity.gather(self.profile)
+        except MtlsRunError as error:
+            self.findings.append(of_error(error))
+        opened = self._open(material) if material is not None else None
+        leaf = opened.leaf if opened else _likely_leaf(material)
+        if material is not None:
+            self._key(material, opened)
+        if leaf is not None:
+            self._leaf(leaf, notice_days)
+        return Held(opened, material, leaf, tuple(self.rows), tuple(self.findings))
+
+    def _files(self) -> Iterator[tuple[str, Setting[Path]]]:
+        for what, setting in (
+            ("client-cert", self.profile.client_cert),
+            ("client-key", self.profile.client_key),
+        ):
+            if setting is not None:
+                yield what, setting
+
+    def _file(self, what: str, setting: Setting[Path]) -> None:
+        try:
+            found = setting.value.stat()
+        except OSError as error:
+            self.rows.append(row(what, f"{setting.value}: {error.strerror}", setting.origin))
+            return
+        shown = ""
+        if os.name == "posix":
+            shown = f", mode {stat.S_IMODE(found.st_mode):04o}, of {ownership.owner_name(found)}"
+        self.rows.append(row(what, f"{setting.value}{shown}", setting.origin))
+
+    def _open(self, material: Material) -> Identity | None:
+        """Return the identity; where it does not open, say so, and what else is wrong with it."""
+        try:
+            material.check_early(self.now)
+            if not material.locked:
+                return material.unlock(None, self.now)
+        except MtlsRunError as error:
+            self.findings.append(of_error(error))
+            return None
+        self._keyring()
+        try:
+            found = opening.unlock(
+                self.profile,
+                lambda passphrase: material.unlock(passphrase, self.now),
+                material.where,
+                self.environ,
+                self.voice,
+                once=True,
+            )
+        except MtlsRunError as error:
+            said = error.code or ""
+            origin = None if said.startswith("identity-") else self.profile.passphrase.origin
+            self.findings.append(of_error(error, origin))
+            self._source("does not open the key" if said == "passphrase-wrong" else "gives none")
+            return None
+        self._source("opens the key")
+        return found
+
+    def _source(self, outcome: str) -> None:
+        setting = self.profile.passphrase
+        source = describe(setting.value, self.profile.account)
+        self.rows.append(row("passphrase", f"{source}: {outcome}", setting.origin))
+
+    def _keyring(self) -> None:
+        """Say which keyring there is, and warn where there is none though a person can be asked."""
+        if not isinstance(self.profile.passphrase.value, FromKeyring):
+            return
+        try:
+            store = keyring_store.find(self.environ, self.voice)
+        except keyring_store.KeyringUnusableError as error:
+            self.rows.append(row("keyring", "none that may be used"))
+            found = of_error(error, self.profile.passphrase.origin)
+            self.findings.append(
+                finding(found.code, found.fact, found.action, origin=found.origin, rank="warning")
+            )
+        else:
+            self.rows.append(row("keyring", f"{store.name}, which keeps secrets encrypted"))
+
+    def _key(self, material: Material, opened: Identity | None) -> None:
+        kind = f"{opened.kind.name}, " if opened else ""
+        state = "encrypted" if material.locked else "not encrypted"
+        self.rows.append(row("private key", kind + state))
+        holder = self.profile.client_key or self.profile.client_cert
+        if holder is None or not (material.keys or material.containers):
+            return
+        path = holder.value
+        try:
+            readers = ownership.other_readers(path.stat())
+        except OSError:
+            return
+        if readers:
+            self.findings.append(
+                finding(
+                    "key-readable-by-others",
+                    f"{readers} can read the private key in {path}",
+                    f"chmod 600 {quoted(path)}",
+                    origin=holder.origin,
+                )
+            )
+        if not material.locked:
+            self.findings.append(
+                finding(
+                    "key-unencrypted",
+                    f"the private key in {path} is not encrypted: whoever gets the file has it",
+                    "give it a passphrase, and keep that in the keyring: "
+                    f"openssl pkcs8 -topk8 -in {quoted(path)} -out NEW; mtls-run passphrase set",
+                    origin=holder.origin,
+                )
+            )
+
+    def _leaf(self, leaf: Certificate, notice_days: int) -> None:
+        left = leaf.not_valid_after_utc - self.now
+        until = f"{leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        state = f"{checks.span(left)} left" if left.total_seconds() > 0 else "expired"
+        usages, may_sign = _usages(leaf)
+        self.rows += [
+            row("certificate", named(leaf.subject).shown),
+            row("issued by", named(leaf.issuer).shown),
+            row("serial", f"{leaf.serial_number:x}"),
+            row("valid", f"{leaf.not_valid_before_utc:%Y-%m-%d} to {until}, {state}"),
+            row("usage", usages),
+        ]
+        where = " and ".join(str(setting.value) for _, setting in self._files())
+        origin = self.profile.client_cert.origin if self.profile.client_cert else None
+        if timedelta() < left < timedelta(days=notice_days):
+            fact = checks.expiry_notice(leaf, where, self.now, notice_days)
+            self.findings.append(
+                finding("identity-expires-soon", fact or "", checks.RENEW, origin=origin)
+            )
+        if not may_sign:
+            self.findings.append(
+                finding(
+                    "identity-key-usage",
+                    f"the certificate {chain.describe(leaf)} in {where} has a key usage without "
+                    "digitalSignature, by which TLS 1.3 signs: many servers refuse it",
+                    "ask your PKI for a certificate with the key usage digitalSignature",
+                    origin=origin,
+                )
+            )
+
+
+def examine(profile: Profile, environ: Mapping[str, str], voice: Voice, notice_days: int) -> Held:
+    """Return what the profile's identity is; nothing raises, and a person is asked once at most."""
+    if profile.client_cert is None:
+        return Held(rows=(row("identity", "none of the profile's"),))
+    return _Examination(profile, environ, voice).held(notice_days)
+
+
+def chain_row(held: Identity, roots: tuple[Certificate, ...]) -> tuple[Row, bool]:
+    """Return what leads up from the leaf, and whether an intermediate is known to be missing.
+
+    `roots` are those here that may be above it: a server's are most often others.
+    """
+    top = held.intermediates[-1] if held.intermediates else held.leaf
+    names = [named(one.subject).shown for one in held.intermediates]
+    shown = " ← ".join(["leaf", *names])
+    if top.subject == top.issuer:
+        return row("chain", f"{shown}: signed by itself"), False
+    issuer = named(top.issuer).shown
+    for one in roots:
+        if one.subject == top.issuer:
+            if one.subject == one.issuer:
+                return row("chain", f"{shown}, complete up to the root {issuer}"), False
+            return row("chain", f"{shown}; the intermediate {issuer} is missing"), True
+    return row("chain", f"{shown}; the server has to know {issuer}, which is no root here"), False
+
+
+def _likely_leaf(material: Material | None) -> Certificate | None:
+    """Return the certificate that is no CA's, where there is one alone."""
+    if material is None:
+        return None
+    found = [one for one in material.certificates if not _is_authority(one)]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_authority(certificate: Certificate) -> bool:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return found.value.ca
+
+
+def _usages(leaf: Certificate) -> tuple[str, bool]:
+    """Return key usage and extended key usage in words, and whether the key may sign."""
+    words, may_sign = [], True
+    try:
+        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        pass
+    else:
+        may_sign = usage.digital_signature
+        flags = ("digital_signature", "key_encipherment", "key_agreement", "key_cert_sign")
+        words += [name.replace("_", " ") for name in flags if getattr(usage, name)]
+    try:
+        extended = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except (x509.ExtensionNotFound, ValueError):
+        pass
+    else:
+        words += [getattr(purpose, "_name", purpose.dotted_string) for purpose in extended]
+    return ", ".join(words) or "any: the certificate restricts none", may_sign
