@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from mtls_run import active, identity
 from mtls_run.identity import checks
 from mtls_run.origin import Setting
 from mtls_run.passphrase.sources import FromPrompt
+from mtls_run.record import replace
 from mtls_run.secret import Secret
 from tests.pki import Authority, make_key
 from tests.unit.support import SAID, profile
@@ -42,7 +42,11 @@ class Outer:
         self.path = folder / "handed-on.pem"
         self.path.write_bytes(self.identity.pem().reveal())
         self.path.chmod(0o400)
-        self.value = active.record(self.profile, self.material, self.identity, str(self.path))
+        self.value = self.record(self.identity, str(self.path))
+
+    def record(self, checked: Identity, path: str) -> str:
+        """Return the variable's value for this identity at this path."""
+        return active.record(self.profile, self.gathered().digest, checked.fingerprint, path)
 
     def gathered(self) -> Material:
         """Return what the profile's files hold now."""
@@ -210,5 +214,5 @@ def test_record_of_an_identity_that_the_profile_has_not(outer: Outer, own_key: b
     path = outer.folder / "mallory.pem"
     path.write_bytes(mallory.pem())
     brought = identity.parse([(path, mallory.pem())]).unlock(None, NOW)
-    forged = active.record(outer.profile, outer.gathered(), brought, str(path))
+    forged = outer.record(brought, str(path))
     assert outer.honoured(forged) is None

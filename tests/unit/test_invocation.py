@@ -16,7 +16,7 @@ ARGUMENTS = st.lists(st.text(st.characters(exclude_characters="\0"), max_size=8)
 def set_options(*words: str) -> dict[str, object]:
     """Return the options that these words set, by name."""
     options = invocation.parse(words).options
-    pairs = ((name, getattr(options, name)) for name in invocation.Options.__slots__)
+    pairs = ((name, getattr(options, name)) for name in invocation.Options.FIELDS)
     return {name: value for name, value in pairs if value not in (False, None)}
 
 

@@ -9,7 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .invocation import Invocation
+    from .invocation import Invocation, Options
+    from .tools.call import ToolCall
 
 
 def _isolate() -> None:
@@ -53,7 +54,7 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except MtlsRunError as error:
         if environ.get("MTLS_RUN_DEBUG") == "1":
             _trace()
-        Voice().error(error)
+        Voice(verbose=_is_verbose(arguments)).error(error)
         return error.status
     except KeyboardInterrupt:
         _ignore_interrupts()
@@ -68,6 +69,17 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         hint = "with MTLS_RUN_DEBUG=1 it shows where; please report it"
         Voice().error(MtlsRunError(fact, hint=hint))
         return FAILED
+
+
+def _is_verbose(arguments: Sequence[str]) -> bool:
+    """Tell whether mtls-run's own options ask for more; wrong ones ask for nothing."""
+    from . import invocation  # noqa: PLC0415
+    from .errors import UsageError  # noqa: PLC0415
+
+    try:
+        return invocation.parse(arguments).options.verbose
+    except UsageError:
+        return False
 
 
 def _ignore_interrupts() -> None:
@@ -122,10 +134,6 @@ def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
     options = called.options
     if not called.words:
         raise UsageError("there is no tool to run", hint="mtls-run uv pip install …, or --help")
-    if not called.after_dashes and called.words[0] in invocation.RESERVED:
-        raise UsageError(
-            f"`{called.words[0]}` is not in this version of mtls-run", hint="mtls-run --help"
-        )
     call = tools.recognise(called.words, any_program=called.after_dashes)
     adapter = tools.ADAPTERS[call.kind]
     reason: str | None
@@ -140,26 +148,64 @@ def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
     led_here = trail.read(call, environ, wrapped=options.wrapped)
     path = executables.find(call.prefix[0], environ, led_here.led_back)
     environ = led_here.followed(path, environ)
-    if reason is not None and not options.explain:
+    if options.explain:
+        return _explain(options, call, path, environ, reason)
+    if reason is not None:
         argv = (path, *call.prefix[1:], *call.arguments)
         if options.verbose:
             from .messages import Voice  # noqa: PLC0415
 
             Voice(verbose=True).detail(f"runs the tool unchanged: {reason}")
         return launch.become(path, argv, environ)
+    return _start(options, call, path, environ)
 
-    from . import explain, files, plan, road  # noqa: PLC0415
-    from .messages import Voice, answer  # noqa: PLC0415
 
-    target = plan.Target(call, path, adapter)
-    if options.explain:
-        listening = explain.Listening()
-        start = road.Start(options, target, environ, files.current_directory(), listening)
-        answer(explain.show(start, listening, reason=reason))
-        return 0
+def _start(options: Options, call: ToolCall, path: str, environ: Mapping[str, str]) -> int:
+    """Run the tool as the last run did where nothing has changed, and else by the road."""
+    from . import kept, launch, tools  # noqa: PLC0415
+
+    key = kept.key(call, tools.ADAPTERS[call.kind], path, options)
+    again = None if key is None else kept.find(key, environ)
+    if again is not None and again.remembered is not None:
+        from . import remembered  # noqa: PLC0415 - off by default
+
+        held = remembered.held(again.remembered)
+        again = again.at(held) if held else None
+    if again is None:
+        return _travel(options, call, path, environ, key)
+    if again.unchanged and not options.wrapped:
+        from .messages import NO_PROFILE, Voice  # noqa: PLC0415
+
+        Voice(quiet=options.quiet).notice(NO_PROFILE)
+    argv = (path, *call.prefix[1:], *again.flags, *call.arguments)
+    return launch.become(path, argv, again.environ(environ))
+
+
+def _travel(
+    options: Options, call: ToolCall, path: str, environ: Mapping[str, str], key: str | None
+) -> int:
+    """Resolve what is not kept, and run the tool."""
+    from . import files, plan, road, tools  # noqa: PLC0415
+    from .messages import Voice  # noqa: PLC0415
+
+    target = plan.Target(call, path, tools.ADAPTERS[call.kind])
     voice = Voice(quiet=options.quiet, verbose=options.verbose)
     start = road.Start(options, target, environ, files.current_directory(), voice)
-    return road.travel(start)
+    return road.travel(start, key)
+
+
+def _explain(
+    options: Options, call: ToolCall, path: str, environ: Mapping[str, str], reason: str | None
+) -> int:
+    """Answer what would be done; `reason` is why nothing would."""
+    from . import explain, files, plan, road, tools  # noqa: PLC0415
+    from .messages import answer  # noqa: PLC0415
+
+    target = plan.Target(call, path, tools.ADAPTERS[call.kind])
+    listening = explain.Listening()
+    start = road.Start(options, target, environ, files.current_directory(), listening)
+    answer(explain.show(start, listening, reason=reason))
+    return 0
 
 
 if __name__ == "__main__":

@@ -7,15 +7,15 @@ holds the recorded certificate with its key, in order and valid now.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import identity
+from .digests import sha256
 from .errors import IdentityError
-from .files import read_file
+from .files import read_own
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,16 +29,15 @@ _FORM = "1"
 _FIELDS = 4
 
 
-@dataclass(frozen=True)
-class Active:
+class Active(Record):
     """An identity that an outer mtls-run handed on, checked anew, and the path it is at."""
 
     identity: Identity
     path: str
 
 
-def digest(profile: Profile, material: Material) -> str:
-    """Return what names this resolved profile together with the bytes of its identity's files."""
+def digest(profile: Profile, named: str) -> str:
+    """Return what names this profile with the bytes of its identity's files, which are `named`."""
     values = [
         profile.name,
         profile.client_cert and profile.client_cert.value,
@@ -46,15 +45,15 @@ def digest(profile: Profile, material: Material) -> str:
         profile.ca_cert and profile.ca_cert.value,
         profile.roots.value,
         profile.passphrase.value,
-        material.digest,
+        named,
     ]
     said = "\0".join(str(value) for value in values)
-    return hashlib.sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
+    return sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def record(profile: Profile, material: Material, checked: Identity, path: str) -> str:
+def record(profile: Profile, named: str, fingerprint: str, path: str) -> str:
     """Return the variable's value for the identity that the tool was handed at `path`."""
-    return ":".join((_FORM, digest(profile, material), checked.fingerprint, path))
+    return ":".join((_FORM, digest(profile, named), fingerprint, path))
 
 
 def honoured(
@@ -65,21 +64,34 @@ def honoured(
     if len(fields) != _FIELDS:
         return None
     form, meant, fingerprint, path = fields
-    if form != _FORM or meant != digest(profile, material) or not path.startswith(("/", "\\")):
+    if (
+        form != _FORM
+        or meant != digest(profile, material.digest)
+        or not path.startswith(("/", "\\"))
+    ):
         return None
     try:
         if os.name == "posix" and os.stat(path).st_uid != os.geteuid():  # noqa: PTH116
             return None
-        data = read_file(Path(path), identity.LARGEST)
-        if data is None:
-            return None
-        held = identity.parse([(Path(path), data)])
-        found = held.unlock(None, now)
-    except (OSError, IdentityError):
+        data = read_own(Path(path), identity.LARGEST)
+    except OSError:
         return None
-    if found.fingerprint != fingerprint or found.ready is None:
+    found = None if data is None else checked(data, material, now)
+    if found is None or found.fingerprint != fingerprint:
+        return None
+    return Active(found, path)
+
+
+def checked(pem: bytes, material: Material, now: datetime) -> Identity | None:
+    """Return the identity in what an earlier run handed on, where it is the material's, unlocked.
+
+    It passes the checks that one passes which is unlocked now.
+    """
+    try:
+        found = identity.parse([(Path(material.where), pem)]).unlock(None, now)
+    except IdentityError:
         return None
     # Where the profile's certificates show without a passphrase, it has to be one of them.
     if not material.containers and found.leaf not in material.certificates:
         return None
-    return Active(found, path)
+    return found if found.ready is not None else None

@@ -8,17 +8,16 @@ when they are read for use, so that nothing can change between review and use (d
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import pins
+from . import pins, places
+from .digests import sha256
 from .errors import ConfigurationError, MtlsRunError
 from .files import private_directory, read_file, write_atomically
 from .messages import quoted
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,8 +31,7 @@ MISSING = "missing"
 _LOOK = "look at what the project file names before it is allowed"
 
 
-@dataclass(frozen=True)
-class Approval:
+class Approval(Record):
     """What was said of a project file; `files` has the SHA-256 of each file it names."""
 
     denied: bool
@@ -43,9 +41,7 @@ class Approval:
 
 def store() -> Path:
     """Return the directory of the approvals, whether it is there or not."""
-    import platformdirs  # noqa: PLC0415 - imported by who has a project file
-
-    return platformdirs.user_state_path("mtls-run", appauthor=False) / "approvals"
+    return Path(places.user("state")) / "approvals"
 
 
 def recall(path: Path) -> Approval | None:
@@ -64,6 +60,8 @@ def recall(path: Path) -> Approval | None:
     if os.name == "posix" and (found[0].st_uid != os.geteuid() or found[0].st_mode & 0o022):
         raise _unreadable(entry, "others could have written it")
     try:
+        import json  # noqa: PLC0415 - where there is an approval
+
         said = json.loads(content or b"null")
         if said["path"] != str(path):
             return None
@@ -123,11 +121,12 @@ def _refused(project: ProjectFile, state: str) -> ConfigurationError:
         f"the project file {project.path} {wish}, and {state}",
         hint=f"look at it, then: mtls-run allow {quoted(project.directory)}; "
         "or choose a profile yourself: mtls-run --profile NAME …",
+        code="project-not-allowed",
     )
 
 
 def _entry(path: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(path)).hexdigest()
+    name = sha256(os.fsencode(path)).hexdigest()
     return store() / f"{name}.json"
 
 
@@ -139,6 +138,8 @@ def _keep(path: Path, said: Approval) -> Approval:
             raise FileNotFoundError(2, os.strerror(2), str(directory))
         private_directory(directory.parent)
         private_directory(directory)
+        import json  # noqa: PLC0415
+
         write_atomically(_entry(path), json.dumps(entry, indent=1).encode("utf-8"))
     except OSError as error:
         raise MtlsRunError(

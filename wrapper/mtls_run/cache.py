@@ -8,19 +8,15 @@ to put it in.)
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from . import places
 from .files import private_directory
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def expected(name: str) -> Path:
     """Return where the directory `name` is, whether it is there or not."""
-    import platformdirs  # noqa: PLC0415 - imported by who uses the cache
-
-    return platformdirs.user_cache_path("mtls-run", appauthor=False) / name
+    return Path(places.user("cache")) / name
 
 
 def directory(name: str) -> Path:

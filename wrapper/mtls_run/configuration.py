@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import document, profile, schema
+from . import document, places, profile, schema, witness
 from .errors import ConfigurationError
 from .files import current_directory
 from .origin import DEFAULT, Origin, Setting
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,16 +22,14 @@ if TYPE_CHECKING:
 EXPIRY_NOTICE_DAYS: Setting[int] = Setting(14, DEFAULT)
 
 
-@dataclass(frozen=True)
-class DirectoryRule:
+class DirectoryRule(Record):
     """One entry of [[directories]]: its profile applies at `path` and below."""
 
     path: Path
     profile: Setting[str]
 
 
-@dataclass(frozen=True)
-class Configuration:
+class Configuration(Record):
     """What the user file, laid over the system file, says."""
 
     user_file: Path
@@ -61,10 +59,7 @@ def user_file(environ: Mapping[str, str]) -> Setting[Path]:
         origin = Origin("MTLS_RUN_CONFIG")
         place = schema.Place("MTLS_RUN_CONFIG", origin, current_directory())
         return Setting(schema.read_path(named, place), origin)
-    import platformdirs  # noqa: PLC0415 - not needed where the variable names the file
-
-    directory = platformdirs.user_config_path("mtls-run", appauthor=False)
-    return Setting(directory / "config.toml", DEFAULT)
+    return Setting(Path(places.user("config")) / "config.toml", DEFAULT)
 
 
 def system_file() -> Path:
@@ -89,14 +84,14 @@ def load(environ: Mapping[str, str], system: Path | None = None) -> Configuratio
         raise ConfigurationError(
             f"MTLS_RUN_CONFIG names {user.value}, which does not exist",
             hint="unset MTLS_RUN_CONFIG, or name a file that is there",
+            code="config-missing",
         )
     system_document = document.read(system or system_file())
     layers = [read_layer(found) for found in (system_document, user_document) if found]
     return lay(user.value, layers)
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(Record):
     """One file, read and checked by itself."""
 
     top: Mapping[str, Setting[Any]]
@@ -170,6 +165,7 @@ def _read_directories(source: Document) -> tuple[DirectoryRule, ...]:
                     f"{origin}: this [[directories]] entry lacks `{key}`",
                     hint="an entry has a `path` and a `profile`",
                 )
+        witness.place(said["path"].value)
         path = Path(os.path.realpath(said["path"].value))
         for other in rules:
             if other.path == path:

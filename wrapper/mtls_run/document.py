@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
 from .files import read_file
 from .origin import Origin
+from .record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,6 @@ _TOKENS = re.compile(
 )
 
 
-@dataclass(frozen=True)
 class FileOrigin(Origin):
     """A value in a TOML file. The line is looked up only when somebody asks for it."""
 
@@ -45,13 +44,15 @@ class FileOrigin(Origin):
         return f"{self.text}:{self.document.line_of(self.keys)}"
 
 
-@dataclass(frozen=True, eq=False)
-class Document:
+class Document(Record):
     """One parsed TOML file; decisions are made on these bytes, never on a second reading."""
 
+    HIDDEN = ("content", "tables")
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
     path: Path
-    content: bytes = field(repr=False)
-    tables: dict[str, Any] = field(repr=False)
+    content: bytes
+    tables: dict[str, Any]
 
     def origin(self, *keys: str | int) -> FileOrigin:
         """Return where the value under `keys` stands."""

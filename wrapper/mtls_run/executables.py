@@ -46,6 +46,7 @@ def find(word: str, environ: Mapping[str, str], led_back: Iterable[str] = ()) ->
             f"{refused} is not executable",
             hint=f"chmod +x {quoted(refused)}",
             status=NOT_EXECUTABLE,
+            code="tool-missing",
         )
     if is_path:
         raise _no_program(word)
@@ -54,6 +55,7 @@ def find(word: str, environ: Mapping[str, str], led_back: Iterable[str] = ()) ->
         f"there is no `{word}` on PATH{beside}",
         hint=f"install {word}, or name its path",
         status=NOT_FOUND,
+        code="tool-missing",
     )
 
 
@@ -102,5 +104,8 @@ def _no_program(path: str) -> ToolError:
             f"{path} is a directory", hint="name the program in it", status=NOT_EXECUTABLE
         )
     return ToolError(
-        f"{path} does not exist", hint="name a program that is there", status=NOT_FOUND
+        f"{path} does not exist",
+        hint="name a program that is there",
+        status=NOT_FOUND,
+        code="tool-missing",
     )

@@ -9,9 +9,17 @@ from __future__ import annotations
 from .errors import UsageError
 from .record import Record
 
-SUBCOMMANDS = ("allow", "demo", "deny", "init", "passphrase", "profile", "shims")
-# Names that the contract keeps for subcommands which this version does not have yet.
-RESERVED = ("doctor", "forget")
+SUBCOMMANDS = (
+    "allow",
+    "demo",
+    "deny",
+    "doctor",
+    "forget",
+    "init",
+    "passphrase",
+    "profile",
+    "shims",
+)
 HANDOFFS = ("memfd", "supervise")
 _ONE_OF_TWO = "leave one of the two away"
 _ON_OFF = {"": False, "0": False, "1": True}
@@ -19,23 +27,11 @@ _ON_OFF = {"": False, "0": False, "1": True}
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
 
 class Options(Record):
     """mtls-run's own options."""
-
-    __slots__ = (
-        "explain",
-        "handoff",
-        "help",
-        "json",
-        "no_profile",
-        "profile",
-        "quiet",
-        "verbose",
-        "version",
-        "wrapped",
-    )
 
     explain: bool
     handoff: str | None
@@ -54,8 +50,6 @@ class Invocation(Record):
 
     `after_dashes` tells that the words stood after mtls-run's own `--`: any program may.
     """
-
-    __slots__ = ("after_dashes", "options", "subcommand", "words")
 
     options: Options
     subcommand: str | None
@@ -87,7 +81,7 @@ def parse(arguments: Sequence[str]) -> Invocation:
     Raises UsageError for an option that is not mtls-run's, one without its value, and options
     that contradict each other. Whether the words name a tool is not asked here.
     """
-    given: dict[str, object] = dict.fromkeys(Options.__slots__, False)
+    given: dict[str, Any] = dict.fromkeys(Options.FIELDS, False)
     given.update(profile=None, handoff=None)
     rest = list(arguments)
     after_dashes = False

@@ -15,7 +15,9 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .errors import MtlsRunError
+    from .errors import MtlsRunError  # noqa: PLC0415, RUF100
+
+NO_PROFILE = "no profile applies here; the tool runs unchanged"
 
 
 def printable(text: str) -> str:
@@ -45,9 +47,10 @@ def shown_word(word: str) -> str:
 
 
 class Voice:
-    """What a run says beside the tool; keeps the notices it was given."""
+    """What a run says beside the tool; `noticed` tells whether it was given any notice."""
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
+        self.noticed = False
         self._quiet = quiet
         self._verbose = verbose
 
@@ -56,9 +59,12 @@ class Voice:
         _say(f"error: {error.fact}")
         if error.hint:
             _say(f"hint: {error.hint}")
+        if self._verbose and error.code:
+            _say(f"finding: {error.code} (mtls-run doctor says more)")
 
     def notice(self, fact: str) -> None:
         """Say what the user would want to know though the run goes on."""
+        self.noticed = True
         if not self._quiet:
             _say(f"notice: {fact}")
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from .record import Record
 
 T_co = TypeVar("T_co", covariant=True)
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(Record):
     """A flag, a variable, a default, or a place in a file; `str()` is what the user reads."""
 
     text: str
@@ -22,8 +22,7 @@ class Origin:
 DEFAULT = Origin("default")
 
 
-@dataclass(frozen=True)
-class Setting(Generic[T_co]):
+class Setting(Record, Generic[T_co]):
     """A value and where it was said."""
 
     value: T_co

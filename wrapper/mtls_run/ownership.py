@@ -6,6 +6,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from . import witness
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,9 +35,20 @@ def other_writers(found: os.stat_result) -> str | None:
     """
     if os.name != "posix":
         return None
-    if found.st_mode & stat.S_IWOTH:
+    return _others(found, stat.S_IWOTH, stat.S_IWGRP)
+
+
+def other_readers(found: os.stat_result) -> str | None:
+    """Return who else may read the file, in words, or None; as for `other_writers`."""
+    if os.name != "posix":
+        return None
+    return _others(found, stat.S_IROTH, stat.S_IRGRP)
+
+
+def _others(found: os.stat_result, everybody: int, group: int) -> str | None:
+    if found.st_mode & everybody:
         return "every user"
-    if found.st_mode & stat.S_IWGRP and not _is_private_group(found):
+    if found.st_mode & group and not _is_private_group(found):
         return "its group"
     return None
 
@@ -54,6 +67,8 @@ def _is_private_group(found: os.stat_result) -> bool:
     import grp  # noqa: PLC0415 - not on Windows
     import pwd  # noqa: PLC0415
 
+    witness.file("/etc/passwd")
+    witness.file("/etc/group")
     try:
         owner, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
     except KeyError:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
+from .digests import sha256
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def digest(content: bytes) -> str:
     """Return what a file's bytes are pinned by."""
-    return hashlib.sha256(content).hexdigest()
+    return sha256(content).hexdigest()
 
 
 def verify(pinned: Mapping[str, str], path: Path, content: bytes) -> None:
@@ -24,4 +24,5 @@ def verify(pinned: Mapping[str, str], path: Path, content: bytes) -> None:
         raise ConfigurationError(
             f"{path} has changed since the project file that names it was allowed",
             hint="look at it, then: mtls-run allow",
+            code="project-not-allowed",
         )

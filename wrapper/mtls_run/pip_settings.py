@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import witness
 from .document import read_regular
 from .errors import ConfigurationError
 from .files import current_directory
@@ -29,6 +30,7 @@ _OPTIONS = {
     "index-url": "index-url",
     "pypi-url": "index-url",
     "extra-index-url": "extra-index-url",
+    "proxy": "proxy",
 }
 _VARIABLES = ":env:"  # pip keeps the variables as a section of this name, the last to count
 _HINT = "`pip config debug` lists pip's files; --no-profile leaves them unread"
@@ -50,6 +52,7 @@ class PipSettings:
     client_cert: Setting[Path] | None = None
     index_url: Setting[str] | None = None
     extra_index_urls: tuple[Setting[str], ...] = ()
+    proxy: Setting[str] | None = None
 
 
 def read(
@@ -85,6 +88,7 @@ def read(
         client_cert=_path(found.get("client-cert"), environ),
         index_url=found.get("index-url"),
         extra_index_urls=_list(found.get("extra-index-url")),
+        proxy=found.get("proxy"),
     )
 
 
@@ -95,6 +99,8 @@ def _files(environ: Mapping[str, str], prefix: Path | None, *, isolated: bool) -
         return []
     places = _Places(environ, sys.platform)
     candidates = places.machine()
+    if named:
+        witness.file(named)
     # A file that is named stands in the user files' place, but only if it is there.
     if not isolated and not (named and os.path.exists(named)):  # noqa: PTH110 - as pip asks
         candidates += places.user()
@@ -112,6 +118,7 @@ def _is_there(path: str) -> bool:
     What is in a directory that cannot be entered is not there for pip, and a link to the null
     device is how a file is masked.
     """
+    witness.file(path)
     if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where this says no
         return False
     return not os.path.samefile(path, os.devnull)  # noqa: PTH121
@@ -274,8 +281,8 @@ def _read_variables(environ: Mapping[str, str]) -> _Section:
     """Return what the PIP_* variables say; pip lowers the case of all behind PIP_."""
     return {
         key: Setting(value, Origin(name))
-        for name, value in environ.items()
-        if name.startswith("PIP_") and (key := _normal(name[4:])) in _OPTIONS
+        for name, value in witness.with_prefix(environ, "PIP_").items()
+        if (key := _normal(name[4:])) in _OPTIONS
     }
 
 

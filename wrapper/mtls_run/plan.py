@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import variables
+from . import variables, witness
 from .passphrase.sources import FromVariable
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from .trust import Trust
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(Record):
     """The tool as it was found: the call, the program's path, its adapter and its version."""
 
     call: ToolCall
@@ -38,6 +37,7 @@ class Target:
 
         environment = Path(self.path).parent.parent
         is_pip = self.call.kind == "pip"
+        witness.file(environment / "pyvenv.cfg")
         is_own = is_pip and (environment / "pyvenv.cfg").is_file()
         return pip_settings.read(
             environ,
@@ -47,17 +47,20 @@ class Target:
         )
 
 
-@dataclass(frozen=True)
-class LaunchPlan:
-    """The program, its whole argv, and the variables to set (or with None to unset)."""
+class LaunchPlan(Record):
+    """The program, its whole argv, and the variables to set (or with None to unset).
+
+    `flags` are those of argv that the user did not type.
+    """
 
     path: str
     argv: tuple[str, ...]
     changes: Mapping[str, str | None]
+    flags: tuple[str, ...] = ()
 
     def environ(self, before: Mapping[str, str]) -> dict[str, str]:
         """Return the tool's whole environment."""
-        return variables.apply(before, self.changes)
+        return variables.apply(witness.plain(before), self.changes)
 
 
 def unchanged(target: Target) -> LaunchPlan:
@@ -94,4 +97,4 @@ def prepare(
         changes[source.name] = None
     flags = adapter.flags(target.version, trust, claims)
     argv = (target.path, *call.prefix[1:], *flags, *call.arguments)
-    return LaunchPlan(target.path, argv, changes)
+    return LaunchPlan(target.path, argv, changes, flags)

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from . import pins
 from .errors import ConfigurationError
 from .origin import DEFAULT, Origin, Setting
 from .passphrase.sources import FromKeyring, PassphraseSource
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+SYSTEM = Setting("system", DEFAULT)
+NOTHING: Mapping[str, str] = MappingProxyType({})
 KEYRING: Setting[PassphraseSource] = Setting(FromKeyring(), DEFAULT)
 # What a profile's table says, key by key, each value already read and with its origin.
 Said = dict[str, Setting[Any]]
 
 
-@dataclass(frozen=True)
-class Profile:
+class Profile(Record):
     """The identity and roots to use; every value with its origin.
 
     `name` is None for a profile that no user file names; `origin` is why it applies here.
@@ -33,10 +35,10 @@ class Profile:
     client_cert: Setting[Path] | None = None
     client_key: Setting[Path] | None = None
     ca_cert: Setting[tuple[Path, ...]] | None = None
-    roots: Setting[str] = field(default=Setting("system", DEFAULT))
+    roots: Setting[str] = SYSTEM
     passphrase: Setting[PassphraseSource] = KEYRING
     remember: Setting[int] | None = None
-    pinned: Mapping[str, str] = field(default_factory=dict)
+    pinned: Mapping[str, str] = NOTHING
     yields: bool = False
 
     def verify(self, path: Path, content: bytes) -> None:
@@ -118,13 +120,19 @@ def build(
             f"{key.origin}: `client-key` stands without `client-cert`",
             hint="name the certificate too; in a layer above, the two replace as a pair",
         )
+    if "passphrase" in said and certificate is None and not yields:
+        raise ConfigurationError(
+            f"{said['passphrase'].origin}: `passphrase` stands without `client-cert`, "
+            "so the tool would run without a certificate",
+            hint="name the certificate, or the profile that has it: extends = …",
+        )
     return Profile(
         name=name,
         origin=origin,
         client_cert=certificate,
         client_key=key,
         ca_cert=said.get("ca-cert"),
-        roots=said.get("roots", Setting("system", DEFAULT)),
+        roots=said.get("roots", SYSTEM),
         passphrase=said.get("passphrase", KEYRING),
         remember=said.get("remember"),
         pinned=pinned or {},

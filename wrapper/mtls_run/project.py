@@ -5,20 +5,19 @@ What it says is read here and believed nowhere: see `approval`.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import configuration, document, ownership, schema
+from . import configuration, document, ownership, schema, witness
+from .digests import sha256
 from .errors import ConfigurationError
 from .files import read_file
 from .messages import quoted
 from .origin import Setting
 from .passphrase.sources import FromCommand, FromFile, FromVariable
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,8 +31,7 @@ _TABLE = ("tool", "mtls-run")
 _PAST_IT = "choose a profile yourself: mtls-run --profile NAME …"
 
 
-@dataclass(frozen=True)
-class ProjectFile:
+class ProjectFile(Record):
     """What a directory's project file says: the name of a profile, or a profile of its own.
 
     `says` is the SHA-256 of what is to be trusted: all of `.mtls-run.toml`, of pyproject.toml the
@@ -108,7 +106,10 @@ def _upward(start: Path, voice: Voice, environ: Mapping[str, str]) -> Iterator[P
         home = Path(os.path.realpath(Path.home()))
     except RuntimeError:  # nobody knows one
         home = None
+    if home is not None:
+        witness.place(home)
     for directory in (start, *start.parents):
+        witness.place(directory)
         try:
             found = directory.stat()
         except OSError:
@@ -182,11 +183,14 @@ def _judge(path: Path, found: os.stat_result, environ: Mapping[str, str]) -> Non
         raise ConfigurationError(
             f"the project file {path} belongs to {ownership.owner_name(found)}",
             hint=f"make it yours; or {_PAST_IT}",
+            code="config-unsafe",
         )
     writers = ownership.other_writers(found)
     if writers:
         raise ConfigurationError(
-            f"{writers} can write the project file {path}", hint=f"chmod go-w {quoted(path)}"
+            f"{writers} can write the project file {path}",
+            hint=f"chmod go-w {quoted(path)}",
+            code="config-unsafe",
         )
 
 
@@ -222,8 +226,10 @@ def _says(source: Document, values: Mapping[str, Any], keys: tuple[str, ...]) ->
     """Return the digest of what is to be trusted; the values have been checked by now."""
     content = source.content
     if keys:
+        import json  # noqa: PLC0415 - for a table in pyproject.toml alone
+
         content = json.dumps(values, sort_keys=True, default=str).encode("utf-8")
-    return hashlib.sha256(content).hexdigest()
+    return sha256(content).hexdigest()
 
 
 def _refuse_programs(said: Said) -> None:

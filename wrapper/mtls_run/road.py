@@ -6,7 +6,6 @@ Every command that may use the network comes here; one that does not never impor
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import (
@@ -14,16 +13,20 @@ from . import (
     configuration,
     identity,
     invocation,
+    kept,
     launch,
     messages,
     plan,
     roots,
     selection,
     versions,
+    witness,
 )
 from .errors import HandoffError
-from .identity import checks
+from .identity import ready, validity
+from .identity.ready import Ready
 from .passphrase.sources import FromVariable, describe
+from .record import Record, replace
 from .roots import bundles
 from .tools import uv
 from .trust import Trust
@@ -39,13 +42,13 @@ if TYPE_CHECKING:
     from .profile import Profile
     from .roots import Roots
     from .selection import Selection
+    from .witness import Witness
 
 # Stands for a path that is known only once there is something to be at it.
 TO_COME = "(identity)"
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(Record):
     """What a run starts from: the options, the tool, and the machine as it was found."""
 
     options: Options
@@ -55,8 +58,7 @@ class Start:
     voice: Voice
 
 
-@dataclass(frozen=True)
-class Resolved:
+class Resolved(Record):
     """All that is decided before a key is opened; everything in it may be shown."""
 
     start: Start
@@ -64,7 +66,7 @@ class Resolved:
     selection: Selection
     profile: Profile
     expiry_notice_days: int
-    material: Material | None
+    material: Material | Ready | None
     roots: Roots
     indexes: Mapping[str, str]
 
@@ -72,39 +74,60 @@ class Resolved:
         """Return what the tool is handed at these paths."""
         return Trust(identity=identity_path, bundle=bundle, native=self.roots.native)
 
-    def plan(self, trust: Trust, checked: Identity | None) -> LaunchPlan:
+    @property
+    def remembers(self) -> int:
+        """Return for how many seconds an unlocked identity is kept; 0 where it is not."""
+        return self.profile.remember.value if self.profile.remember else 0
+
+    def good(self, checked: Identity | Ready | None) -> tuple[float, float]:
+        """Return from when until when there is nothing to say of the identity's validity."""
+        if checked is None:
+            return kept.ALWAYS
+        notice = self.expiry_notice_days * kept.DAY
+        return checked.not_before.timestamp(), checked.not_after.timestamp() - notice
+
+    def plan(self, trust: Trust, checked: Identity | Ready | None) -> LaunchPlan:
         """Return the plan that hands `trust` to the tool."""
         record = None
         if checked is not None and self.material is not None and trust.identity is not None:
-            record = active.record(self.profile, self.material, checked, trust.identity)
+            named = self.material.digest
+            record = active.record(self.profile, named, checked.fingerprint, trust.identity)
         added = {**self.indexes, active.VARIABLE: record}
         return plan.prepare(self.target, self.profile, trust, added, self.start.environ)
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(Record):
     """A checked identity and how it reaches the tool.
 
     `handoff` is `none`, `path` (its own file), `inherited` (from an outer mtls-run), `memfd` or
-    `supervise`; `path` is known for those that make no new file.
+    `supervise`; `path` is known for those that make no new file. `remembered` is the digest that
+    the session's keyring keeps it by, if it does.
     """
 
-    identity: Identity | None
+    identity: Identity | Ready | None
     handoff: str
     path: str | None = None
+    remembered: str | None = None
 
 
-def travel(start: Start) -> int:
+def travel(start: Start, key: str | None = None) -> int:
     """Run the tool with the profile that applies, or unchanged where none does.
 
-    Where this process does not become the tool, it returns the status to end with.
+    With a `key`, what was resolved is kept by it for the next run, where that can be. Where this
+    process does not become the tool, the status to end with is returned.
     """
-    resolved = resolve(start)
+    seen = None
+    if key is not None:
+        seen = witness.listen(start.environ)
+        start = replace(start, environ=seen.environ)
+    resolved = resolve(start, again=True)
     if resolved is None:
+        if seen is not None:
+            kept.keep(key, kept.NO_PROFILE, seen)
         if not start.options.wrapped:
-            start.voice.notice("no profile applies here; the tool runs unchanged")
+            start.voice.notice(messages.NO_PROFILE)
         bare = plan.unchanged(start.target)
-        return launch.become(bare.path, bare.argv, start.environ)
+        return launch.become(bare.path, bare.argv, witness.plain(start.environ))
     _sweep(start.environ)
     opened = _open(resolved)
     bundle = bundles.handed(resolved.roots)
@@ -116,12 +139,37 @@ def travel(start: Start) -> int:
         return _supervised(resolved, opened, bundle)
     launched = resolved.plan(resolved.trust(opened.path, bundle), opened.identity)
     start.voice.detail(f"becomes: {_command(launched)}")
+    if seen is not None and not start.voice.noticed:  # a notice is to be given again
+        _keep(resolved, opened, bundle, key, seen)
     return launch.become(launched.path, launched.argv, launched.environ(start.environ))
 
 
-def resolve(start: Start) -> Resolved | None:
+def _keep(
+    resolved: Resolved, opened: Opened, bundle: str | None, key: str | None, seen: Witness
+) -> None:
+    """Keep how the tool is started; of an unlocked identity only where it is remembered."""
+    stand_in = remembered = None
+    path = opened.path
+    if opened.handoff == "memfd" and opened.remembered is not None:
+        path = stand_in = kept.stand_in()
+        remembered = opened.remembered
+    elif opened.handoff not in ("none", "path"):
+        return
+    launched = resolved.plan(resolved.trust(path, bundle), opened.identity)
+    again = kept.Launch(
+        flags=launched.flags,
+        changes=launched.changes,
+        unchanged=False,
+        remembered=remembered,
+        stand_in=stand_in,
+    )
+    kept.keep(key, again, seen, resolved.good(opened.identity))
+
+
+def resolve(start: Start, *, again: bool = False) -> Resolved | None:
     """Return all that is decided before a key is opened, or None where no profile applies.
 
+    With `again`, an identity that an earlier run has checked is known by its bytes.
     Raises MtlsRunError for whatever shows by now that it cannot work.
     """
     voice, environ = start.voice, start.environ
@@ -142,17 +190,11 @@ def resolve(start: Start) -> Resolved | None:
     voice.detail(f"{profile.label}, by {profile.origin}")
     for other in chosen.won_over:
         voice.detail(f"  rather than {other}, by {other.origin}")
-    if profile.remember is not None and profile.remember.value:
-        voice.notice(
-            f"{profile.remember.origin}: `remember` is not in this version; nothing is kept"
-        )
     target = start.target
     claims = target.adapter.claims(target.call)
     material = None
     if claims.client_cert is None and not _set_already(profile, target, environ):
-        material = identity.gather(profile)
-    if material is not None:
-        material.check_early(checks.utc_now())
+        material = _material(profile, again=again)
     trusted = roots.resolve(profile, environ)
     resolved = Resolved(
         start=start,
@@ -165,6 +207,19 @@ def resolve(start: Start) -> Resolved | None:
         indexes=_indexes(start, chosen),
     )
     return replace(resolved, target=_with_version(resolved))
+
+
+def _material(profile: Profile, *, again: bool) -> Material | Ready | None:
+    contents = identity.read(profile)
+    if not contents:
+        return None
+    now = validity.utc_now()
+    known = ready.recall(contents, now) if again else None
+    if known is not None:
+        return known
+    found = identity.parse(contents)
+    found.check_early(now)
+    return found
 
 
 def _set_already(profile: Profile, target: Target, environ: Mapping[str, str]) -> bool:
@@ -184,6 +239,8 @@ def _indexes(start: Start, chosen: Selection) -> Mapping[str, str]:
         return {}
     from . import uv_indexes  # noqa: PLC0415 - only beside pip's settings
 
+    witness.unkeepable()  # a URL may hold a password, and how uv finds its files is a long story
+
     named = uv_indexes.named_for_uv(call.arguments, start.environ, start.directory)
     if named is not None:
         start.voice.detail(f"indexes: as {named} has them for uv")
@@ -200,7 +257,8 @@ def _with_version(resolved: Resolved) -> Target:
     # The question is asked of the tool as it is, without the variable that has a passphrase.
     source = resolved.profile.passphrase.value
     hidden = source.name if isinstance(source, FromVariable) else None
-    environ = {name: value for name, value in start.environ.items() if name != hidden}
+    plain = witness.plain(start.environ)
+    environ = {name: value for name, value in plain.items() if name != hidden}
     version = versions.of_tool(target.call, target.path, target.adapter, environ)
     start.voice.detail(f"{target.path} is {target.call.kind} {'.'.join(map(str, version))}")
     target.adapter.check(version, trust, None)
@@ -218,9 +276,12 @@ def _open(resolved: Resolved) -> Opened:
     start, material, profile = resolved.start, resolved.material, resolved.profile
     if material is None:
         return Opened(None, "none")
-    now = checks.utc_now()
+    now = validity.utc_now()
     opened = without_passphrase(resolved)
     if opened is None:
+        opened = _remembered(resolved)
+    if opened is None:
+        assert not isinstance(material, Ready)  # noqa: S101 - that needs no passphrase
         from .passphrase import opening  # noqa: PLC0415 - not for an identity that is not locked
 
         source = describe(profile.passphrase.value, profile.account)
@@ -232,18 +293,50 @@ def _open(resolved: Resolved) -> Opened:
             start.environ,
             start.voice,
         )
-        opened = Opened(found, mode(start)[0])
+        opened = Opened(found, mode(start)[0], remembered=_remember(resolved, found))
     assert opened.identity is not None  # noqa: S101 - there is material
     vet(resolved, opened.identity)
     return opened
 
 
-def vet(resolved: Resolved, checked: Identity) -> None:
+def _remembered(resolved: Resolved) -> Opened | None:
+    """Return the identity that an earlier run of this session unlocked, checked anew."""
+    material, profile = resolved.material, resolved.profile
+    if material is None or isinstance(material, Ready) or not resolved.remembers:
+        return None
+    from . import remembered  # noqa: PLC0415 - off by default
+
+    digest = active.digest(profile, material.digest)
+    pem = remembered.recall(digest)
+    found = None if pem is None else active.checked(pem, material, validity.utc_now())
+    if found is None:
+        return None
+    resolved.start.voice.detail("the identity is remembered, unlocked by an earlier run")
+    return Opened(found, mode(resolved.start)[0], remembered=digest)
+
+
+def _remember(resolved: Resolved, found: Identity) -> str | None:
+    """Keep an unlocked identity where the profile says so; return the digest it is kept by."""
+    if resolved.material is None or not resolved.remembers:
+        return None
+    from . import remembered  # noqa: PLC0415 - off by default
+
+    digest = active.digest(resolved.profile, resolved.material.digest)
+    pem = found.pem().reveal()
+    voice = resolved.start.voice
+    return digest if remembered.remember(digest, pem, resolved.remembers, voice) else None
+
+
+def vet(resolved: Resolved, checked: Identity | Ready) -> None:
     """Say what a checked identity gives to say; raise ToolError where the tool cannot use it."""
     target = resolved.target
     target.adapter.check(target.version, _foreseen(resolved), checked.kind)
-    notice = checks.expiry_notice(
-        checked.leaf, checked.where, checks.utc_now(), resolved.expiry_notice_days
+    notice = validity.notice(
+        checked.described,
+        checked.not_after,
+        checked.where,
+        validity.utc_now(),
+        resolved.expiry_notice_days,
     )
     if notice:
         resolved.start.voice.notice(notice)
@@ -254,10 +347,13 @@ def without_passphrase(resolved: Resolved) -> Opened | None:
     start, material = resolved.start, resolved.material
     if material is None:
         return Opened(None, "none")
-    now = checks.utc_now()
+    now = validity.utc_now()
+    if isinstance(material, Ready):
+        return Opened(material, "path", str(material.ready))
     if not material.locked:
         found = material.unlock(None, now)
         if found.ready is not None:
+            ready.keep(material.digest, found)
             return Opened(found, "path", str(found.ready))
         return Opened(found, mode(start)[0])
     inherited = active.honoured(start.environ, resolved.profile, material, now)
@@ -281,8 +377,9 @@ def _held(resolved: Resolved, opened: Opened) -> Opened:
     from .handoff import memfd  # noqa: PLC0415
 
     assert opened.identity is not None  # noqa: S101 - what has a handoff has an identity
+    assert not isinstance(opened.identity, Ready)  # noqa: S101 - that is handed on by its own path
     try:
-        path = memfd.hold(opened.identity.pem().reveal(), "mtls-run-identity")
+        path = memfd.hold(opened.identity.pem().reveal(), memfd.IDENTITY)
     except HandoffError as error:
         if mode(resolved.start)[1]:
             raise
@@ -298,6 +395,7 @@ def _supervised(resolved: Resolved, opened: Opened, bundle: str | None) -> int:
     from .handoff import private_file, supervise  # noqa: PLC0415
 
     assert opened.identity is not None  # noqa: S101 - what has a handoff has an identity
+    assert not isinstance(opened.identity, Ready)  # noqa: S101 - that is handed on by its own path
     start = resolved.start
     block = supervise.Block()
     try:

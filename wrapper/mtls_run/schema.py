@@ -9,6 +9,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Callable
 
+from . import witness
 from .errors import ConfigurationError
 from .passphrase.sources import (
     FromCommand,
@@ -112,6 +113,8 @@ def read_path(value: object, place: Place) -> Path:
             f"{place.origin}: `{place.key}` is not a path: {value!r}",
             hint=f"`{place.key}` takes the path of a file",
         )
+    if value.startswith("~") and value[1:2] not in ("", "/"):
+        witness.file("/etc/passwd")  # somebody else's home
     expanded = os.path.expanduser(value)  # noqa: PTH111 - Path.expanduser raises without a home
     if expanded.startswith("~"):
         raise ConfigurationError(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from . import approval, profile
+from . import approval, profile, witness
 from . import project as projects
 from .errors import ConfigurationError
 from .origin import Origin, Setting
+from .record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from .project import ProjectFile
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(Record):
     """All that the choice of a profile depends on.
 
     `pip` reads pip's own settings as they count for the tool that is run; None leaves them out.
@@ -37,8 +36,7 @@ class Situation:
     pip: Callable[[], PipSettings] | None = None
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(Record):
     """What one source says: a profile by its name, a project file, or pip's settings."""
 
     origin: Origin
@@ -52,8 +50,7 @@ class Choice:
         return "pip's settings" if self.pip else "the profile in the project file"
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(Record):
     """The profile that applies, or None; what said so, and what it won over, best first."""
 
     profile: Profile | None
@@ -81,6 +78,8 @@ def _from_project_file(situation: Situation) -> Choice | None:
 
 def _from_directories(situation: Situation) -> Choice | None:
     here = Path(os.path.realpath(situation.directory))
+    for directory in (here, *here.parents):
+        witness.place(directory)
     matching = [
         rule
         for rule in situation.configuration.directories

@@ -9,7 +9,6 @@ PATH. What was started as a child is a run of its own; of these the depth is cou
 from __future__ import annotations
 
 import os
-from binascii import crc32
 
 from .errors import ToolError
 from .record import Record
@@ -33,8 +32,6 @@ class Trail(Record):
 
     `begun` tells that there is a trail already, or that it starts here, at a shim or a wrapper.
     """
-
-    __slots__ = ("begun", "depth", "led_back", "words")
 
     begun: bool
     depth: int
@@ -77,7 +74,7 @@ def read(call: ToolCall, environ: Mapping[str, str], *, wrapped: bool = False) -
     words = (*call.prefix[1:], *call.arguments)
     fields = environ.get(VARIABLE, "").split(os.pathsep)
     form, process, depth, count, checksum, *passed = fields if len(fields) > _FIELDS else [""] * 6
-    if form != _FORM or not (depth.isdecimal() and count.isdecimal()):
+    if form != _FORM or not (_is_number(depth) and _is_number(count)):
         return Trail(begun=wrapped, depth=0, led_back=(), words=words)
     if int(depth) >= DEEPEST:
         raise ToolError(
@@ -93,10 +90,16 @@ def read(call: ToolCall, environ: Mapping[str, str], *, wrapped: bool = False) -
     )
 
 
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 10  # noqa: PLR2004 - as we write it
+
+
 def _name(call: ToolCall) -> str:
     return os.path.basename(call.prefix[0])  # noqa: PTH119
 
 
 def _sum(words: tuple[str, ...]) -> tuple[str, str]:
+    from binascii import crc32  # noqa: PLC0415 - few runs have a trail
+
     joined = "\0".join(words).encode("utf-8", "surrogateescape")
     return str(len(words)), str(crc32(joined))

@@ -14,8 +14,6 @@ class Trust(Record):
     else, for which uv has settings of its own.
     """
 
-    __slots__ = ("bundle", "identity", "native")
-
     identity: str | None
     bundle: str | None
     native: bool

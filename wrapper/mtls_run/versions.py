@@ -8,16 +8,14 @@ chooses by directory, as the shims of pyenv and mise do, is asked each time.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import cache
+from . import cache, witness
+from .digests import sha256
 from .errors import ToolError
-from .files import read_file, write_atomically
+from .files import read_own, write_atomically
 from .tools import pip, uv
 from .tools.python import is_interpreter, program_name
 
@@ -40,11 +38,15 @@ def of_tool(call: ToolCall, path: str, adapter: Adapter, environ: Mapping[str, s
     Raises ToolError where it does not answer `--version` as such a tool does.
     """
     answering = _answering_files(call, path)
+    for name in (path, *(answering or ())):
+        witness.file(name)
     key = _key(call, path, answering, environ)
     if answering is not None:
         remembered = _recall(key)
         if remembered is not None:
             return remembered
+    else:
+        witness.unkeepable()
     output = _ask([path, *call.prefix[1:], "--version"], environ)
     version = adapter.parse_version(output)
     if version is None:
@@ -58,11 +60,16 @@ def of_tool(call: ToolCall, path: str, adapter: Adapter, environ: Mapping[str, s
             home = pip.location(output)
             answering = [*answering, os.path.join(home, "__init__.py")] if home else None  # noqa: PTH118
         if answering is not None:
+            witness.file(answering[-1])
             _remember(key, version, answering)
+        else:
+            witness.unkeepable()
     return version
 
 
 def _ask(command: Sequence[str], environ: Mapping[str, str]) -> str:
+    import subprocess  # noqa: PLC0415 - most answers are remembered
+
     name = " ".join([command[0], *command[1:]])
     try:
         answer = subprocess.run(
@@ -121,6 +128,8 @@ def _first_bytes(path: str) -> bytes | None:
 
 
 def _shadowed() -> bool:
+    for name in ("pip", "pip.py"):
+        witness.file(name)
     return any(Path(name).exists() for name in ("pip", "pip.py"))
 
 
@@ -146,8 +155,10 @@ def _key(
 ) -> str:
     """Return what an answer is remembered by; a link that leads elsewhere now is another."""
     variables = [environ.get(name) for name in _PYTHON_VARIABLES]
+    import json  # noqa: PLC0415 - where a version matters
+
     said = json.dumps([call.kind, path, call.prefix[1:], answering, variables])
-    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _stamp(path: str) -> Stamp | None:
@@ -161,10 +172,14 @@ def _stamp(path: str) -> Stamp | None:
 def _recall(key: str) -> Version | None:
     """Return what is remembered, where every file that it rests on is as it was."""
     try:
-        content = read_file(cache.directory("versions") / f"{key}.json", _LARGEST)
+        content = read_own(cache.directory("versions") / f"{key}.json", _LARGEST)
+        import json  # noqa: PLC0415
+
         entry = json.loads(content or b"null")
         if not entry["files"] or any(_stamp(stamp[0]) != stamp for stamp in entry["files"]):
             return None
+        for stamp in entry["files"]:
+            witness.file(stamp[0])
         version = entry["version"]
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None  # nothing remembered, or nothing of ours: it is asked
@@ -176,6 +191,8 @@ def _remember(key: str, version: Version, files: Sequence[str]) -> None:
     stamps = [_stamp(path) for path in files]
     if None in stamps:
         return
+    import json  # noqa: PLC0415
+
     content = json.dumps({"version": version, "files": stamps}).encode("ascii")
     with contextlib.suppress(OSError):  # then it costs the question once more
         write_atomically(cache.directory("versions") / f"{key}.json", content)

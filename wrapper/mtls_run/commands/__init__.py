@@ -41,12 +41,15 @@ subcommands:
           | import [--from pip|uv|FILE] NAME
   passphrase set [--stdin] | check | forget  [NAME]
                         the passphrase of a profile's key, in the keyring
+  forget                every identity that `remember` keeps unlocked, in this login session
   allow [DIR], deny [DIR]
                         trust, or distrust, what a directory's project file says
   init [bash|zsh|fish|powershell] [--only TOOL] [--no-completion]
                         shell code to eval: pip, pip3, uv, uvx go through mtls-run; completion
   shims install | remove | list  [--dir DIR] [--tool NAME]
                         the same for what no shell function reaches: scripts, Makefiles, editors
+  doctor [--json] [URL…]
+                        check everything, really connect, and say what is wrong and what mends it
   demo                  the whole road on this machine, on a throwaway index
 
 The profile is the first of: --profile, MTLS_RUN_PROFILE, the project file (.mtls-run.toml, or

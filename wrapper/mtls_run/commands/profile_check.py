@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mtls_run import roots, terminal
@@ -11,6 +11,7 @@ from mtls_run.identity import checks
 from mtls_run.origin import Setting
 from mtls_run.passphrase import keyring_store, opening
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt, describe
+from mtls_run.record import replace
 
 if TYPE_CHECKING:
     from mtls_run.identity import Identity, Material

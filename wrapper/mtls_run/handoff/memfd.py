@@ -7,14 +7,12 @@ any Python `subprocess`), where /proc/<pid>/fd/N does not.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import platform
 import sys
-from pathlib import Path
 
 from mtls_run.errors import HandoffError
 
+IDENTITY = "mtls-run-identity"
 _OTHERWISE = "leave --handoff and MTLS_RUN_HANDOFF away, or say supervise"
 _CLOEXEC, _ALLOW_SEALING, _NOEXEC_SEAL = 0x1, 0x2, 0x8  # linux/memfd.h
 _ADD_SEALS, _ALL_SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8  # linux/fcntl.h: SEAL, SHRINK, GROW, WRITE
@@ -86,9 +84,12 @@ def _create(name: str) -> int:
 def _memfd_create(name: str, flags: int) -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create(name, flags)
-    number = _SYSTEM_CALL.get(platform.machine())
+    import ctypes  # noqa: PLC0415 - for such a Python alone
+
+    machine = os.uname().machine
+    number = _SYSTEM_CALL.get(machine)
     if number is None:
-        raise OSError(38, f"this Python cannot make the call on {platform.machine()}")
+        raise OSError(38, f"this Python cannot make the call on {machine}")
     library = ctypes.CDLL(None, use_errno=True)
     descriptor = library.syscall(number, name.encode("ascii"), flags)
     if descriptor < 0:
@@ -99,7 +100,7 @@ def _memfd_create(name: str, flags: int) -> int:
 
 def _is_ours(path: str, descriptor: int) -> bool:
     try:
-        found, ours = Path(path).stat(), os.fstat(descriptor)
+        found, ours = os.stat(path), os.fstat(descriptor)  # noqa: PTH116 - pathlib is slow
     except OSError:
         return False
     return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)

@@ -8,25 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
-import sys
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run import cache
 from mtls_run.errors import HandoffError
+from mtls_run.record import Record
+
+from . import GATE, places_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_LOCK, _IDENTITY, _GATE = "lock", "identity.pem", ".gate"
+_LOCK, _IDENTITY = "lock", "identity.pem"
 
 
-@dataclass(frozen=True)
-class PrivateFile:
+class PrivateFile(Record):
     """The file at `path`, in a directory that `lock` keeps from being swept."""
 
     path: Path
@@ -34,7 +32,7 @@ class PrivateFile:
 
     def remove(self) -> None:
         """Remove the file and its directory, and let go of the lock."""
-        shutil.rmtree(self.path.parent, ignore_errors=True)
+        _remove(self.path.parent)
         os.close(self.lock)
 
 
@@ -60,7 +58,7 @@ def sweep(environ: Mapping[str, str]) -> None:
     for place in _places(environ):
         try:
             base = place(create=False)
-            gate = _locked(base / _GATE, wait=True)
+            gate = _locked(base / GATE, wait=True)
         except OSError:
             continue
         try:
@@ -73,9 +71,10 @@ def sweep(environ: Mapping[str, str]) -> None:
 def _create_in(base: Path, content: bytes) -> PrivateFile:
     # Between making the directory and locking it a sweep could take it for a leftover: the gate
     # is held by whoever makes or sweeps.
-    gate = _locked(base / _GATE, wait=True)
+    gate = _locked(base / GATE, wait=True)
     try:
-        directory = Path(tempfile.mkdtemp(dir=base))
+        directory = base / os.urandom(8).hex()
+        directory.mkdir(mode=0o700)
         lock = _locked(directory / _LOCK, wait=False)
     finally:
         os.close(gate)
@@ -117,11 +116,8 @@ class _Place:
 
 def _places(environ: Mapping[str, str]) -> Iterator[_Place]:
     """Yield the places to try, those in memory first, so that no disk sees the key."""
-    if sys.platform.startswith("linux"):
-        runtime = environ.get("XDG_RUNTIME_DIR", "")
-        if runtime.startswith("/"):
-            yield _Place(Path(runtime) / "mtls-run")
-        yield _Place(Path(f"/dev/shm/mtls-run-{os.geteuid()}"))  # noqa: S108 - lstat'ed, 0700
+    for path in places_in_memory(environ):
+        yield _Place(Path(path))
     yield _Place(None)
 
 
@@ -137,8 +133,14 @@ def _remove_unlocked(directory: Path) -> None:
         lock = _locked(directory / _LOCK, wait=False)
     except OSError:
         return  # in use, or not ours to open
-    shutil.rmtree(directory, ignore_errors=True)
+    _remove(directory)
     os.close(lock)
+
+
+def _remove(directory: Path) -> None:
+    import shutil  # noqa: PLC0415
+
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def _locked(path: Path, *, wait: bool) -> int:

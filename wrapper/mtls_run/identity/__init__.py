@@ -3,138 +3,43 @@
 `gather` reads the files of a profile and needs no passphrase; `Material.unlock` opens the key and
 returns an Identity that has passed every check. Rotation under the reader cannot mix generations:
 what was read is what is checked, and what is checked is what is handed on.
+
+Importing this costs little; what takes cryptography is imported where it is asked for: `material`.
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
+from mtls_run.digests import sha256
 from mtls_run.errors import IdentityError
-from mtls_run.files import read_file
-from mtls_run.secret import Secret
+from mtls_run.files import is_missing, read_file
 
-from . import chain, checks, formats
-from .formats import Block, Kind
-from .keys import (
-    KeyKind,
-    PrivateKey,
-    is_locked,
-    kind_of,
-    open_key,
-    open_pkcs12,
-    pkcs8_pem,
-    public_bytes,
-)
+from .kind import KeyKind
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from pathlib import Path
 
     from mtls_run.origin import Setting
     from mtls_run.profile import Profile
 
-__all__ = ["Identity", "KeyKind", "Material", "gather", "parse"]
+    from .material import Container, Identity, Material, parse
+
+    Contents = list[tuple[Path, bytes]]
+
+__all__ = ["Container", "Identity", "KeyKind", "Material", "digest", "gather", "parse", "read"]
 
 # A certificate file is a few kilobytes; what is much larger is not one.
 LARGEST = 1024 * 1024
+_OF_MATERIAL = ("Container", "Identity", "Material", "parse")
 
 
-@dataclass(frozen=True)
-class Identity:
-    """A checked identity. `ready` is the file that every tool reads as it stands, if it is one."""
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever `material` has
+    if name not in _OF_MATERIAL:
+        raise AttributeError(name)
+    from . import material  # noqa: PLC0415 - that is the point
 
-    leaf: x509.Certificate
-    intermediates: tuple[x509.Certificate, ...]
-    kind: KeyKind
-    where: str
-    ready: Path | None
-    key: PrivateKey = field(repr=False)
-
-    @property
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of the leaf, in hexadecimal."""
-        return hashlib.sha256(chain.der(self.leaf)).hexdigest()
-
-    def pem(self) -> Secret:
-        """Return what is handed on: leaf, intermediates, then the key as unencrypted PKCS#8."""
-        certificates = (self.leaf, *self.intermediates)
-        parts = [certificate.public_bytes(Encoding.PEM) for certificate in certificates]
-        return Secret(b"".join([*parts, pkcs8_pem(self.key)]))
-
-
-@dataclass(frozen=True)
-class Container:
-    """A PKCS#12 file, and whether it takes a passphrase."""
-
-    block: Block
-    locked: bool
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a profile's files hold, before any passphrase.
-
-    `where` names the files in messages; `digest` is the SHA-256 of their bytes.
-    """
-
-    certificates: tuple[x509.Certificate, ...]
-    keys: tuple[Block, ...]
-    containers: tuple[Container, ...]
-    locked: bool
-    where: str
-    ready: Path | None
-    digest: str
-
-    def unlock(self, passphrase: Secret | None, now: datetime) -> Identity:
-        """Return the identity, its key opened with `passphrase` where it is locked.
-
-        Raises WrongPassphraseError where another passphrase may open it, and IdentityError for
-        whatever would keep the identity from working.
-        """
-        certificates = list(self.certificates)
-        keys: list[tuple[PrivateKey, str]] = []
-        for container in self.containers:
-            opener = passphrase if container.locked else None
-            key, held = open_pkcs12(container.block, opener)
-            certificates += held
-            keys += [(key, container.block.where)] if key else []
-        keys += [(open_key(block, passphrase), block.where) for block in self.keys]
-        key = _only_key(keys, self.where)
-        certificates = chain.unique(certificates)
-        if not certificates:
-            raise _no_certificate(self.where)
-        leaf = chain.find_leaf(certificates, public_bytes(key), self.where)
-        checks.check(leaf, self.where, now)
-        intermediates = chain.intermediates(leaf, certificates)
-        in_order = [leaf, *intermediates] == list(self.certificates)
-        return Identity(
-            leaf=leaf,
-            intermediates=tuple(intermediates),
-            kind=kind_of(key),
-            where=self.where,
-            ready=self.ready if in_order else None,
-            key=key,
-        )
-
-    def check_early(self, now: datetime) -> None:
-        """Raise IdentityError for what shows without a passphrase, so that none is asked for."""
-        if not self.containers:
-            if not self.keys:
-                raise IdentityError(
-                    f"{self.where} has no private key",
-                    hint='name the key\'s file: client-key = "…"',
-                )
-            if not self.certificates:
-                raise _no_certificate(self.where)
-        if self.locked:
-            leaves = [found for found in self.certificates if not _is_authority(found)]
-            if len(leaves) == 1 and not self.containers:
-                checks.check(leaves[0], self.where, now)
+    return getattr(material, name)
 
 
 def gather(profile: Profile) -> Material | None:
@@ -143,43 +48,31 @@ def gather(profile: Profile) -> Material | None:
     Raises IdentityError, naming the file and where the profile names it, for a file that is not
     there, cannot be read, or holds nothing that is accepted.
     """
+    from . import material  # noqa: PLC0415 - see above
+
+    contents = read(profile)
+    return material.parse(contents) if contents else None
+
+
+def read(profile: Profile) -> Contents:
+    """Return the files of the profile's identity with their bytes; raises as `gather` does."""
     if profile.client_cert is None:
-        return None
+        return []
     settings = [("client-cert", profile.client_cert)]
     if profile.client_key is not None and profile.client_key.value != profile.client_cert.value:
         settings.append(("client-key", profile.client_key))
     contents = [(setting.value, _read(name, setting)) for name, setting in settings]
     for path, data in contents:
         profile.verify(path, data)
-    return parse(contents)
+    return contents
 
 
-def parse(contents: list[tuple[Path, bytes]]) -> Material:
-    """Return what these files, given with their bytes, hold together."""
-    split = [formats.split(data, str(path)) for path, data in contents]
-    blocks = [block for found in split for block in found.items]
-    keys = tuple(block for block in blocks if block.kind in (Kind.KEY, Kind.LOCKED_KEY))
-    containers = tuple(
-        Container(block, is_locked(block)) for block in blocks if block.kind is Kind.PKCS12
-    )
-    certificates = [chain.load(block) for block in blocks if block.kind is Kind.CERTIFICATE]
-    where = " and ".join(str(path) for path, _ in contents)
-    if len(keys) + len(containers) > 1:
-        keys = _drop_repeated(keys)
-    if len(keys) > 1:
-        raise _several_keys(where, [block.where for block in keys])
-    digest = hashlib.sha256()
+def digest(contents: Contents) -> str:
+    """Return the SHA-256 that names these bytes."""
+    found = sha256()
     for _, data in contents:
-        digest.update(hashlib.sha256(data).digest())
-    return Material(
-        certificates=tuple(certificates),
-        keys=keys,
-        containers=containers,
-        locked=any(is_locked(block) for block in keys) or any(item.locked for item in containers),
-        where=where,
-        ready=contents[0][0] if len(contents) == 1 and split[0].plain else None,
-        digest=digest.hexdigest(),
-    )
+        found.update(sha256(data).digest())
+    return found.hexdigest()
 
 
 def _read(name: str, setting: Setting[Path]) -> bytes:
@@ -190,6 +83,7 @@ def _read(name: str, setting: Setting[Path]) -> bytes:
         raise IdentityError(
             f"cannot read {setting.value}, {said}: {error.strerror or error}",
             hint="name a file that is there and that you may read",
+            code="identity-missing" if is_missing(error) else "identity-unreadable",
         ) from None
     if data is None:
         raise IdentityError(
@@ -197,40 +91,3 @@ def _read(name: str, setting: Setting[Path]) -> bytes:
             hint="name the file with the certificate",
         )
     return data
-
-
-def _drop_repeated(keys: tuple[Block, ...]) -> tuple[Block, ...]:
-    return tuple({block.content: block for block in keys}.values())
-
-
-def _only_key(keys: list[tuple[PrivateKey, str]], where: str) -> PrivateKey:
-    distinct = {public_bytes(key): (key, found) for key, found in keys}
-    if not distinct:
-        raise IdentityError(
-            f"{where} has no private key", hint="name the key's file: client-key = …"
-        )
-    if len(distinct) > 1:
-        raise _several_keys(where, [found for _, found in distinct.values()])
-    return next(iter(distinct.values()))[0]
-
-
-def _several_keys(where: str, found: list[str]) -> IdentityError:
-    return IdentityError(
-        f"{where} holds {len(found)} private keys: {'; '.join(found)}",
-        hint="keep the one that is meant; which it is, is not guessed",
-    )
-
-
-def _no_certificate(where: str) -> IdentityError:
-    return IdentityError(
-        f"{where} has no certificate, only a key",
-        hint="name the certificate in client-cert, and the key in client-key",
-    )
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        found = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-    return found.value.ca

@@ -6,7 +6,6 @@ hands them an identity has to have checked it.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -14,13 +13,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mtls_run.errors import IdentityError
 
+from . import validity
 from .chain import describe
+from .validity import RENEW, span, utc_now
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from cryptography.x509 import Certificate
 
+__all__ = ["RENEW", "check", "expiry_notice", "span", "utc_now"]
+
 _CLIENT = (ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
-RENEW = "ask your PKI for a new one, and put it in its place"
 
 
 def check(leaf: Certificate, where: str, now: datetime) -> None:
@@ -31,17 +35,20 @@ def check(leaf: Certificate, where: str, now: datetime) -> None:
         raise IdentityError(
             f"{name} expired on {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC, {ago} ago",
             hint=RENEW,
+            code="identity-expired",
         )
     if now < leaf.not_valid_before_utc:
         raise IdentityError(
             f"{name} is valid only from {leaf.not_valid_before_utc:%Y-%m-%d %H:%M} UTC on, "
             f"in {span(leaf.not_valid_before_utc - now)}",
             hint=f"check this machine's clock: it says {now:%Y-%m-%d %H:%M} UTC",
+            code="identity-not-yet-valid",
         )
     if leaf.version is not x509.Version.v3:
         raise IdentityError(
             f"{name} is X.509 {leaf.version.name}; uv ends on what is not v3",
             hint="ask your PKI for an X.509 v3 certificate",
+            code="identity-version",
         )
     _check_usage(leaf, name)
 
@@ -59,29 +66,10 @@ def _check_usage(leaf: Certificate, name: str) -> None:
         raise IdentityError(
             f"{name} is not for client authentication: its extended key usage is {named}",
             hint="ask your PKI for a certificate with the extended key usage clientAuth",
+            code="identity-not-for-clients",
         )
 
 
 def expiry_notice(leaf: Certificate, where: str, now: datetime, days: int) -> str | None:
     """Return the notice for a certificate that ends within `days`, or None."""
-    left = leaf.not_valid_after_utc - now
-    if left > timedelta(days=days):
-        return None
-    return (
-        f"the certificate {describe(leaf)} in {where} expires in {span(left)}, "
-        f"on {leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-    )
-
-
-def span(time: timedelta) -> str:
-    """Return a length of time in the largest unit that says it: `3 days`, `5 hours`."""
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        count = int(time.total_seconds() // size)
-        if count:
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return "less than a minute"
-
-
-def utc_now() -> datetime:
-    """Return the time of this machine's clock."""
-    return datetime.now(timezone.utc)
+    return validity.notice(describe(leaf), leaf.not_valid_after_utc, where, now, days)

@@ -12,9 +12,11 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from mtls_run.der import INTEGER, OCTETS, OID, SEQUENCE, first_element, first_two
 from mtls_run.errors import IdentityError
 
 COPY_AGAIN = "copy the whole file again"
+PKCS12_VERSION = 3
 
 
 class Kind(Enum):
@@ -166,7 +168,7 @@ def _decode(body: bytes, where: str) -> bytes:
 
 
 def _from_der(data: bytes, name: str) -> Block:
-    tags = _first_two(data)
+    tags = first_two(data)
     if tags is None:
         if data.startswith(_JAVA_KEYSTORES):
             raise IdentityError(
@@ -202,50 +204,3 @@ def _pkcs7(where: str) -> IdentityError:
         f"{where} is PKCS#7, which holds certificates and no key",
         hint="make it PEM: openssl pkcs7 -print_certs -in FILE -out certs.pem",
     )
-
-
-# As much of DER (X.690) as it takes to tell one structure from another.
-INTEGER, OCTETS, OID, SEQUENCE = 0x02, 0x04, 0x06, 0x30
-INDEFINITE, LONG_FORM, LONGEST_LENGTH = 0x80, 0x80, 4
-PKCS12_VERSION = 3
-
-
-def _header(data: bytes, offset: int) -> tuple[int, int, int] | None:
-    """Return tag, offset of the content and its length at `offset`; length -1 is indefinite."""
-    if offset + 2 > len(data):
-        return None
-    tag, first = data[offset], data[offset + 1]
-    if first == INDEFINITE:
-        return tag, offset + 2, -1
-    if first < LONG_FORM:
-        return tag, offset + 2, first
-    size = first - LONG_FORM
-    start = offset + 2 + size
-    if size > LONGEST_LENGTH or start > len(data):
-        return None
-    return tag, start, int.from_bytes(data[offset + 2 : start], "big")
-
-
-def _first_two(data: bytes) -> tuple[tuple[int, int], int] | None:
-    """Return (tag, value where it is a small integer) of the first element, the second's tag."""
-    outer = _header(data, 0)
-    if outer is None or outer[0] != SEQUENCE:
-        return None
-    first = _header(data, outer[1])
-    if first is None or first[2] < 0:
-        return None
-    tag, start, length = first
-    number = int.from_bytes(data[start : start + length], "big") if length <= 1 else -1
-    second = _header(data, start + length)
-    return ((tag, number), second[0] if second else 0)
-
-
-def first_element(data: bytes) -> bytes | None:
-    """Return the first DER SEQUENCE in `data`, without what follows it; None where it is none.
-
-    OpenSSL's TRUSTED CERTIFICATE is a certificate, followed by what it is trusted for.
-    """
-    outer = _header(data, 0)
-    if outer is None or outer[0] != SEQUENCE or outer[2] < 0 or outer[1] + outer[2] > len(data):
-        return None
-    return data[: outer[1] + outer[2]]

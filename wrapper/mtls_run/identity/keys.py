@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Union
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 from mtls_run.errors import IdentityError, WrongPassphraseError
 
 from .formats import COPY_AGAIN, Kind
+from .kind import KeyKind
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -37,14 +37,6 @@ _TRY = "try the passphrase that the file was made with"
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 # aws-lc-rs, which uv signs with, takes RSA of 2048 to 8192 bits.
 _RSA_BITS = range(2048, 8193)
-
-
-@dataclass(frozen=True)
-class KeyKind:
-    """A kind of key in words (`RSA 2048`, `EC P-256`), and whether rustls, so uv, can use it."""
-
-    name: str
-    rustls: bool
 
 
 def kind_of(key: PrivateKey) -> KeyKind:

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Union
+
+from mtls_run.record import Record
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-@dataclass(frozen=True)
-class FromKeyring:
+class FromKeyring(Record):
     """The user's keyring, asked at the terminal when it has none."""
 
 
-@dataclass(frozen=True)
-class FromPrompt:
+class FromPrompt(Record):
     """The terminal, every time."""
 
 
-@dataclass(frozen=True)
-class FromCommand:
+class FromCommand(Record):
     """What a program prints."""
 
     argv: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class FromFile:
+class FromFile(Record):
     """What a file holds that nobody else can read."""
 
     path: Path
 
 
-@dataclass(frozen=True)
-class FromVariable:
+class FromVariable(Record):
     """An environment variable, which the tool does not get to see."""
 
     name: str

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run.errors import RootsError
+from mtls_run.record import Record
 
 from . import certificates, stores
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from mtls_run.profile import Profile
 
 
-@dataclass(frozen=True)
-class Roots:
+class Roots(Record):
     """A set of trusted roots.
 
     Where the system has it as a file, `file` is that file; otherwise `content` is the PEM to be
@@ -30,11 +29,13 @@ class Roots:
     is the system's store and nothing else.
     """
 
+    HIDDEN = ("content",)
+
     base: str
     added: tuple[Path, ...]
     native: bool
     file: Path | None = None
-    content: bytes | None = field(default=None, repr=False)
+    content: bytes | None = None
 
     def __str__(self) -> str:
         return " + ".join([self.base, *map(str, self.added)])
@@ -52,7 +53,7 @@ def resolve(profile: Profile, environ: Mapping[str, str]) -> Roots:
     found = _base(profile.roots, environ)
     if profile.ca_cert:
         for path in added:
-            data = stores.read_bundle(path, f"`ca-cert` at {profile.ca_cert.origin}")
+            data = stores.read_bundle(path, f"`ca-cert` at {profile.ca_cert.origin}", "ca-missing")
             profile.verify(path, data)
             found += certificates.read_added(data, str(path), str(profile.ca_cert.origin))
     if not found:
@@ -97,7 +98,8 @@ def _from_environment(roots: Setting[str], environ: Mapping[str, str]) -> list[b
         )
     found: list[bytes] = []
     if file:
-        data = stores.read_bundle(Path(file).absolute(), "which SSL_CERT_FILE names")
+        path = Path(file).absolute()
+        data = stores.read_bundle(path, "which SSL_CERT_FILE names", "variable-broken")
         found += certificates.read_store(data, f"{file}, which SSL_CERT_FILE names,")
     for directory in (directories or "").split(os.pathsep):
         data = stores.read_directory(Path(directory)) if directory else b""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from typing import TYPE_CHECKING
 
-from mtls_run import cache
+from mtls_run import cache, witness
+from mtls_run.digests import sha256
 from mtls_run.errors import HandoffError, RootsError
-from mtls_run.files import read_file, write_atomically
+from mtls_run.files import read_own, write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ _DAY = 86400
 
 def name_of(content: bytes) -> str:
     """Return the file name of a bundle with this content."""
-    return f"{hashlib.sha256(content).hexdigest()[:32]}.pem"
+    return f"{sha256(content).hexdigest()[:32]}.pem"
 
 
 def expected_path(content: bytes) -> Path:
@@ -50,6 +50,7 @@ def handed(roots: Roots) -> str | None:
     except OSError as error:
         reason = f"{error.filename or expected_path(roots.content).parent}: "
         reason += error.strerror or str(error)
+    witness.unkeepable()
     from mtls_run.handoff import memfd  # noqa: PLC0415 - where there is no cache
 
     try:
@@ -58,6 +59,7 @@ def handed(roots: Roots) -> str | None:
         raise RootsError(
             f"the bundle of roots cannot be kept: {reason}",
             hint="make the cache directory of your home writable",
+            code="handoff-failed",
         ) from None
 
 
@@ -70,13 +72,15 @@ def keep(content: bytes) -> Path:
     path = directory / name_of(content)
     now = time.time()
     try:
-        if read_file(path, len(content)) == content:
+        if read_own(path, len(content)) == content:
             if now - path.stat().st_mtime > _DAY:
                 path.touch()
+            witness.file(path, racy=False)  # it is named by what is in it
             return path
     except OSError:
         pass  # not there yet, or not readable: it is written anew
     write_atomically(path, content)
+    witness.file(path, racy=False)
     _drop_old(directory, now)
     return path
 

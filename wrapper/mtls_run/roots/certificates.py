@@ -7,12 +7,15 @@ import binascii
 import re
 from typing import TYPE_CHECKING
 
+from mtls_run import verdicts
+from mtls_run.der import LONG_FORM, first_element
+from mtls_run.digests import sha256
 from mtls_run.errors import IdentityError, RootsError
-from mtls_run.identity.formats import LONG_FORM, first_element
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_KIND = "ca"
 _CERTIFICATE = re.compile(
     rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END", re.DOTALL
 )
@@ -25,18 +28,31 @@ def read_added(data: bytes, name: str, said: str) -> list[bytes]:
     0.12 trusts nothing at all where it cannot read one. Raises RootsError for a file that holds no
     certificate, or something that is none; `said` is where the profile names it.
     """
+    named = sha256(data).hexdigest()
+    known = verdicts.recall(_KIND, named)
+    if known:
+        return [bytes.fromhex(der) for der in known]
+    found = _parsed(data, name, said)
+    verdicts.keep(_KIND, named, [der.hex() for der in found])
+    return found
+
+
+def _parsed(data: bytes, name: str, said: str) -> list[bytes]:
     from mtls_run.identity import chain, formats  # noqa: PLC0415 - cryptography is not always needed
 
     try:
         blocks = formats.split(data, name).items
         found = [chain.load(block) for block in blocks if block.kind is formats.Kind.CERTIFICATE]
     except IdentityError as error:
-        raise RootsError(f"{error.fact}; `ca-cert` at {said} names it", hint=error.hint) from None
+        raise RootsError(
+            f"{error.fact}; `ca-cert` at {said} names it", hint=error.hint, code="ca-unrecognised"
+        ) from None
     if not found:
         held = ", ".join(sorted({block.kind.value for block in blocks})) or "nothing of use"
         raise RootsError(
             f"{name}, `ca-cert` at {said}, has no certificate; it holds: {held}",
             hint="name the CA's certificate, PEM or DER",
+            code="ca-unrecognised",
         )
     return [chain.der(certificate) for certificate in found]
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ssl
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtls_run import witness
 from mtls_run.errors import RootsError
 from mtls_run.files import read_file
 
@@ -44,6 +43,7 @@ def system_file(files: Sequence[str] = FILES) -> Path | None:
     for name in files:
         path = Path(name)
         try:
+            witness.file(path)
             if path.is_file() and path.stat().st_size:
                 return path
         except OSError:
@@ -64,22 +64,26 @@ def system_content(files: Sequence[str] = FILES, directories: Sequence[str] = DI
         content = read_directory(Path(name))
         if content:
             return content
-    raise RootsError("this system has no store of trusted roots", hint=_NONE_FOUND)
+    raise RootsError(
+        "this system has no store of trusted roots", hint=_NONE_FOUND, code="roots-no-store"
+    )
 
 
-def read_bundle(path: Path, what: str) -> bytes:
-    """Return the bytes of the file; raises RootsError with `what` it was to be."""
+def read_bundle(path: Path, what: str, code: str = "roots-no-store") -> bytes:
+    """Return the bytes of the file; raises RootsError with `what` it was to be, and `code`."""
     try:
         content = read_file(path, LARGEST)
     except OSError as error:
         raise RootsError(
             f"cannot read {path}, {what}: {error.strerror or error}",
             hint="name a file that is there and that you may read",
+            code=code,
         ) from None
     if content is None:
         raise RootsError(
             f"{path}, {what}, is larger than {LARGEST // 1024 // 1024} MiB",
             hint="name a file of certificates",
+            code=code,
         )
     return content
 
@@ -88,6 +92,7 @@ def read_directory(directory: Path) -> bytes:
     """Return the PEM of every certificate file in a directory such as SSL_CERT_DIR names."""
     parts = []
     try:
+        witness.file(directory)
         entries = sorted(directory.iterdir())
     except OSError:
         return b""
@@ -102,6 +107,9 @@ def read_directory(directory: Path) -> bytes:
 
 
 def _exported_from_keychains() -> bytes:
+    import subprocess  # noqa: PLC0415 - macOS alone
+
+    witness.unkeepable()  # what a program answers may be another next time
     command = ["/usr/bin/security", "find-certificate", "-a", "-p", *_KEYCHAINS]
     try:
         found = subprocess.run(command, capture_output=True, check=True, timeout=30)
@@ -109,16 +117,22 @@ def _exported_from_keychains() -> bytes:
         raise RootsError(
             "the keychains' roots cannot be exported: `security find-certificate` failed",
             hint=_NONE_FOUND,
+            code="roots-no-store",
         ) from None
     return found.stdout
 
 
 def _exported_from_windows() -> bytes:
+    import ssl  # noqa: PLC0415 - Windows alone
+
+    witness.unkeepable()
     parts = []
     for store in ("ROOT", "CA"):
         for der, encoding, _trust in ssl.enum_certificates(store):  # type: ignore[attr-defined,unused-ignore]
             if encoding == "x509_asn":
                 parts.append(ssl.DER_cert_to_PEM_cert(der).encode("ascii"))
     if not parts:
-        raise RootsError("the Windows certificate stores are empty", hint=_NONE_FOUND)
+        raise RootsError(
+            "the Windows certificate stores are empty", hint=_NONE_FOUND, code="roots-no-store"
+        )
     return b"".join(parts)

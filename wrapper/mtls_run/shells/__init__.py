@@ -10,6 +10,7 @@ import os
 import sys
 from pathlib import Path
 
+from mtls_run import places
 from mtls_run.errors import MtlsRunError
 
 # What the contract's wrappers are for; a shim can be had for any program.
@@ -31,9 +32,7 @@ def source(name: str) -> str:
 
 def folder() -> Path:
     """Return the directory that shims are put into where no other is named."""
-    import platformdirs  # noqa: PLC0415 - for shims alone
-
-    return platformdirs.user_data_path("mtls-run", appauthor=False) / "shims"
+    return Path(places.user("data")) / "shims"
 
 
 def own_program() -> Path:

@@ -73,6 +73,7 @@ COMMANDS = (
         _option("--timeout", "seconds for each step on the network", TEXT),
         argument=TEXT,
     ),
+    _command("forget", "forget what `remember` keeps unlocked"),
     _command(
         "init",
         "print shell code to evaluate",

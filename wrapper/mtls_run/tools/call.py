@@ -54,8 +54,6 @@ if TYPE_CHECKING:
 class ToolCall(Record):
     """`prefix` starts the tool (`uv`, or `python -m pip`); `arguments` are the tool's own."""
 
-    __slots__ = ("arguments", "kind", "prefix")
-
     kind: str
     prefix: tuple[str, ...]
     arguments: tuple[str, ...]
@@ -63,8 +61,6 @@ class ToolCall(Record):
 
 class Claims(Record):
     """What the user's own arguments settle: files they name, or None."""
-
-    __slots__ = ("cert", "client_cert")
 
     cert: str | None
     client_cert: str | None

@@ -1,0 +1,206 @@
+"""What an identity's files hold, and the identity that they make once its key is open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mtls_run.digests import sha256
+from mtls_run.errors import IdentityError
+from mtls_run.secret import Secret
+
+from . import chain, checks, digest, formats
+from .formats import Block, Kind
+from .keys import (
+    PrivateKey,
+    is_locked,
+    kind_of,
+    open_key,
+    open_pkcs12,
+    pkcs8_pem,
+    public_bytes,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from .kind import KeyKind
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A checked identity. `ready` is the file that every tool reads as it stands, if it is one."""
+
+    leaf: x509.Certificate
+    intermediates: tuple[x509.Certificate, ...]
+    kind: KeyKind
+    where: str
+    ready: Path | None
+    key: PrivateKey = field(repr=False)
+
+    @property
+    def described(self) -> str:
+        """Return the leaf's subject and serial number."""
+        return chain.describe(self.leaf)
+
+    @property
+    def not_before(self) -> datetime:
+        """Return when it begins to be valid."""
+        return self.leaf.not_valid_before_utc
+
+    @property
+    def not_after(self) -> datetime:
+        """Return when it ends to be valid."""
+        return self.leaf.not_valid_after_utc
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the leaf, in hexadecimal."""
+        return sha256(chain.der(self.leaf)).hexdigest()
+
+    def pem(self) -> Secret:
+        """Return what is handed on: leaf, intermediates, then the key as unencrypted PKCS#8."""
+        certificates = (self.leaf, *self.intermediates)
+        parts = [certificate.public_bytes(Encoding.PEM) for certificate in certificates]
+        return Secret(b"".join([*parts, pkcs8_pem(self.key)]))
+
+
+@dataclass(frozen=True)
+class Container:
+    """A PKCS#12 file, and whether it takes a passphrase."""
+
+    block: Block
+    locked: bool
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a profile's files hold, before any passphrase.
+
+    `where` names the files in messages; `digest` is the SHA-256 of their bytes.
+    """
+
+    certificates: tuple[x509.Certificate, ...]
+    keys: tuple[Block, ...]
+    containers: tuple[Container, ...]
+    locked: bool
+    where: str
+    ready: Path | None
+    digest: str
+
+    def unlock(self, passphrase: Secret | None, now: datetime) -> Identity:
+        """Return the identity, its key opened with `passphrase` where it is locked.
+
+        Raises WrongPassphraseError where another passphrase may open it, and IdentityError for
+        whatever would keep the identity from working.
+        """
+        certificates = list(self.certificates)
+        keys: list[tuple[PrivateKey, str]] = []
+        for container in self.containers:
+            opener = passphrase if container.locked else None
+            key, held = open_pkcs12(container.block, opener)
+            certificates += held
+            keys += [(key, container.block.where)] if key else []
+        keys += [(open_key(block, passphrase), block.where) for block in self.keys]
+        key = _only_key(keys, self.where)
+        certificates = chain.unique(certificates)
+        if not certificates:
+            raise _no_certificate(self.where)
+        leaf = chain.find_leaf(certificates, public_bytes(key), self.where)
+        checks.check(leaf, self.where, now)
+        intermediates = chain.intermediates(leaf, certificates)
+        in_order = [leaf, *intermediates] == list(self.certificates)
+        return Identity(
+            leaf=leaf,
+            intermediates=tuple(intermediates),
+            kind=kind_of(key),
+            where=self.where,
+            ready=self.ready if in_order else None,
+            key=key,
+        )
+
+    def check_early(self, now: datetime) -> None:
+        """Raise IdentityError for what shows without a passphrase, so that none is asked for."""
+        if not self.containers:
+            if not self.keys:
+                raise IdentityError(
+                    f"{self.where} has no private key",
+                    hint='name the key\'s file: client-key = "…"',
+                    code="identity-no-key",
+                )
+            if not self.certificates:
+                raise _no_certificate(self.where)
+        if self.locked:
+            leaves = [found for found in self.certificates if not _is_authority(found)]
+            if len(leaves) == 1 and not self.containers:
+                checks.check(leaves[0], self.where, now)
+
+
+def parse(contents: list[tuple[Path, bytes]]) -> Material:
+    """Return what these files, given with their bytes, hold together."""
+    split = [formats.split(data, str(path)) for path, data in contents]
+    blocks = [block for found in split for block in found.items]
+    keys = tuple(block for block in blocks if block.kind in (Kind.KEY, Kind.LOCKED_KEY))
+    containers = tuple(
+        Container(block, is_locked(block)) for block in blocks if block.kind is Kind.PKCS12
+    )
+    certificates = [chain.load(block) for block in blocks if block.kind is Kind.CERTIFICATE]
+    where = " and ".join(str(path) for path, _ in contents)
+    if len(keys) + len(containers) > 1:
+        keys = _drop_repeated(keys)
+    if len(keys) > 1:
+        raise _several_keys(where, [block.where for block in keys])
+    return Material(
+        certificates=tuple(certificates),
+        keys=keys,
+        containers=containers,
+        locked=any(is_locked(block) for block in keys) or any(item.locked for item in containers),
+        where=where,
+        ready=contents[0][0] if len(contents) == 1 and split[0].plain else None,
+        digest=digest(contents),
+    )
+
+
+def _drop_repeated(keys: tuple[Block, ...]) -> tuple[Block, ...]:
+    return tuple({block.content: block for block in keys}.values())
+
+
+def _only_key(keys: list[tuple[PrivateKey, str]], where: str) -> PrivateKey:
+    distinct = {public_bytes(key): (key, found) for key, found in keys}
+    if not distinct:
+        raise IdentityError(
+            f"{where} has no private key",
+            hint="name the key's file: client-key = …",
+            code="identity-no-key",
+        )
+    if len(distinct) > 1:
+        raise _several_keys(where, [found for _, found in distinct.values()])
+    return next(iter(distinct.values()))[0]
+
+
+def _several_keys(where: str, found: list[str]) -> IdentityError:
+    return IdentityError(
+        f"{where} holds {len(found)} private keys: {'; '.join(found)}",
+        hint="keep the one that is meant; which it is, is not guessed",
+        code="identity-ambiguous",
+    )
+
+
+def _no_certificate(where: str) -> IdentityError:
+    return IdentityError(
+        f"{where} has no certificate, only a key",
+        hint="name the certificate in client-cert, and the key in client-key",
+        code="identity-no-certificate",
+    )
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    return found.value.ca

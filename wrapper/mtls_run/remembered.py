@@ -1,0 +1,60 @@
+"""Unlocked identities that `remember` keeps for a while, in the kernel's keyring of the session.
+
+Off by default: any process of the login session can read what is remembered. What is found is
+never more than what unlocking would have given: it is kept by the profile and the very bytes of its
+files, and checked again before it is used. Nothing of it is written to a file.
+"""
+
+from __future__ import annotations
+
+from .session_keyring import SessionKeyring
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .messages import Voice
+
+PREFIX = "mtls-run:"
+
+
+def recall(digest: str) -> bytes | None:
+    """Return the PEM that is remembered for the profile and files of this digest, or None."""
+    try:
+        return SessionKeyring().get(PREFIX + digest)
+    except OSError:
+        return None
+
+
+def remember(digest: str, pem: bytes, seconds: int, voice: Voice) -> bool:
+    """Keep the PEM for so many seconds; where that cannot be, say so, and return False."""
+    try:
+        SessionKeyring().put(PREFIX + digest, pem, seconds)
+    except OSError as error:
+        reason = "its quota is full" if error.errno == _QUOTA else error.strerror
+        voice.notice(f"the kernel's session keyring does not keep the identity: {reason}")
+        return False
+    return True
+
+
+def forget() -> int:
+    """Forget every identity that this session remembers, and return how many there were."""
+    try:
+        return SessionKeyring().remove(PREFIX)
+    except OSError:
+        return 0  # no keyring of the session: nothing was kept in it
+
+
+def held(digest: str) -> str | None:
+    """Return the path of what is remembered, held in memory for the tool, or None."""
+    pem = recall(digest)
+    if pem is None:
+        return None
+    from .errors import HandoffError  # noqa: PLC0415
+    from .handoff import memfd  # noqa: PLC0415
+
+    try:
+        return memfd.hold(pem, memfd.IDENTITY)
+    except HandoffError:
+        return None  # the road knows another way
+
+
+_QUOTA = 122  # EDQUOT
