@@ -73,6 +73,7 @@ def clean(sandbox: Sandbox) -> Iterator[Sandbox]:
     assert still_running(sandbox.root) == []
 
 
+@pytest.mark.slow
 def test_without_uv(clean: Sandbox) -> None:
     """Alone pip is refused, then it installs; the package greets; of uv there is one line."""
     done = clean.run("demo", timeout=120)

@@ -243,6 +243,7 @@ def test_an_rc_file_that_cannot_be_written(user: User) -> None:
     assert set(everything(user.home)) == {".bashrc"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["tcsh", "nonsense"])
 def test_a_shell_that_has_nothing(user: User, shell: str) -> None:
     """It is refused before anything is made."""

@@ -183,6 +183,7 @@ def test_an_identity_that_was_replaced_is_the_one_handed_on(runs: Runs) -> None:
     assert "cannot read" in runs.refused()
 
 
+@pytest.mark.slow
 def test_an_expired_certificate_is_noticed(runs: Runs) -> None:
     """What was kept while it was valid is not used once it is not, nor when a notice is due."""
     due = time.time() + 4

@@ -110,6 +110,7 @@ def test_forget(login: Login) -> None:
     assert login.tool.runs == 1
 
 
+@pytest.mark.slow
 def test_it_ends_after_its_time(login: Login) -> None:
     """The kernel drops it; the next run unlocks."""
     login.profile("2s")

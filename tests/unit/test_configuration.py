@@ -431,6 +431,7 @@ def test_user_over_system(tmp_path: Path) -> None:
         [profiles.shared]
         roots = "public"
         ca-cert = ["a.pem", "b.pem"]
+        client-cert = "own.pem"
         passphrase = "prompt"
         [profiles.theirs]
         """,

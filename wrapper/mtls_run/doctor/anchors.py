@@ -63,7 +63,7 @@ def examine(profile: Profile, environ: Mapping[str, str]) -> Anchors:
     except MtlsRunError as error:
         return Anchors(None, "none", rows=(row("roots", "none"),), findings=(of_error(error),))
     findings = []
-    count = f"{len(ders)} certificates"
+    count = _counted(len(ders))
     rows = [row("roots", f"{resolved}: {count}", profile.roots.origin)]
     for path in resolved.added:
         of_file, found = _added(path, profile)
@@ -106,7 +106,7 @@ def by_themselves(environ: Mapping[str, str]) -> Anchors:
                 continue
     label = " and ".join(names) if names else "the system's and certifi's"
     ders = list(dict.fromkeys(found))
-    shown = row("roots", f"{label}: {len(ders)} certificates", "no profile")
+    shown = row("roots", f"{label}: {_counted(len(ders))}", "no profile")
     return Anchors(tls.Roots.of(ders) if ders else None, label, rows=(shown,))
 
 
@@ -147,3 +147,7 @@ def _added(path: Path, profile: Profile) -> tuple[Row, list[Finding]]:
             )
         )
     return row("ca-cert", f"{path}: {listed(names)}", origin), found
+
+
+def _counted(number: int) -> str:
+    return f"{number} certificate{'' if number == 1 else 's'}"
