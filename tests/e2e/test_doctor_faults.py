@@ -68,6 +68,7 @@ def test_fault(scene: Scene, fault: Fault) -> None:
     assert shown, verdict.done
     top = verdict.findings[-1]
     assert (top.code, top.rank) == (fault.code, fault.rank), shown
+    assert fault.says in top.fact, top
     assert verdict.done.returncode == fault.status, shown
     assert [one for one in verdict.findings if not (one.fact and one.action)] == []
     assert "Traceback" not in verdict.done.stderr

@@ -446,7 +446,7 @@ def test_user_over_system(tmp_path: Path) -> None:
     assert shared.roots.value == "none"
     assert shared.ca_cert is not None
     assert shared.ca_cert.value == (tmp_path / "user/mine.pem",)
-    assert "system/config.toml:8" in str(shared.passphrase.origin)
+    assert "system/config.toml:9" in str(shared.passphrase.origin)
 
 
 def test_names_across_layers(tmp_path: Path) -> None:

@@ -82,12 +82,25 @@ SERVER = (
     ),
     Fault("server of another name", "server-name-mismatch", at("server-other-name")),
     Fault("server without alternative names", "server-name-mismatch", at("server-no-names")),
-    Fault("server of a CA with the right name", "server-unknown-ca", at("server-twin")),
+    Fault(
+        "server of a CA with the right name",
+        "server-unknown-ca",
+        at("server-twin"),
+        says="its key differs",
+    ),
     # pip's OpenSSL wants the root (26.3, on Python 3.11 and 3.13); uv's rustls takes what is named.
     Fault(
         "intermediate named for a CA",
         "server-unknown-ca",
         file("pki/root.pem", lambda scene: scene.world.server_issuer.pem),
+        says="is no root",
+    ),
+    Fault(
+        "intermediate named for a CA, and left out by the server",
+        "server-unknown-ca",
+        at("server-no-chain"),
+        file("pki/root.pem", lambda scene: scene.world.server_issuer.pem),
+        says="is no root",
     ),
     Fault(
         "server's own certificate named for a CA",

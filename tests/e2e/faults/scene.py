@@ -145,9 +145,14 @@ class Fault:
     code: str
     steps: tuple[Step, ...]
     rank: Rank
+    says: str
+    """What the fact has to say, where another fact under the same code would be wrong."""
 
-    def __init__(self, name: str, code: str, *steps: Step, rank: Rank = "error") -> None:
-        for key, value in {"name": name, "code": code, "steps": steps, "rank": rank}.items():
+    def __init__(
+        self, name: str, code: str, *steps: Step, rank: Rank = "error", says: str = ""
+    ) -> None:
+        given = {"name": name, "code": code, "steps": steps, "rank": rank, "says": says}
+        for key, value in given.items():
             object.__setattr__(self, key, value)
 
     def __str__(self) -> str:

@@ -207,6 +207,7 @@ def running() -> Iterator[Servers]:
         listeners = sockets.Listeners()
         stack.callback(listeners.close)
         port = _listen(listeners, root)
+        port.update((name, listeners.kept()) for name in (*TLS_SITES, *PLAIN_SITES))
         process = _start(root, port)
         try:
             yield Servers(root, world, port)
@@ -242,46 +243,43 @@ def _listen(listeners: sockets.Listeners, root: Path) -> dict[str, int]:
     }
 
 
-def _start(root: Path, port: dict[str, int]) -> subprocess.Popen[bytes]:
-    """Start nginx on free ports, which are added to `port`; others where somebody took one."""
+def _start(root: Path, port: Mapping[str, int]) -> subprocess.Popen[bytes]:
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if program is None:
         raise AssertionError("nginx is missing: tests/run installs it")
-    for _ in range(5):
-        _choose_ports(port)
-        (root / "nginx.conf").write_text(CONFIG.format(root=root, servers=_blocks(root, port)))
-        error_log = str(root / "error.log")
-        process = subprocess.Popen(
-            [program, "-p", str(root), "-c", str(root / "nginx.conf"), "-e", error_log],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        while process.poll() is None:
-            with (
-                contextlib.suppress(OSError),
-                socket.create_connection(("localhost", port["healthy"]), 1),
-            ):
-                return process
-            time.sleep(0.01)
+    (root / "nginx.conf").write_text(CONFIG.format(root=root, servers=_blocks(root, port)))
+    process = subprocess.Popen(
+        [
+            program,
+            "-p",
+            str(root),
+            "-c",
+            str(root / "nginx.conf"),
+            "-e",
+            str(root / "error.log"),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    # It opens its ports one after the other, as they stand in its configuration.
+    last = port[[*TLS_SITES, *PLAIN_SITES][-1]]
+    while process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("::1", last), 1):
+            return process
+        time.sleep(0.01)
     raise AssertionError(f"nginx does not start:\n{(root / 'error.log').read_text()}")
 
 
-def _choose_ports(port: dict[str, int]) -> None:
-    held = []
-    for name in (*TLS_SITES, *PLAIN_SITES):
-        pair, port[name] = sockets.bound_pair()
-        held += pair
-    for one in held:
-        one.close()
-
-
-def _blocks(root: Path, port: dict[str, int]) -> str:
+def _blocks(root: Path, port: Mapping[str, int]) -> str:
     blocks = []
     for sites, flag in ((TLS_SITES, " ssl"), (PLAIN_SITES, "")):
         for name, directives in sites.items():
-            listen = [f"listen {address}:{port[name]}{flag};" for address in ("127.0.0.1", "[::1]")]
+            listen = [
+                f"listen {address}:{port[name]}{flag} reuseport;"
+                for address in ("127.0.0.1", "[::1]")
+            ]
             inside = "\n    ".join(
                 [*listen, "server_name localhost;", directives.format(root=root, port=port)]
             )

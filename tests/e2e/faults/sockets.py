@@ -53,6 +53,15 @@ class Listeners:
         self._sockets += pair
         return port
 
+    def kept(self) -> int:
+        """Return a port that is kept for nginx, which binds it with `reuseport`.
+
+        Were it free in between, another worker's nginx could take it, and ours would wait for it.
+        """
+        pair, port = bound_pair(shared=True)
+        self._sockets += pair
+        return port
+
     def silent(self) -> int:
         """Return a port whose connections are made by the kernel and never answered."""
         pair, port = bound_pair()
@@ -76,13 +85,18 @@ class Listeners:
         return port
 
 
-def bound_pair() -> tuple[list[socket.socket], int]:
-    """Return sockets bound to one free port of 127.0.0.1 and of ::1, and the port."""
+def bound_pair(*, shared: bool = False) -> tuple[list[socket.socket], int]:
+    """Return sockets bound to one free port of 127.0.0.1 and of ::1, and the port.
+
+    A `shared` one is kept for a process of this user that binds it with SO_REUSEPORT as well.
+    """
     for _ in range(50):
-        first = socket.socket(socket.AF_INET)
+        first, second = socket.socket(socket.AF_INET), socket.socket(socket.AF_INET6)
+        if shared:
+            first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            second.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         first.bind(("127.0.0.1", 0))
         port: int = first.getsockname()[1]
-        second = socket.socket(socket.AF_INET6)
         try:
             second.bind(("::1", port))
         except OSError:

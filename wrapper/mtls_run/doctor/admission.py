@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 
 from .findings import finding
 from .names import above, listed, named
@@ -37,7 +37,8 @@ class Known:
 
     `leaf` is the identity's certificate, also where it cannot be used; `identity` has leaf and
     intermediates of one that was shown. `roots` names those that servers were verified by, or
-    None where nobody was; `profile` is what the profile is called, None where none applies.
+    None where nobody was, and `issuer_of` finds the one of them that signed a certificate;
+    `profile` is what the profile is called, None where none applies.
     """
 
     now: datetime
@@ -47,6 +48,7 @@ class Known:
     identity_label: str = ""
     roots: tuple[Named, ...] | None = None
     roots_label: str = ""
+    issuer_of: Callable[[Certificate], Certificate | None] = lambda _: None
 
 
 def judge(seen: Observed, known: Known) -> Iterator[Finding]:

@@ -66,6 +66,7 @@ def examine(
         identity_label=f"the certificate in {shown.where}" if shown else "",
         roots=roots.roots.names if roots.roots else None,
         roots_label=roots.label,
+        issuer_of=roots.roots.issuer_of if roots.roots else lambda _: None,
     )
     return Examined(local, seen, verdict.conclude(verdict.Seen(tuple(found), known, seen)))
 

@@ -193,6 +193,9 @@ def _of_unknown_issuer(index: Index, seen: Handshake, known: Known) -> Finding:
     if top.subject == top.issuer:
         fact = f"{index.shown}: the server's CA is {issuer.shown}, and {trusts}"
         return finding("server-unknown-ca", fact, mend, origin=index.origin)
+    signer = known.issuer_of(top) if issuer in roots else None
+    if signer is not None:  # it is a root here, and no end of a chain
+        return _of_no_root(index, issuer, above([signer])[0], known)
     if issuer in roots:
         fact = (
             f"{index.shown}: the server's CA is called {issuer.shown} as one of the roots here "
@@ -202,12 +205,7 @@ def _of_unknown_issuer(index: Index, seen: Handshake, known: Known) -> Finding:
         return finding("server-unknown-ca", fact, mend, origin=index.origin)
     no_root = [one for one in map(_subject, seen.presented) if one in roots]
     if no_root:
-        fact = (
-            f"{index.shown}: {no_root[-1].shown} is among the roots here "
-            f"({known.roots_label}), and is no root: pip wants the one above it, {issuer.shown}"
-        )
-        mend = f'name the root\'s certificate: ca-cert = "FILE of {issuer.shown}"'
-        return finding("server-unknown-ca", fact, mend, origin=index.origin)
+        return _of_no_root(index, no_root[-1], issuer, known)
     if not issuer.is_like_a_root and issuer.is_akin(roots):
         sent = "only its own certificate" if len(seen.presented) == 1 else "a chain that ends early"
         fact = f"{index.shown}: the server sends {sent}; the intermediate {issuer.shown} is missing"
@@ -233,3 +231,13 @@ def _names(leaf: x509.Certificate) -> str:
     every += map(str, found.get_values_for_type(x509.IPAddress))
     shown = ", ".join(every[:4])
     return f"{shown} and {len(every) - 4} more" if len(every) > 4 else shown  # noqa: PLR2004
+
+
+def _of_no_root(index: Index, trusted: Named, root: Named, known: Known) -> Finding:
+    return finding(
+        "server-unknown-ca",
+        f"{index.shown}: {trusted.shown} is among the roots here ({known.roots_label}), "
+        f"and is no root: pip wants the one above it, {root.shown}",
+        f'name the root\'s certificate: ca-cert = "FILE of {root.shown}"',
+        origin=index.origin,
+    )

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from OpenSSL import SSL, crypto
 
 from . import names
@@ -61,6 +62,15 @@ class Roots:
             with contextlib.suppress(ValueError):
                 found.append(names.named(one.to_cryptography().subject))
         return tuple(found)
+
+    def issuer_of(self, certificate: x509.Certificate) -> x509.Certificate | None:
+        """Return the one of these that signed the certificate, or None."""
+        for one in self.certificates:
+            with contextlib.suppress(ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+                candidate = one.to_cryptography()
+                certificate.verify_directly_issued_by(candidate)
+                return candidate
+        return None
 
 
 def objection(identity: Identity) -> str | None:

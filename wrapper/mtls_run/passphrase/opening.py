@@ -132,9 +132,13 @@ def ask(  # noqa: PLR0913 - as `unlock`
     without a terminal, and after `tries` that do not open it.
     """
     if not terminal.available():
+        # What the keyring holds is nothing to a profile that always asks.
+        always = isinstance(profile.passphrase.value, FromPrompt)
         raise PassphraseError(
             f"{reason}, and there is no terminal to ask at",
-            hint=f"at a terminal: {set_command(profile)}",
+            hint='run it at a terminal, or keep the passphrase: passphrase = "keyring"'
+            if always
+            else f"at a terminal: {set_command(profile)}",
             code=code,
         )
     for _ in range(tries):
