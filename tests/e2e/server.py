@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.packages import write_index
+from tests.e2e.ports import bound_pair
 from tests.pki import Authority
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ http {{
   scgi_temp_path {root}/scgi;
   types {{ text/html html; application/octet-stream whl gz; }}
   server {{
-    listen 127.0.0.1:{port} ssl http2;
-    listen [::1]:{port} ssl http2;
+    listen 127.0.0.1:{port} ssl http2 reuseport;
+    listen [::1]:{port} ssl http2 reuseport;
     server_name localhost;
     ssl_certificate {root}/server.pem;
     ssl_certificate_key {root}/server.key;
@@ -152,38 +153,30 @@ def running() -> Iterator[Server]:
         (root / "client-root.pem").write_bytes(client_root.pem)
         (root / "mark.pem").write_bytes(issuer.issue("mark").pem())
         write_index(root / "www")
-        process, port = _start(program, root)
+        held, port = bound_pair(shared=True)
+        process = _start(program, root, port)
         try:
             yield Server(root, port, server_ca, client_root, issuer, process)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(10)
+            for one in held:
+                one.close()
 
 
-def _start(program: str, root: Path) -> tuple[subprocess.Popen[bytes], int]:
-    """Start nginx on a free port; another one where somebody took it in between."""
-    for _ in range(5):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        (root / "nginx.conf").write_text(CONFIG.format(root=root, port=port))
-        process = subprocess.Popen(
-            [
-                program,
-                "-p",
-                str(root),
-                "-c",
-                str(root / "nginx.conf"),
-                "-e",
-                str(root / "error.log"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        while process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection(("localhost", port), 1):
-                return process, port
-            time.sleep(0.01)
+def _start(program: str, root: Path, port: int) -> subprocess.Popen[bytes]:
+    """Start nginx on this port, which nobody else can take, and wait until it answers."""
+    (root / "nginx.conf").write_text(CONFIG.format(root=root, port=port))
+    files = ["-c", str(root / "nginx.conf"), "-e", str(root / "error.log")]
+    process = subprocess.Popen(
+        [program, "-p", str(root), *files],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("localhost", port), 1):
+            return process
+        time.sleep(0.01)
     raise AssertionError(f"nginx does not start:\n{(root / 'error.log').read_text()}")
