@@ -155,7 +155,7 @@ def _read_directories(source: Document) -> tuple[DirectoryRule, ...]:
         raise schema.Place("directories", source.origin("directories"), source.path.parent).wrong(
             entries, "tables: [[directories]]"
         )
-    rules: list[DirectoryRule] = []
+    rules: dict[Path, DirectoryRule] = {}
     for index, entry in enumerate(entries):
         origin = source.origin("directories", index)
         said = _read_keys(source, entry, schema.DIRECTORY_KEYS, ("directories", index))
@@ -167,15 +167,14 @@ def _read_directories(source: Document) -> tuple[DirectoryRule, ...]:
                 )
         witness.place(said["path"].value)
         path = Path(os.path.realpath(said["path"].value))
-        for other in rules:
-            if other.path == path:
-                raise ConfigurationError(
-                    f"{said['path'].origin}: {path} stands in [[directories]] twice, "
-                    f"first at {other.profile.origin}",
-                    hint="keep one of the two",
-                )
-        rules.append(DirectoryRule(path, said["profile"]))
-    return tuple(rules)
+        if path in rules:
+            raise ConfigurationError(
+                f"{said['path'].origin}: {path} stands in [[directories]] twice, "
+                f"first at {rules[path].profile.origin}",
+                hint="keep one of the two",
+            )
+        rules[path] = DirectoryRule(path, said["profile"])
+    return tuple(rules.values())
 
 
 def lay(user: Path, layers: list[Layer]) -> Configuration:

@@ -47,19 +47,23 @@ def shown_word(word: str) -> str:
 
 
 class Voice:
-    """What a run says beside the tool; `noticed` tells whether it was given any notice."""
+    """What a run says beside the tool; `noticed` tells whether it was given any notice.
+
+    Where a decision takes work to say, ask for `verbose` first: an origin in a file, for one, is a
+    line that has to be found.
+    """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.noticed = False
         self._quiet = quiet
-        self._verbose = verbose
+        self.verbose = verbose
 
     def error(self, error: MtlsRunError) -> None:
         """Say what stopped the run."""
         _say(f"error: {error.fact}")
         if error.hint:
             _say(f"hint: {error.hint}")
-        if self._verbose and error.code:
+        if self.verbose and error.code:
             _say(f"finding: {error.code} (mtls-run doctor says more)")
 
     def notice(self, fact: str) -> None:
@@ -70,7 +74,7 @@ class Voice:
 
     def detail(self, fact: str) -> None:
         """Say a decision, where `-v` asks for decisions."""
-        if self._verbose:
+        if self.verbose:
             _say(fact)
 
 

@@ -187,9 +187,10 @@ def resolve(start: Start, *, again: bool = False) -> Resolved | None:
     profile = chosen.profile
     if profile is None:
         return None
-    voice.detail(f"{profile.label}, by {profile.origin}")
-    for other in chosen.won_over:
-        voice.detail(f"  rather than {other}, by {other.origin}")
+    if voice.verbose:
+        voice.detail(f"{profile.label}, by {profile.origin}")
+        for other in chosen.won_over:
+            voice.detail(f"  rather than {other}, by {other.origin}")
     target = start.target
     claims = target.adapter.claims(target.call)
     material = None

@@ -124,7 +124,7 @@ def _added(path: Path, profile: Profile) -> tuple[Row, list[Finding]]:
     assert profile.ca_cert is not None  # noqa: S101 - it was added by this
     origin = profile.ca_cert.origin
     data = stores.read_bundle(path, "`ca-cert`", "ca-missing")
-    ders = certificates.read_added(data, str(path), str(origin))
+    ders = certificates.read_added(data, str(path), origin)
     parsed = [x509.load_der_x509_certificate(der) for der in ders]
     names = [named(one.subject) for one in parsed]
     now = checks.utc_now()

@@ -76,18 +76,18 @@ def digest(contents: Contents) -> str:
 
 
 def _read(name: str, setting: Setting[Path]) -> bytes:
-    said = f"`{name}` at {setting.origin}"
     try:
         data = read_file(setting.value, LARGEST)
     except OSError as error:
         raise IdentityError(
-            f"cannot read {setting.value}, {said}: {error.strerror or error}",
+            f"cannot read {setting.value}, `{name}` at {setting.origin}: {error.strerror or error}",
             hint="name a file that is there and that you may read",
             code="identity-missing" if is_missing(error) else "identity-unreadable",
         ) from None
     if data is None:
         raise IdentityError(
-            f"{setting.value}, {said}, is larger than {LARGEST // 1024} KiB: no certificate is",
+            f"{setting.value}, `{name}` at {setting.origin}, is larger than "
+            f"{LARGEST // 1024} KiB: no certificate is",
             hint="name the file with the certificate",
         )
     return data

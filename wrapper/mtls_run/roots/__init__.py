@@ -17,7 +17,7 @@ from . import certificates, stores
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mtls_run.origin import Setting
+    from mtls_run.origin import Origin, Setting
     from mtls_run.profile import Profile
 
 
@@ -41,6 +41,15 @@ class Roots(Record):
         return " + ".join([self.base, *map(str, self.added)])
 
 
+class _Setting(Record):
+    """`ca-cert` in words, which are looked for only where they are said."""
+
+    origin: Origin
+
+    def __str__(self) -> str:
+        return f"`ca-cert` at {self.origin}"
+
+
 def resolve(profile: Profile, environ: Mapping[str, str]) -> Roots:
     """Return the roots of the profile.
 
@@ -53,9 +62,9 @@ def resolve(profile: Profile, environ: Mapping[str, str]) -> Roots:
     found = _base(profile.roots, environ)
     if profile.ca_cert:
         for path in added:
-            data = stores.read_bundle(path, f"`ca-cert` at {profile.ca_cert.origin}", "ca-missing")
+            data = stores.read_bundle(path, _Setting(profile.ca_cert.origin), "ca-missing")
             profile.verify(path, data)
-            found += certificates.read_added(data, str(path), str(profile.ca_cert.origin))
+            found += certificates.read_added(data, str(path), profile.ca_cert.origin)
     if not found:
         raise RootsError(
             f'{profile.roots.origin}: roots = "none" without `ca-cert` trusts nobody',

@@ -15,13 +15,15 @@ from mtls_run.errors import IdentityError, RootsError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mtls_run.origin import Origin
+
 _KIND = "ca"
 _CERTIFICATE = re.compile(
     rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END", re.DOTALL
 )
 
 
-def read_added(data: bytes, name: str, said: str) -> list[bytes]:
+def read_added(data: bytes, name: str, said: Origin) -> list[bytes]:
     """Return the DER of each certificate in `data`, the bytes of a file of `ca-cert`.
 
     Every one is parsed, since it is the user's own file and a mistake in it is to be named: uv
@@ -37,7 +39,7 @@ def read_added(data: bytes, name: str, said: str) -> list[bytes]:
     return found
 
 
-def _parsed(data: bytes, name: str, said: str) -> list[bytes]:
+def _parsed(data: bytes, name: str, said: Origin) -> list[bytes]:
     from mtls_run.identity import chain, formats  # noqa: PLC0415 - cryptography is not always needed
 
     try:

@@ -69,7 +69,7 @@ def system_content(files: Sequence[str] = FILES, directories: Sequence[str] = DI
     )
 
 
-def read_bundle(path: Path, what: str, code: str = "roots-no-store") -> bytes:
+def read_bundle(path: Path, what: object, code: str = "roots-no-store") -> bytes:
     """Return the bytes of the file; raises RootsError with `what` it was to be, and `code`."""
     try:
         content = read_file(path, LARGEST)
