@@ -185,12 +185,12 @@ def _travel(
     options: Options, call: ToolCall, path: str, environ: Mapping[str, str], key: str | None
 ) -> int:
     """Resolve what is not kept, and run the tool."""
-    from . import files, plan, road, tools  # noqa: PLC0415
+    from . import files, plan, resolving, road, tools  # noqa: PLC0415
     from .messages import Voice  # noqa: PLC0415
 
     target = plan.Target(call, path, tools.ADAPTERS[call.kind])
     voice = Voice(quiet=options.quiet, verbose=options.verbose)
-    start = road.Start(options, target, environ, files.current_directory(), voice)
+    start = resolving.Start(options, target, environ, files.current_directory(), voice)
     return road.travel(start, key)
 
 
@@ -198,12 +198,12 @@ def _explain(
     options: Options, call: ToolCall, path: str, environ: Mapping[str, str], reason: str | None
 ) -> int:
     """Answer what would be done; `reason` is why nothing would."""
-    from . import explain, files, plan, road, tools  # noqa: PLC0415
+    from . import explain, files, plan, resolving, tools  # noqa: PLC0415
     from .messages import answer  # noqa: PLC0415
 
     target = plan.Target(call, path, tools.ADAPTERS[call.kind])
     listening = explain.Listening()
-    start = road.Start(options, target, environ, files.current_directory(), listening)
+    start = resolving.Start(options, target, environ, files.current_directory(), listening)
     answer(explain.show(start, listening, reason=reason))
     return 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from . import plan, road
+from . import plan, resolving, unlocking
 from .messages import Voice, printable, shown_word
 from .origin import DEFAULT
 from .passphrase.sources import describe
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .plan import LaunchPlan, Target
-    from .road import Resolved, Start
+    from .resolving import Resolved, Start
 
 _PLACES = {"memfd": "/proc/PID/fd/N", "supervise": "(a private file)"}
 
@@ -37,7 +37,7 @@ def show(start: Start, voice: Listening, *, reason: str | None) -> str:
 
     Raises MtlsRunError where the run itself would stop by what shows without a passphrase.
     """
-    resolved = None if reason else road.resolve(start)
+    resolved = None if reason else resolving.resolve(start)
     if resolved is None:
         bare = plan.unchanged(start.target)
         found = _object(start.target, bare, skipped=reason or "no profile applies here")
@@ -69,10 +69,10 @@ def _origins(resolved: Resolved) -> list[tuple[str, str]]:
 
 def _explained(resolved: Resolved, voice: Listening) -> dict[str, Any]:
     start = resolved.start
-    opened = road.without_passphrase(resolved)
+    opened = unlocking.without_passphrase(resolved)
     if opened is not None and opened.identity is not None:
-        road.vet(resolved, opened.identity)
-    handoff = opened.handoff if opened else road.mode(start)[0]
+        unlocking.vet(resolved, opened.identity)
+    handoff = opened.handoff if opened else unlocking.mode(start)[0]
     path = opened.path if opened and opened.path else _PLACES.get(handoff)
     trust = resolved.trust(path, bundles.expected(resolved.roots))
     launched = resolved.plan(trust, opened.identity if opened else None)

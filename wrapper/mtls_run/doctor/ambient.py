@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtls_run import active, invocation, road, variables
+from mtls_run import active, invocation, resolving, variables
 from mtls_run.errors import MtlsRunError
 from mtls_run.messages import shown_word
 from mtls_run.roots import bundles
@@ -62,7 +62,7 @@ def replaced(
     """Yield what contradicts the profile, and what becomes of it."""
     if roots is None or environ.get(active.VARIABLE):
         return  # inside an mtls-run these variables are its own
-    identity = road.TO_COME if has_identity else None
+    identity = resolving.TO_COME if has_identity else None
     trust = Trust(identity=identity, bundle=bundles.expected(roots), native=roots.native)
     kept = set(variables.set_for_uv(environ) if profile.yields else ())
     if profile.roots.value == "environment":

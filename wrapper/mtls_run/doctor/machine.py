@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mtls_run import configuration, ownership, pip_settings, road, selection
+from mtls_run import configuration, ownership, pip_settings, resolving, selection
 from mtls_run.errors import MtlsRunError
 from mtls_run.messages import quoted
 from mtls_run.roots import bundles
@@ -193,7 +193,7 @@ def _trust(profile: Profile | None, roots: Anchors) -> Trust | None:
     if profile is None or roots.resolved is None:
         return None
     return Trust(
-        identity=road.TO_COME if profile.client_cert is not None else None,
+        identity=resolving.TO_COME if profile.client_cert is not None else None,
         bundle=bundles.expected(roots.resolved),
         native=roots.resolved.native,
     )

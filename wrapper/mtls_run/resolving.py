@@ -1,0 +1,184 @@
+"""All that is decided before a key is opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import active, configuration, identity, kept, plan, roots, selection, versions, witness
+from .identity import ready, validity
+from .passphrase.sources import FromVariable
+from .record import Record, replace
+from .roots import bundles
+from .tools import uv
+from .trust import Trust
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from .identity import Identity, Material
+    from .identity.ready import Ready
+    from .invocation import Options
+    from .messages import Voice
+    from .plan import LaunchPlan, Target
+    from .profile import Profile
+    from .roots import Roots
+    from .selection import Selection
+
+# Stands for a path that is known only once there is something to be at it.
+TO_COME = "(identity)"
+
+
+class Start(Record):
+    """What a run starts from: the options, the tool, and the machine as it was found."""
+
+    options: Options
+    target: Target
+    environ: Mapping[str, str]
+    directory: Path
+    voice: Voice
+
+
+class Resolved(Record):
+    """All that is decided before a key is opened; everything in it may be shown."""
+
+    start: Start
+    target: Target
+    selection: Selection
+    profile: Profile
+    expiry_notice_days: int
+    material: Material | Ready | None
+    roots: Roots
+    indexes: Mapping[str, str]
+
+    def trust(self, identity_path: str | None, bundle: str | None) -> Trust:
+        """Return what the tool is handed at these paths."""
+        return Trust(identity=identity_path, bundle=bundle, native=self.roots.native)
+
+    @property
+    def remembers(self) -> int:
+        """Return for how many seconds an unlocked identity is kept; 0 where it is not."""
+        return self.profile.remember.value if self.profile.remember else 0
+
+    def good(self, checked: Identity | Ready | None) -> tuple[float, float]:
+        """Return from when until when there is nothing to say of the identity's validity."""
+        if checked is None:
+            return kept.ALWAYS
+        notice = self.expiry_notice_days * kept.DAY
+        return checked.not_before.timestamp(), checked.not_after.timestamp() - notice
+
+    def plan(self, trust: Trust, checked: Identity | Ready | None) -> LaunchPlan:
+        """Return the plan that hands `trust` to the tool."""
+        record = None
+        if checked is not None and self.material is not None and trust.identity is not None:
+            named = self.material.digest
+            record = active.record(self.profile, named, checked.fingerprint, trust.identity)
+        added = {**self.indexes, active.VARIABLE: record}
+        return plan.prepare(self.target, self.profile, trust, added, self.start.environ)
+
+
+def resolve(start: Start, *, again: bool = False) -> Resolved | None:
+    """Return all that is decided before a key is opened, or None where no profile applies.
+
+    With `again`, an identity that an earlier run has checked is known by its bytes.
+    Raises MtlsRunError for whatever shows by now that it cannot work.
+    """
+    voice, environ = start.voice, start.environ
+    configured = configuration.load(environ)
+    chosen = selection.select(
+        selection.Situation(
+            start.options.profile,
+            environ,
+            start.directory,
+            configured,
+            voice,
+            pip=lambda: start.target.pip_settings(environ),
+        )
+    )
+    profile = chosen.profile
+    if profile is None:
+        return None
+    if voice.verbose:
+        voice.detail(f"{profile.label}, by {profile.origin}")
+        for other in chosen.won_over:
+            voice.detail(f"  rather than {other}, by {other.origin}")
+    target = start.target
+    claims = target.adapter.claims(target.call)
+    material = None
+    if claims.client_cert is None and not _set_already(profile, target, environ):
+        material = _material(profile, again=again)
+    trusted = roots.resolve(profile, environ)
+    resolved = Resolved(
+        start=start,
+        target=target,
+        selection=chosen,
+        profile=profile,
+        expiry_notice_days=configured.expiry_notice_days.value,
+        material=material,
+        roots=trusted,
+        indexes=_indexes(start, chosen),
+    )
+    return replace(resolved, target=_with_version(resolved))
+
+
+def _material(profile: Profile, *, again: bool) -> Material | Ready | None:
+    contents = identity.read(profile)
+    if not contents:
+        return None
+    now = validity.utc_now()
+    known = ready.recall(contents, now) if again else None
+    if known is not None:
+        return known
+    found = identity.parse(contents)
+    found.check_early(now)
+    return found
+
+
+def _set_already(profile: Profile, target: Target, environ: Mapping[str, str]) -> bool:
+    """Tell whether an identity is set for uv already, over one that pip's settings name."""
+    return profile.yields and target.call.kind == "uv" and bool(environ.get("SSL_CLIENT_CERT"))
+
+
+def _indexes(start: Start, chosen: Selection) -> Mapping[str, str]:
+    """Return the variables that hand pip's own indexes to `uv pip`, and to nothing else of uv.
+
+    `uv lock`, `sync` and `add` would write an index that was handed over into uv.lock.
+    """
+    call = start.target.call
+    if chosen.winner is None or chosen.winner.pip is None or call.kind != uv.KIND:
+        return {}
+    if not uv.is_pip(call):
+        return {}
+    from . import uv_indexes  # noqa: PLC0415 - only beside pip's settings
+
+    witness.unkeepable()  # a URL may hold a password, and how uv finds its files is a long story
+
+    named = uv_indexes.named_for_uv(call.arguments, start.environ, start.directory)
+    if named is not None:
+        start.voice.detail(f"indexes: as {named} has them for uv")
+        return {}
+    return uv_indexes.variables(chosen.winner.pip)
+
+
+def _with_version(resolved: Resolved) -> Target:
+    """Return the target with its version, where that matters to what it will be handed."""
+    target, start = resolved.target, resolved.start
+    trust = foreseen(resolved)
+    if not target.adapter.version_matters(trust):
+        return target
+    # The question is asked of the tool as it is, without the variable that has a passphrase.
+    source = resolved.profile.passphrase.value
+    hidden = source.name if isinstance(source, FromVariable) else None
+    plain = witness.plain(start.environ)
+    environ = {name: value for name, value in plain.items() if name != hidden}
+    version = versions.of_tool(target.call, target.path, target.adapter, environ)
+    start.voice.detail(f"{target.path} is {target.call.kind} {'.'.join(map(str, version))}")
+    target.adapter.check(version, trust, None)
+    return replace(target, version=version)
+
+
+def foreseen(resolved: Resolved) -> Trust:
+    """Return what the tool will be handed, as far as it shows before anything is opened."""
+    return resolved.trust(
+        TO_COME if resolved.material is not None else None, bundles.expected(resolved.roots)
+    )
