@@ -162,28 +162,39 @@ def test_a_plain_sh_gets_shims(user: User) -> None:
     assert (user.home / ".profile").read_text() == "export MINE=1\n"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"a\n", b"a", b"a\n\n", b"\n", b"\xff\xfe caf\xe9\r\n# x", b"if x; then\n\ty\nfi\n\n\n"],
-    ids=["empty", "line", "open", "blank", "newline", "bytes", "more"],
-)
-def test_the_rc_file_comes_back_byte_for_byte(user: User, content: bytes) -> None:
-    """Whatever it ends in, through a link, with its mode; also after two installations."""
-    real = user.home / "dotfiles" / "bashrc"
-    real.parent.mkdir()
-    real.write_bytes(content)
-    real.chmod(0o640)
-    (user.home / ".bashrc").symlink_to("dotfiles/bashrc")
-    before = everything(user.home)
-    user.install("--rc")
-    user.install("--rc", "--shims")
+CONTENTS = {
+    "empty": b"",
+    "line": b"a\n",
+    "open": b"a",
+    "blank": b"a\n\n",
+    "newline": b"\n",
+    "bytes": b"\xff\xfe caf\xe9\r\n# x",
+    "more": b"if x; then\n\ty\nfi\n\n\n",
+}
+
+
+def rc_steps(sandbox: Sandbox, shell: str, steps: str) -> None:
+    """Run the script's own functions, without its last line, which would install."""
+    functions = "".join(SCRIPT.read_text().splitlines(keepends=True)[:-1])
+    start = 'locate\nmkdir -p "$data"\nrc=$HOME/.bashrc edit=yes\n'
+    done = sandbox.execute([*shell.split(), "-c", functions + start + steps])
+    assert (done.returncode, done.stderr) == (0, ""), done
+
+
+@pytest.mark.parametrize("content", CONTENTS.values(), ids=CONTENTS.keys())
+@pytest.mark.parametrize("shell", ["dash", "busybox sh", "bash"])
+def test_the_rc_file_comes_back_byte_for_byte(sandbox: Sandbox, shell: str, content: bytes) -> None:
+    """Whatever it ends in, through a link, with its mode; also where the line was put in twice."""
+    real = sandbox.write("dotfiles/bashrc", content, 0o640)
+    (sandbox.home / ".bashrc").symlink_to("dotfiles/bashrc")
+    before = everything(sandbox.home)
+    rc_steps(sandbox, shell, "line='one'\nadd_line\nline='two'\nadd_line\n")
     text = real.read_bytes()
-    assert text.count(MARK.encode()) == 1
     assert text.startswith(content)
-    assert b"--shims" in text
-    user.uninstall()
-    assert everything(user.home) == before
+    assert text.count(MARK.encode()) == 1
+    assert b"two " in text[len(content) :]
+    rc_steps(sandbox, shell, 'remove_line "$rc"\n')
+    assert everything(sandbox.home) == before
 
 
 @pytest.mark.slow
