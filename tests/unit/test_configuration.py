@@ -449,6 +449,15 @@ def test_user_over_system(tmp_path: Path) -> None:
     assert "system/config.toml:9" in str(shared.passphrase.origin)
 
 
+def test_a_passphrase_without_a_certificate(tmp_path: Path) -> None:
+    """What would run without a certificate, though a key was meant, is an error of that line."""
+    found = configured(tmp_path, '[profiles.lost]\npassphrase = "prompt"\n', "")
+    with pytest.raises(ConfigurationError) as caught:
+        found.profile("lost", SAID)
+    assert "config.toml:2: `passphrase` stands without `client-cert`" in caught.value.fact
+    assert "extends" in caught.value.hint
+
+
 def test_names_across_layers(tmp_path: Path) -> None:
     """A layer may name what the other has: the user a profile of the system, and back."""
     found = configured(
