@@ -243,6 +243,22 @@ def test_a_link_that_leads_elsewhere_is_noticed(runs: Runs) -> None:
     assert seen.get("SSL_CERT_FILE") != lab.get("SSL_CERT_FILE")
 
 
+def test_a_path_through_a_link_and_back(runs: Runs) -> None:
+    """`link/../x` lies beside what the link leads to: a change is looked for there."""
+    real = runs.sandbox.home / "far/away"
+    real.mkdir(parents=True)
+    (runs.sandbox.home / "link").symlink_to(real)
+    path = runs.sandbox.write("far/own.pem", ISSUER.issue("erin").pem())
+    config = runs.sandbox.config_file.read_text()
+    runs.sandbox.config_file.write_text(config.replace("~/pki/alice.pem", "~/link/../own.pem"))
+    runs.settle()
+    other = ISSUER.issue("frank").pem()
+    path.write_bytes(other)
+    seen, _, kept = runs.run()
+    assert not kept
+    assert seen.files["SSL_CLIENT_CERT"] == other
+
+
 def test_no_profile_is_kept_with_its_notice(sandbox: Sandbox) -> None:
     """Where none applies that is kept too, and said on every run that was typed."""
     runs = Runs(sandbox, sandbox.fake_tool("pip"))

@@ -7,6 +7,8 @@ files, and checked again before it is used. Nothing of it is written to a file.
 
 from __future__ import annotations
 
+import errno
+
 from .session_keyring import SessionKeyring
 
 TYPE_CHECKING = False
@@ -29,7 +31,7 @@ def remember(digest: str, pem: bytes, seconds: int, voice: Voice) -> bool:
     try:
         SessionKeyring().put(PREFIX + digest, pem, seconds)
     except OSError as error:
-        reason = "its quota is full" if error.errno == _QUOTA else error.strerror
+        reason = "its quota is full" if error.errno == errno.EDQUOT else error.strerror
         voice.notice(f"the kernel's session keyring does not keep the identity: {reason}")
         return False
     return True
@@ -55,6 +57,3 @@ def held(digest: str) -> str | None:
         return memfd.hold(pem, memfd.IDENTITY)
     except HandoffError:
         return None  # the road knows another way
-
-
-_QUOTA = 122  # EDQUOT

@@ -73,13 +73,19 @@ def stop() -> None:
 def file(path: str | os.PathLike[str], *, racy: bool = True) -> None:
     """Note that what is in the file (or the directory), or that there is none, matters."""
     for witness in _listening:
-        witness.note(FILE, os.path.abspath(path), racy=racy)  # noqa: PTH100
+        witness.note(FILE, _absolute(path), racy=racy)
 
 
 def place(path: str | os.PathLike[str]) -> None:
     """Note that which directory is there matters, and whose; not what it holds."""
     for witness in _listening:
-        witness.note(PLACE, os.path.abspath(path), racy=False)  # noqa: PTH100
+        witness.note(PLACE, _absolute(path), racy=False)
+
+
+def _absolute(path: str | os.PathLike[str]) -> str:
+    """Return the path from the root, `..` left in it: behind a link it leads elsewhere."""
+    name = os.fspath(path)
+    return name if os.path.isabs(name) else os.path.join(os.getcwd(), name)  # noqa: PTH109, PTH117, PTH118
 
 
 def unkeepable() -> None:
