@@ -239,27 +239,32 @@ fill_environment() {
 
 # pip's own launcher starts Python as the caller's environment says, so PYTHONPATH or the
 # user's site could put other code into the process that holds the unlocked key. -I (isolated)
-# shuts them out. Where the kernel does not take the line whole (a space in it; more than 127
-# bytes on Linux before 5.1), the file is a shell script first, as pip does it in that case: what
-# sh reads as a command, Python reads as a string.
+# shuts them out, and -S leaves out `site`, a quarter of Python's start: what it is needed for, the
+# place of the packages, the launcher says by itself. Where the kernel does not take the line whole
+# (a space in it; more than 127 bytes on Linux before 5.1), the file is a shell script first, as pip
+# does it in that case: what sh reads as a command, Python reads as a string.
 write_launcher() {
   case $new in
   *[\"\$\`\\]*) return 0 ;; # no quoting is right for both readers: pip's launcher stays
   esac
-  head="#!$new/bin/python -I"
+  packages=$("$new/bin/python" -I -c 'import sysconfig
+paths = map(sysconfig.get_path, ("purelib", "platlib"))
+print(ascii(list(dict.fromkeys(paths))))') || die "$new/bin/python cannot tell where its packages are"
+  head="#!$new/bin/python -IS"
   length=$(($(printf %s "$head" | wc -c)))
   case $new in
   *[[:space:]]*) length=128 ;;
   esac
   if [ "$length" -gt 127 ]; then
     head="#!/bin/sh
-'''exec' \"$new/bin/python\" -I \"\$0\" \"\$@\"
+'''exec' \"$new/bin/python\" -IS \"\$0\" \"\$@\"
 ' '''"
   fi
   cat >"$new/bin/mtls-run" <<EOF
 $head
 import sys
 
+sys.path += $packages
 from mtls_run.__main__ import main
 
 if __name__ == "__main__":

@@ -56,8 +56,8 @@ def test_none(tmp_path: Path) -> None:
         kept(tmp_path, "c.pem", ONE.pem),
     ]
     found = resolved("none", *files)
-    assert found.content is not None
-    assert ders(found.content) == [TWO.der, ONE.der, THREE.der]
+    assert found.bundle is not None
+    assert ders(found.bundle.content) == [TWO.der, ONE.der, THREE.der]
     assert (found.base, found.added, found.native, found.file) == (
         "none",
         tuple(files),
@@ -81,7 +81,7 @@ def test_system() -> None:
     found = resolved("system", environ={"SSL_CERT_FILE": "/nowhere", "SSL_CERT_DIR": "/nowhere"})
     assert found.native
     assert found.file == stores.system_file()
-    assert found.content is None
+    assert found.bundle is None
 
 
 def test_system_with_ca(tmp_path: Path) -> None:
@@ -89,21 +89,21 @@ def test_system_with_ca(tmp_path: Path) -> None:
     found = resolved("system", kept(tmp_path, "ca.pem", ONE.pem))
     store = stores.system_file()
     assert store is not None
-    assert found.content is not None
+    assert found.bundle is not None
     assert (found.native, found.file) == (False, None)
-    assert ders(found.content) == [*dict.fromkeys(ders(store.read_bytes())), ONE.der]
+    assert ders(found.bundle.content) == [*dict.fromkeys(ders(store.read_bytes())), ONE.der]
 
 
 def test_public(tmp_path: Path) -> None:
     """`public` is certifi's set, whatever the system and the environment have."""
     public = list(dict.fromkeys(ders(Path(certifi.where()).read_bytes())))
     alone = resolved("public", environ={"SSL_CERT_FILE": "/nowhere"})
-    assert alone.content is not None
-    assert ders(alone.content) == public
+    assert alone.bundle is not None
+    assert ders(alone.bundle.content) == public
     assert not alone.native
     more = resolved("public", kept(tmp_path, "ca.pem", ONE.pem))
-    assert more.content is not None
-    assert ders(more.content) == [*public, ONE.der]
+    assert more.bundle is not None
+    assert ders(more.bundle.content) == [*public, ONE.der]
 
 
 def test_environment(tmp_path: Path) -> None:
@@ -123,12 +123,12 @@ def test_environment(tmp_path: Path) -> None:
         ({"SSL_CERT_FILE": str(file), "SSL_CERT_DIR": ""}, [ONE.der]),
     ):
         found = resolved("environment", environ=environ)
-        assert found.content is not None
-        assert ders(found.content) == expected
+        assert found.bundle is not None
+        assert ders(found.bundle.content) == expected
         assert not found.native
     added = resolved("environment", file, environ={"SSL_CERT_DIR": str(folder)})
-    assert added.content is not None
-    assert ders(added.content) == [TWO.der, ONE.der]
+    assert added.bundle is not None
+    assert ders(added.bundle.content) == [TWO.der, ONE.der]
 
 
 def test_environment_by_relative_paths(tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ def test_environment_by_relative_paths(tmp_path: Path) -> None:
     kept(tmp_path, "file.pem", ONE.pem)
     with working_in(tmp_path):
         found = resolved("environment", environ={"SSL_CERT_FILE": "file.pem"})
-    assert found.content is not None
-    assert ders(found.content) == [ONE.der]
+    assert found.bundle is not None
+    assert ders(found.bundle.content) == [ONE.der]
 
 
 def test_environment_that_is_broken(tmp_path: Path) -> None:
@@ -170,8 +170,8 @@ def test_trusted_certificates_in_a_store(tmp_path: Path) -> None:
     )
     path = kept(tmp_path, "store.pem", done.stdout + TWO.pem)
     found = resolved("environment", environ={"SSL_CERT_FILE": str(path)})
-    assert found.content is not None
-    assert ders(found.content) == [ONE.der, TWO.der]
+    assert found.bundle is not None
+    assert ders(found.bundle.content) == [ONE.der, TWO.der]
 
 
 def test_damaged_certificate_in_a_store(tmp_path: Path) -> None:
@@ -181,8 +181,8 @@ def test_damaged_certificate_in_a_store(tmp_path: Path) -> None:
     content = damaged % nonsense + damaged % b"not!base64" + ONE.pem
     path = kept(tmp_path, "store.pem", content)
     found = resolved("environment", environ={"SSL_CERT_FILE": str(path)})
-    assert found.content is not None
-    assert ders(found.content) == [ONE.der]
+    assert found.bundle is not None
+    assert ders(found.bundle.content) == [ONE.der]
 
 
 # --- CA files
@@ -204,8 +204,8 @@ def test_damaged_certificate_in_a_store(tmp_path: Path) -> None:
 def test_ca_file(tmp_path: Path, content: bytes) -> None:
     """A CA in any accepted form is handed on as clean PEM."""
     found = resolved("none", kept(tmp_path, "ca", content))
-    assert found.content == certificates.to_pem([ONE.der])
-    assert ders(found.content) == [ONE.der]
+    assert found.bundle.content == certificates.to_pem([ONE.der])
+    assert ders(found.bundle.content) == [ONE.der]
 
 
 def test_wrong_ca_files(tmp_path: Path) -> None:
@@ -276,14 +276,14 @@ def test_no_store(tmp_path: Path) -> None:
 
 def test_bundle(tmp_path: Path) -> None:
     """A bundle is a private file, in a private directory, named by its content."""
-    path = bundles.keep(ONE.pem)
-    assert path == bundles.expected_path(ONE.pem)
+    path = bundles.keep(bundles.of(ONE.pem))
+    assert path == bundles.expected_path(bundles.of(ONE.pem))
     assert path.read_bytes() == ONE.pem
     assert path.is_relative_to(tmp_path / "cache/mtls-run")
-    assert bundles.keep(ONE.pem) == path
-    assert bundles.keep(TWO.pem) != path
+    assert bundles.keep(bundles.of(ONE.pem)) == path
+    assert bundles.keep(bundles.of(TWO.pem)) != path
     assert sorted(entry.name for entry in path.parent.iterdir()) == sorted(
-        {bundles.name_of(ONE.pem), bundles.name_of(TWO.pem)}
+        {bundles.of(ONE.pem).name, bundles.of(TWO.pem).name}
     )
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     for folder in (path.parent, path.parent.parent):
@@ -297,51 +297,51 @@ def test_bundle(tmp_path: Path) -> None:
 )
 def test_tampered_bundle_is_not_believed(content: bytes) -> None:
     """A file of the right name with another content is written anew."""
-    path = bundles.keep(ONE.pem)
+    path = bundles.keep(bundles.of(ONE.pem))
     path.write_bytes(content)
-    assert bundles.keep(ONE.pem).read_bytes() == ONE.pem
+    assert bundles.keep(bundles.of(ONE.pem)).read_bytes() == ONE.pem
 
 
 def test_bundle_is_never_half_written() -> None:
     """It comes into place whole: who has the old file open goes on reading that."""
-    path = bundles.keep(ONE.pem)
+    path = bundles.keep(bundles.of(ONE.pem))
     path.write_bytes(b"half")
     with path.open("rb") as before:
-        bundles.keep(ONE.pem)
+        bundles.keep(bundles.of(ONE.pem))
         assert before.read() == b"half"
     assert path.read_bytes() == ONE.pem
 
 
 def test_bundle_in_place_of_a_link(tmp_path: Path) -> None:
     """A link in its place is replaced, and what it leads to is not written to."""
-    path = bundles.keep(ONE.pem)
+    path = bundles.keep(bundles.of(ONE.pem))
     victim = kept(tmp_path, "victim", b"mine")
     path.unlink()
     path.symlink_to(victim)
-    assert bundles.keep(ONE.pem).read_bytes() == ONE.pem
+    assert bundles.keep(bundles.of(ONE.pem)).read_bytes() == ONE.pem
     assert victim.read_bytes() == b"mine"
     assert not path.is_symlink()
 
 
 def test_open_cache_is_closed() -> None:
     """A cache directory that others may enter is made private before it is used."""
-    path = bundles.keep(ONE.pem)
+    path = bundles.keep(bundles.of(ONE.pem))
     path.parent.chmod(0o755)
     path.parent.parent.chmod(0o777)
-    bundles.keep(ONE.pem)
+    bundles.keep(bundles.of(ONE.pem))
     for folder in (path.parent, path.parent.parent):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_old_bundles_are_dropped() -> None:
     """A bundle that no run has used for two months goes, one that is used stays."""
-    old, used = bundles.keep(ONE.pem), bundles.keep(TWO.pem)
+    old, used = bundles.keep(bundles.of(ONE.pem)), bundles.keep(bundles.of(TWO.pem))
     long_ago = time.time() - 61 * 86400
     os.utime(old, (long_ago, long_ago))
     os.utime(used, (long_ago, long_ago))
-    bundles.keep(TWO.pem)
+    bundles.keep(bundles.of(TWO.pem))
     assert time.time() - used.stat().st_mtime < 60
-    bundles.keep(THREE.pem)
+    bundles.keep(bundles.of(THREE.pem))
     assert not old.exists()
     assert used.exists()
 
@@ -350,4 +350,4 @@ def test_cache_that_cannot_be_had(tmp_path: Path) -> None:
     """Where a file is in the cache's place, the error is the system's."""
     (tmp_path / "cache/mtls-run").write_text("")
     with pytest.raises(OSError, match=r"exists|Not a directory"):
-        bundles.keep(ONE.pem)
+        bundles.keep(bundles.of(ONE.pem))

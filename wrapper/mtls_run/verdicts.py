@@ -1,8 +1,9 @@
-"""What was found of public or checked bytes, kept by the bytes themselves.
+"""What was found out and costs much to find out again, kept by what it depends on.
 
 Checking an identity, or parsing CAs, takes a library whose import costs several times what Python's
-start does. The result depends on the bytes alone, so it is kept under their digest, in the user's
-private cache: other bytes are another entry, and a lost one costs time only.
+start does; asking a tool for its version costs that tool's start. The result is kept in the user's
+private cache, by a digest of all that it depends on: other bytes are another entry, and a lost one
+costs time only.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def recall(kind: str, digest: str) -> list[str] | None:
     """Return what was kept for these bytes by this version of mtls-run, or None."""
     try:
         content = read_own(cache.directory(_FOLDER) / f"{kind}-{digest}", _LARGEST)
-        fields = (content or b"").decode().split("\0")
+        fields = (content or b"").decode("utf-8", "surrogateescape").split("\0")
     except (OSError, ValueError):
         return None
     return fields[1:-1] if fields[0] == __version__ and fields[-1] == "end" else None
@@ -30,7 +31,7 @@ def recall(kind: str, digest: str) -> list[str] | None:
 
 def keep(kind: str, digest: str, fields: list[str]) -> None:
     """Keep what was found of these bytes; where it cannot be kept, nothing happens."""
-    content = "\0".join((__version__, *fields, "end")).encode("utf-8", "replace")
+    content = "\0".join((__version__, *fields, "end")).encode("utf-8", "surrogateescape")
     with contextlib.suppress(OSError):
         folder = cache.directory(_FOLDER)
         write_atomically(folder / f"{kind}-{digest}", content)

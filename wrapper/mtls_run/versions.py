@@ -7,15 +7,12 @@ chooses by directory, as the shims of pyenv and mise do, is asked each time.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import cache, witness
+from . import verdicts, witness
 from .digests import sha256
 from .errors import ToolError
-from .files import read_own, write_atomically
 from .tools import pip, uv
 from .tools.python import is_interpreter, program_name
 
@@ -24,10 +21,8 @@ if TYPE_CHECKING:
 
     from .tools.call import Adapter, ToolCall, Version
 
-    Stamp = list[object]
-
 PATIENCE = 30.0
-_LARGEST = 64 * 1024
+_KIND = "version"
 # What else decides which pip an interpreter imports.
 _PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE", "HOME")
 
@@ -130,7 +125,7 @@ def _first_bytes(path: str) -> bytes | None:
 def _shadowed() -> bool:
     for name in ("pip", "pip.py"):
         witness.file(name)
-    return any(Path(name).exists() for name in ("pip", "pip.py"))
+    return any(os.path.exists(name) for name in ("pip", "pip.py"))  # noqa: PTH110
 
 
 def _interpreter_of(script: bytes) -> str | None:
@@ -154,45 +149,29 @@ def _key(
     call: ToolCall, path: str, answering: Sequence[str] | None, environ: Mapping[str, str]
 ) -> str:
     """Return what an answer is remembered by; a link that leads elsewhere now is another."""
-    variables = [environ.get(name) for name in _PYTHON_VARIABLES]
-    import json  # noqa: PLC0415 - where a version matters
-
-    said = json.dumps([call.kind, path, call.prefix[1:], answering, variables])
+    variables = [(name, environ.get(name)) for name in _PYTHON_VARIABLES]
+    said = repr((call.kind, path, call.prefix[1:], tuple(answering or ()), variables))
     return sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def _stamp(path: str) -> Stamp | None:
-    try:
-        found = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return None
-    return [path, found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns]
 
 
 def _recall(key: str) -> Version | None:
     """Return what is remembered, where every file that it rests on is as it was."""
+    fields = verdicts.recall(_KIND, key) or [""]
+    shown, files, stamps = fields[0], fields[1::2], fields[2::2]
+    if not files or [witness.stamp(witness.FILE, path) for path in files] != stamps:
+        return None
+    for path in files:
+        witness.file(path)
     try:
-        content = read_own(cache.directory("versions") / f"{key}.json", _LARGEST)
-        import json  # noqa: PLC0415
-
-        entry = json.loads(content or b"null")
-        if not entry["files"] or any(_stamp(stamp[0]) != stamp for stamp in entry["files"]):
-            return None
-        for stamp in entry["files"]:
-            witness.file(stamp[0])
-        version = entry["version"]
-    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError):
-        return None  # nothing remembered, or nothing of ours: it is asked
-    is_ours = isinstance(version, list) and version and all(type(part) is int for part in version)
-    return tuple(version) if is_ours else None
+        return tuple(map(int, shown.split(".")))
+    except ValueError:
+        return None  # nothing of ours: it is asked
 
 
 def _remember(key: str, version: Version, files: Sequence[str]) -> None:
-    stamps = [_stamp(path) for path in files]
-    if None in stamps:
-        return
-    import json  # noqa: PLC0415
-
-    content = json.dumps({"version": version, "files": stamps}).encode("ascii")
-    with contextlib.suppress(OSError):  # then it costs the question once more
-        write_atomically(cache.directory("versions") / f"{key}.json", content)
+    fields = [".".join(map(str, version))]
+    for path in files:
+        if not os.path.exists(path):  # noqa: PTH110
+            return
+        fields += [path, witness.stamp(witness.FILE, path)]
+    verdicts.keep(_KIND, key, fields)  # where it cannot be kept, it costs the question once more

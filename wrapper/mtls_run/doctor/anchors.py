@@ -111,8 +111,8 @@ def by_themselves(environ: Mapping[str, str]) -> Anchors:
 
 
 def _ders(resolved: Roots) -> list[bytes]:
-    if resolved.content is not None:
-        content = resolved.content
+    if resolved.bundle is not None:
+        content = resolved.bundle.content
     elif resolved.file is not None:
         content = stores.read_bundle(resolved.file, "the system's roots")
     else:
