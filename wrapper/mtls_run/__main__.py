@@ -185,6 +185,10 @@ def _travel(
     options: Options, call: ToolCall, path: str, environ: Mapping[str, str], key: str | None
 ) -> int:
     """Resolve what is not kept, and run the tool."""
+    import gc  # noqa: PLC0415
+
+    # The imports below make a great many objects, and none of them is garbage before exec.
+    gc.disable()
     from . import files, plan, resolving, road, tools  # noqa: PLC0415
     from .messages import Voice  # noqa: PLC0415
 

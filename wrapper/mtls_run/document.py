@@ -20,16 +20,20 @@ else:
     import tomli as tomllib
 
 # A configuration is written by hand. What is larger is something else, and is not read whole.
-LARGEST = 4 * 1024 * 1024
+LARGEST = 1024 * 1024
+# A key in more parts takes tomllib time by their square: a file of one key would take hours
+# (Python 3.11 to 3.14).
+_MOST_PARTS = 200
+# Compiled where they are needed, which for most runs is never.
+_BETWEEN_KEYS = r"[=,\[\]{}]|\.{2,}"
 # Strings, comments, brackets and line ends, as far as it takes to see where a statement ends. An
 # escaped quote ends no basic string, and in three quotes the last three of up to five end it.
-_TOKENS = re.compile(
+_TOKENS = (
     r'"""(?:\\.|[^\\])*?"""'
     r"|'''.*?'''"
     r'|"(?:\\.|[^"\\\n])*"'
     r"|'[^'\n]*'"
-    r"|#[^\n]*|[\[\]{}\n]|[^\s\[\]{}\"'#]+",
-    re.DOTALL,
+    r"|#[^\n]*|[\[\]{}\n]|[^\s\[\]{}\"'#]+"
 )
 
 
@@ -84,7 +88,7 @@ def statement_lines(text: str) -> list[int]:
     """
     starts: list[int] = []
     line, depth, is_open = 0, 0, False
-    for token in _TOKENS.finditer(text):
+    for token in re.finditer(_TOKENS, text, re.DOTALL):
         kind = token.group()
         if kind == "\n":
             line += 1
@@ -138,6 +142,12 @@ def parse(path: Path, content: bytes, *, what: str = "configuration") -> Documen
         raise ConfigurationError(
             f"{path}:{line}: the {what} is not UTF-8", hint="save it as UTF-8"
         ) from None
+    number = _line_of_many_parts(text)
+    if number is not None:
+        raise ConfigurationError(
+            f"{path}:{number}: the {what} has a key of more than {_MOST_PARTS} parts",
+            hint="a profile is a table of plain values",
+        )
     try:
         return Document(path, content, tomllib.loads(text))
     except ValueError as error:  # TOMLDecodeError, and int's own for thousands of digits
@@ -150,6 +160,18 @@ def parse(path: Path, content: bytes, *, what: str = "configuration") -> Documen
         raise ConfigurationError(
             f"the {what} {path} is nested too deeply", hint="a profile is a table of plain values"
         ) from None
+
+
+def _line_of_many_parts(text: str) -> int | None:
+    """Return the first line with a dotted key that nobody would write, or None."""
+    if text.count(".") <= _MOST_PARTS:
+        return None
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > _MOST_PARTS and any(
+            part.count(".") > _MOST_PARTS for part in re.split(_BETWEEN_KEYS, line)
+        ):
+            return number
+    return None
 
 
 def _error_line(message: str, text: str) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 
+from . import memory
 from .session_keyring import SessionKeyring
 
 TYPE_CHECKING = False
@@ -47,6 +48,7 @@ def forget() -> int:
 
 def held(digest: str) -> str | None:
     """Return the path of what is remembered, held in memory for the tool, or None."""
+    memory.close()
     pem = recall(digest)
     if pem is None:
         return None
@@ -54,6 +56,8 @@ def held(digest: str) -> str | None:
     from .handoff import memfd  # noqa: PLC0415
 
     try:
-        return memfd.hold(pem, memfd.IDENTITY)
+        path = memfd.hold(pem, memfd.IDENTITY)
     except HandoffError:
         return None  # the road knows another way
+    memory.give_back()
+    return path

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import kept, launch, messages, plan, unlocking, witness
+from . import kept, launch, memory, messages, places, plan, unlocking, witness
 from .errors import HandoffError
+from .handoff import has_leftovers
 from .identity.ready import Ready
 from .record import replace
 from .resolving import resolve
@@ -54,6 +55,7 @@ def travel(start: Start, key: str | None = None) -> int:
     start.voice.detail(f"becomes: {_command(launched)}")
     if seen is not None and not start.voice.noticed:  # a notice is to be given again
         _keep(resolved, opened, bundle, key, seen)
+    memory.give_back()
     return launch.become(launched.path, launched.argv, launched.environ(start.environ))
 
 
@@ -123,9 +125,11 @@ def _supervised(resolved: Resolved, opened: Opened, bundle: str | None) -> int:
 
 
 def _sweep(environ: Mapping[str, str]) -> None:
-    from .handoff import private_file  # noqa: PLC0415
+    """Remove what killed runs left; that there is any is seen without importing how."""
+    if has_leftovers(environ, places.user("cache")):
+        from .handoff import private_file  # noqa: PLC0415 - hardly ever
 
-    private_file.sweep(environ)
+        private_file.sweep(environ)
 
 
 def _command(launched: LaunchPlan) -> str:

@@ -115,6 +115,9 @@ def read_path(value: object, place: Place) -> Path:
         )
     if value.startswith("~") and value[1:2] not in ("", "/"):
         witness.file("/etc/passwd")  # somebody else's home
+    if os.name == "posix":
+        # The bytes that stand in the file, UTF-8, whatever the locale has for other names.
+        value = os.fsdecode(value.encode())
     expanded = os.path.expanduser(value)  # noqa: PTH111 - Path.expanduser raises without a home
     if expanded.startswith("~"):
         raise ConfigurationError(

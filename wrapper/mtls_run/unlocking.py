@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from . import active, invocation
+from . import active, invocation, memory
 from .identity import ready, validity
 from .identity.ready import Ready
 from .passphrase.sources import describe
@@ -36,6 +36,8 @@ def unlock(resolved: Resolved) -> Opened:
     start, material, profile = resolved.start, resolved.material, resolved.profile
     if material is None:
         return Opened(None, "none")
+    if not isinstance(material, Ready):
+        memory.close()
     now = validity.utc_now()
     opened = without_passphrase(resolved)
     if opened is None:

@@ -18,6 +18,7 @@ _CLOEXEC, _ALLOW_SEALING, _NOEXEC_SEAL = 0x1, 0x2, 0x8  # linux/memfd.h
 _ADD_SEALS, _ALL_SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8  # linux/fcntl.h: SEAL, SHRINK, GROW, WRITE
 # Shells and make take low descriptors for themselves; a script's `exec 3>file` must not hit ours.
 _HIGH = 200
+_LAST_STREAM = 2
 # memfd_create where Python was built against a C library that has no wrapper for it.
 _SYSTEM_CALL = {
     "x86_64": 319,
@@ -59,13 +60,18 @@ def hold(content: bytes, name: str) -> str:
 
 
 def _raised(low: int) -> int:
-    """Return a high duplicate of the descriptor, or itself where the limit allows none."""
+    """Return a duplicate of the descriptor, as high as the limit allows, and no standard stream.
+
+    Where a stream was closed its number is free, and the tool would take the key for its input.
+    """
     import fcntl  # noqa: PLC0415
 
     try:
         high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _HIGH)
     except OSError:
-        return low
+        if low > _LAST_STREAM:
+            return low
+        high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _LAST_STREAM + 1)
     os.close(low)
     return high
 

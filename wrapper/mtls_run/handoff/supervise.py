@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from mtls_run import memory
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -47,7 +49,11 @@ def run(path: str, argv: Sequence[str], environ: Mapping[str, str], block: Block
     """
     if os.name != "posix":
         return _run_on_windows(path, argv, environ)
+    # Whoever started us may ignore it, and then a child's end is never told.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    memory.give_back()
     child = os.posix_spawn(path, list(argv), environ, setsigmask=block.before, setsigdef=RESTORED)
+    memory.withhold()
     while True:
         number, is_terminal = _wait_for_signal()
         if number == signal.SIGCHLD:

@@ -54,7 +54,9 @@ class Blocks:
     plain: bool
 
 
-_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----[ \t]*\r?\n(.*?)-----END \1-----", re.DOTALL)
+_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----")
+# What ends the line that a block begins on.
+_LINE_END = re.compile(rb"[ \t]*\r?\n")
 # The one way of writing a block that every reader reads. uv passes over what deviates and goes on
 # without it; OpenSSL ends (uv 0.9.30, 0.13.9; OpenSSL 3.0: indented lines, a boundary that shares
 # its line, blank lines and headers in the body). Whatever deviates is converted.
@@ -62,7 +64,6 @@ _CANONICAL = re.compile(
     rb"^-----BEGIN ([A-Z0-9 #]+)-----\r?\n(?:[A-Za-z0-9+/=]+\r?\n)+-----END \1-----\r?$",
     re.MULTILINE,
 )
-_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----")
 _CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 _KEYS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
 # What stands beside a key or certificate without a meaning for it.
@@ -104,16 +105,14 @@ def _without_bom(data: bytes) -> bytes:
 
 
 def _split_pem(text: bytes, name: str, *, untouched: bool) -> Blocks:
-    found = list(_PEM.finditer(text))
-    if len(found) != len(_BEGIN.findall(text)):
-        raise IdentityError(
-            f"{name} is cut off: a `-----BEGIN` line has no matching `-----END` line",
-            hint=COPY_AGAIN,
-        )
+    begun = list(_BEGIN.finditer(text))
+    ends = [match.start() for match in begun[1:]] + [len(text)]
     blocks = []
-    for number, match in enumerate(found, start=1):
-        where = name if len(found) == 1 else f"{name}, block {number}"
-        blocks.append(_from_pem(match.group(1).decode("ascii"), match.group(2), where))
+    for number, (match, end) in enumerate(zip(begun, ends), start=1):
+        where = name if len(begun) == 1 else f"{name}, block {number}"
+        blocks.append(
+            _from_pem(match.group(1).decode("ascii"), _body(text, match, end, name), where)
+        )
     plain = (
         untouched
         and len(_CANONICAL.findall(text)) == len(blocks)
@@ -122,6 +121,21 @@ def _split_pem(text: bytes, name: str, *, untouched: bool) -> Blocks:
         )
     )
     return Blocks(tuple(block for block in blocks if block.kind is not Kind.OTHER), plain)
+
+
+def _body(text: bytes, begun: re.Match[bytes], end: int, name: str) -> bytes:
+    """Return what stands between a block's boundaries, the second of which comes before `end`.
+
+    Each byte is looked at once: a file of boundaries without an end must not cost a minute.
+    """
+    line_end = _LINE_END.match(text, begun.end(), end)
+    last = text.find(b"-----END " + begun.group(1) + b"-----", begun.end(), end)
+    if line_end is None or last < line_end.end():
+        raise IdentityError(
+            f"{name} is cut off: a `-----BEGIN` line has no matching `-----END` line",
+            hint=COPY_AGAIN,
+        )
+    return text[line_end.end() : last]
 
 
 def _from_pem(label: str, body: bytes, where: str) -> Block:
@@ -137,6 +151,7 @@ def _from_pem(label: str, body: bytes, where: str) -> Block:
     lines = [line.strip() for line in body.splitlines()]
     if any(line.startswith(b"Proc-Type:") and b"ENCRYPTED" in line for line in lines):
         # RFC 1421 headers: only the PEM says how the key is encrypted.
+        _check_initial_value(lines, where)
         name = label.encode("ascii")
         whole = b"\n".join(
             [b"-----BEGIN " + name + b"-----", *lines, b"-----END " + name + b"-----"]
@@ -156,6 +171,23 @@ def _from_pem(label: str, body: bytes, where: str) -> Block:
     if label == "ENCRYPTED PRIVATE KEY":
         return Block(Kind.LOCKED_KEY, label, der, is_pem=False, where=where)
     return Block(Kind.KEY, label, der, is_pem=False, where=where)
+
+
+def _check_initial_value(lines: list[bytes], where: str) -> None:
+    """Raise IdentityError for an initial value that is not as long as its cipher's block.
+
+    cryptography panics on one that is too short, and Rust writes that to stderr (50.0).
+    """
+    for line in lines:
+        if line.startswith(b"DEK-Info:"):
+            cipher, _, value = line[len(b"DEK-Info:") :].strip().partition(b",")
+            size = 8 if cipher.startswith(b"DES") else 16
+            if cipher.startswith((b"AES", b"DES")) and not re.fullmatch(
+                rb"[0-9A-Fa-f]{%d}" % (2 * size), value.strip()
+            ):
+                raise IdentityError(
+                    f"{where} is damaged: its `DEK-Info` is not of its cipher", hint=COPY_AGAIN
+                )
 
 
 def _decode(body: bytes, where: str) -> bytes:

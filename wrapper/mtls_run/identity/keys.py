@@ -5,8 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Union
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mtls_run.errors import IdentityError, WrongPassphraseError
 
+from . import work
 from .formats import COPY_AGAIN, Kind
 from .kind import KeyKind
 
@@ -37,6 +39,9 @@ _TRY = "try the passphrase that the file was made with"
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 # aws-lc-rs, which uv signs with, takes RSA of 2048 to 8192 bits.
 _RSA_BITS = range(2048, 8193)
+# By how much the larger prime of a key may be longer than half of it.
+_UNEVEN_BITS = 256
+_MESSAGE = b"mtls-run"
 
 
 def kind_of(key: PrivateKey) -> KeyKind:
@@ -66,21 +71,25 @@ def open_key(block: Block, passphrase: Secret | None) -> PrivateKey:
 
     Raises WrongPassphraseError where the passphrase does not open it, and IdentityError for a key
     that is damaged, of a kind that no TLS client signs with, or encrypted in a way that cannot
-    be read.
+    be read, or at a cost that no honest file has.
     """
+    work.check(block)
     password = passphrase.reveal() if passphrase and block.kind is Kind.LOCKED_KEY else None
     load = load_pem_private_key if block.is_pem else load_der_private_key
     try:
-        key = load(block.content, password)
+        # To check the numbers of an RSA key takes hours where they are large enough.
+        key = load(block.content, password, unsafe_skip_rsa_key_validation=True)
+        if isinstance(key, rsa.RSAPrivateKey):
+            key = _validated(key, block)
     except UnsupportedAlgorithm:
         raise _unreadable(block) from None
     except TypeError:
         raise WrongPassphraseError(f"the key in {block.where} is encrypted", hint=_TRY) from None
+    except InternalError:  # an Ed25519 key of 40 bytes (cryptography 50.0)
+        raise _damaged(block) from None
     except ValueError as error:
         if block.kind is not Kind.LOCKED_KEY:
-            raise IdentityError(
-                f"the private key in {block.where} is damaged", hint=COPY_AGAIN
-            ) from None
+            raise _damaged(block) from None
         if "unknown cipher" in str(error):
             raise _unreadable(block) from None
         # A wrong passphrase can also pass for padding and come out as a key that makes no sense.
@@ -95,6 +104,7 @@ def open_pkcs12(
 
     Raises as open_key does.
     """
+    work.check(block)
     password = passphrase.reveal() if passphrase else None
     try:
         with warnings.catch_warnings():
@@ -102,12 +112,26 @@ def open_pkcs12(
             loaded = pkcs12.load_pkcs12(block.content, password)
     except UnsupportedAlgorithm:
         raise _unreadable(block) from None
-    except ValueError as error:
+    except (InternalError, ValueError) as error:
         if "password" not in str(error).lower():
             raise IdentityError(f"{block.where} is PKCS#12, but damaged", hint=COPY_AGAIN) from None
         raise _wrong(block) from None
     found = [entry.certificate for entry in (loaded.cert, *loaded.additional_certs) if entry]
+    for one in found:
+        check_names(one, block.where)
     return (_usable(loaded.key, block) if loaded.key else None), found
+
+
+def check_names(certificate: x509.Certificate, where: str) -> None:
+    """Raise IdentityError for a certificate whose names are none: they are read only when asked."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a name that is too long is no news here
+            _ = certificate.subject, certificate.issuer
+    except (ValueError, TypeError):
+        raise IdentityError(
+            f"{where} is damaged: a name in a certificate cannot be read", hint=COPY_AGAIN
+        ) from None
 
 
 def is_locked(block: Block) -> bool:
@@ -119,6 +143,45 @@ def is_locked(block: Block) -> bool:
     except WrongPassphraseError:
         return True
     return False
+
+
+def _validated(key: rsa.RSAPrivateKey, block: Block) -> rsa.RSAPrivateKey:
+    """Return the key, its numbers checked; raises ValueError where they are no key's.
+
+    OpenSSL's own check proves besides that the factors are primes, which takes three starts of
+    Python. OpenSSL and aws-lc, which sign in pip and uv, ask no such thing of a key they are given:
+    what matters is that the numbers fit, and that it signs what its public half verifies.
+    """
+    numbers = key.private_numbers()
+    if key.key_size > work.MOST_BITS:
+        raise work.too_large(block)
+    if max(numbers.p, numbers.q).bit_length() > (key.key_size + 1) // 2 + _UNEVEN_BITS:
+        raise ValueError
+    if not _fit(numbers):
+        raise ValueError
+    try:
+        signed = key.sign(_MESSAGE, padding.PKCS1v15(), hashes.SHA256())
+        key.public_key().verify(signed, _MESSAGE, padding.PKCS1v15(), hashes.SHA256())
+    except InvalidSignature:
+        raise ValueError from None
+    return key
+
+
+def _fit(numbers: rsa.RSAPrivateNumbers) -> bool:
+    """Tell whether the numbers are those of one key (RFC 8017, section 3.2)."""
+    public, p, q, d = numbers.public_numbers, numbers.p, numbers.q, numbers.d
+    return (
+        min(p, q) > 2  # noqa: PLR2004
+        and p % 2 == q % 2 == public.e % 2 == 1
+        and public.n == p * q
+        and d * public.e % (p - 1) == d * public.e % (q - 1) == 1
+        and (numbers.dmp1, numbers.dmq1) == (d % (p - 1), d % (q - 1))
+        and numbers.iqmp * q % p == 1
+    )
+
+
+def _damaged(block: Block) -> IdentityError:
+    return IdentityError(f"the private key in {block.where} is damaged", hint=COPY_AGAIN)
 
 
 def _usable(key: object, block: Block) -> PrivateKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from . import chain, checks, digest, formats
 from .formats import Block, Kind
 from .keys import (
     PrivateKey,
+    check_names,
     is_locked,
     kind_of,
     open_key,
@@ -29,6 +31,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .kind import KeyKind
+
+
+# A company's whole CA bundle beside the identity has some 150 certificates.
+MOST = 256
+_SHOWN = 4
+# Certificates of one name have to be told apart by their signatures.
+MOST_OF_ONE_NAME = 16
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,15 @@ class Material:
         keys += [(open_key(block, passphrase), block.where) for block in self.keys]
         key = _only_key(keys, self.where)
         certificates = chain.unique(certificates)
+        if len(certificates) > MOST:
+            raise _too_many(self.where)
+        names = Counter(found.subject for found in certificates)
+        if max(names.values(), default=0) > MOST_OF_ONE_NAME:
+            raise IdentityError(
+                f"{self.where} holds more than {MOST_OF_ONE_NAME} certificates of one name",
+                hint="keep the certificate and its chain, and take the others out of the file",
+                code="identity-ambiguous",
+            )
         if not certificates:
             raise _no_certificate(self.where)
         leaf = chain.find_leaf(certificates, public_bytes(key), self.where)
@@ -144,11 +162,17 @@ def parse(contents: list[tuple[Path, bytes]]) -> Material:
     """Return what these files, given with their bytes, hold together."""
     split = [formats.split(data, str(path)) for path, data in contents]
     blocks = [block for found in split for block in found.items]
+    if len(blocks) > MOST:
+        raise _too_many(" and ".join(str(path) for path, _ in contents))
     keys = tuple(block for block in blocks if block.kind in (Kind.KEY, Kind.LOCKED_KEY))
     containers = tuple(
         Container(block, is_locked(block)) for block in blocks if block.kind is Kind.PKCS12
     )
-    certificates = [chain.load(block) for block in blocks if block.kind is Kind.CERTIFICATE]
+    certificates = []
+    for block in blocks:
+        if block.kind is Kind.CERTIFICATE:
+            certificates.append(chain.load(block))
+            check_names(certificates[-1], block.where)
     where = " and ".join(str(path) for path, _ in contents)
     if len(keys) + len(containers) > 1:
         keys = _drop_repeated(keys)
@@ -183,9 +207,18 @@ def _only_key(keys: list[tuple[PrivateKey, str]], where: str) -> PrivateKey:
 
 
 def _several_keys(where: str, found: list[str]) -> IdentityError:
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return IdentityError(
-        f"{where} holds {len(found)} private keys: {'; '.join(found)}",
+        f"{where} holds {len(found)} private keys: {'; '.join(found[:_SHOWN])}{more}",
         hint="keep the one that is meant; which it is, is not guessed",
+        code="identity-ambiguous",
+    )
+
+
+def _too_many(where: str) -> IdentityError:
+    return IdentityError(
+        f"{where} holds more than {MOST} certificates and keys: no identity has so many",
+        hint="keep the certificate, its chain and its key, and take the others out of the file",
         code="identity-ambiguous",
     )
 
@@ -201,6 +234,6 @@ def _no_certificate(where: str) -> IdentityError:
 def _is_authority(certificate: x509.Certificate) -> bool:
     try:
         found = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return False
     return found.value.ca

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LARGEST = 4096
 _ONE_LINE = "the passphrase is to be one line, and nothing else"
 PATIENCE = 120.0  # a person may have to touch a key first
+# Once the program itself has ended: what it left running may hold its output open for good.
+GRACE = 1.0
+_TICK = 0.1
 
 
 def from_variable(source: FromVariable, environ: Mapping[str, str], said: str) -> Secret:
@@ -133,14 +136,21 @@ def _too_slow(name: str) -> PassphraseError:
 
 
 def _read_limited(process: subprocess.Popen[bytes], name: str, deadline: float) -> bytes:
+    """Return what the program printed: until nobody can print more, or shortly after its end."""
     stream = process.stdout
     assert stream is not None  # noqa: S101 - PIPE was asked for
-    output = b""
+    output, ended = b"", False
     while True:
         if os.name == "posix":  # Windows cannot wait for a pipe; there the program has to end
-            ready, _, _ = select.select([stream], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                if ended:
+                    return output
                 raise _too_slow(name)
+            if not select.select([stream], [], [], min(left, _TICK))[0]:
+                if not ended and process.poll() is not None:
+                    ended, deadline = True, min(deadline, time.monotonic() + GRACE)
+                continue
         more = os.read(stream.fileno(), LARGEST)
         if not more:
             return output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Callable
 
-from mtls_run import terminal
+from mtls_run import memory, terminal
 from mtls_run.errors import PassphraseError, WrongPassphraseError
 from mtls_run.secret import Secret
 
@@ -38,6 +38,7 @@ def unlock(  # noqa: PLR0913 - whom, how and where to ask
     offer to keep the answer. Raises PassphraseError where no passphrase can be had, or none that
     fits.
     """
+    memory.close()
     source = profile.passphrase.value
     tries = 1 if once else TRIES
     if isinstance(source, FromKeyring):
@@ -59,6 +60,7 @@ def unlock(  # noqa: PLR0913 - whom, how and where to ask
 
 def fetch_elsewhere(profile: Profile, environ: Mapping[str, str]) -> Secret:
     """Return the passphrase of a profile whose source is a command, a file or a variable."""
+    memory.close()
     source, said = profile.passphrase.value, str(profile.passphrase.origin)
     if isinstance(source, FromCommand):
         return fetch.from_command(source, said)
@@ -83,9 +85,12 @@ def _with_keyring(  # noqa: PLR0913 - as `unlock`
     once: bool,
 ) -> Identity:
     tries, code = 1 if once else TRIES, None
+    store = None
     try:
-        store = keyring_store.find(environ, voice)
-        stored = store.get(profile.account)
+        stored = keyring_store.glance(environ, voice, profile.account)
+        if stored is None:
+            store = keyring_store.find(environ, voice)
+            stored = store.get(profile.account)
     except keyring_store.KeyringUnusableError as error:
         if not terminal.available():
             raise PassphraseError(
@@ -99,7 +104,8 @@ def _with_keyring(  # noqa: PLR0913 - as `unlock`
     if stored is None:
         reason = f"no passphrase for {profile.label} is stored in the keyring"
     else:
-        voice.detail(f"the passphrase comes from the keyring {store.name}")
+        name = store.name if store else keyring_store.SECRET_SERVICE
+        voice.detail(f"the passphrase comes from the keyring {name}")
         try:
             return unlock_with(stored)
         except WrongPassphraseError:
@@ -111,6 +117,7 @@ def _with_keyring(  # noqa: PLR0913 - as `unlock`
     verb = "replace the one in" if stored else "keep it in"
     if terminal.ask_yes(f"{verb} the keyring, for {profile.label}?"):
         try:
+            store = store or keyring_store.find(environ, voice)
             store.set(profile.account, passphrase)
         except keyring_store.KeyringUnusableError as error:
             voice.notice(f"{error.fact}; the passphrase is not kept")
@@ -131,6 +138,7 @@ def ask(  # noqa: PLR0913 - as `unlock`
     `reason` says why somebody is asked, and `code` which finding that is. Raises PassphraseError
     without a terminal, and after `tries` that do not open it.
     """
+    memory.close()
     if not terminal.available():
         # What the keyring holds is nothing to a profile that always asks.
         always = isinstance(profile.passphrase.value, FromPrompt)

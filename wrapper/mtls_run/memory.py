@@ -1,0 +1,49 @@
+"""What is in this process's memory is for nobody else, once there is a secret in it.
+
+No core dump is written, and no other process of the same user may read the memory or what
+/proc/<pid> shows of it (ssh-agent and gpg-agent do the same). Neither must reach the tool: exec
+makes a process dumpable again by itself, so that its children can open /proc/<pid>/fd/N, and the
+limit is put back first. Python cannot wipe memory; exec replaces it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
+_limits: list[tuple[int, int]] = []
+
+
+def close() -> None:
+    """Let nobody else see this process's memory from now on, as far as the system can do that.
+
+    The limit alone does not stop a core that is piped to a program (core(5)); being not dumpable
+    does, and that is Linux's.
+    """
+    if _limits or sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415 - not on Windows, and not where there is no secret
+
+    _limits.append(resource.getrlimit(resource.RLIMIT_CORE))
+    withhold()
+    if sys.platform.startswith("linux"):
+        import ctypes  # noqa: PLC0415
+
+        # Where it is refused (an odd sandbox), what is left is as without it.
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def give_back() -> None:
+    """Put the limit back as it was, for the tool that this process becomes or starts."""
+    if _limits:
+        import resource  # noqa: PLC0415 - see `close`
+
+        resource.setrlimit(resource.RLIMIT_CORE, _limits[0])
+
+
+def withhold() -> None:
+    """Let no core of this process be written; also again, once a tool was started."""
+    if _limits:
+        import resource  # noqa: PLC0415 - see `close`
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, _limits[0][1]))
