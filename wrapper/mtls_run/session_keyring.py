@@ -6,9 +6,10 @@ that have the same session keyring and by nobody else, not even by the same user
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
+
+from . import c_library
 
 SYSTEM_CALLS = {  # add_key, keyctl
     "x86_64": (248, 250),
@@ -36,7 +37,7 @@ class SessionKeyring:
         numbers = SYSTEM_CALLS.get(os.uname().machine) if sys.platform == "linux" else None
         if numbers is None:
             raise OSError(38, "keyrings of a session are a thing of Linux")
-        self._library = ctypes.CDLL(None, use_errno=True)
+        self._call = c_library.function("syscall")
         self._add_key, self._keyctl = numbers
         self._ring = self._control(_GET_KEYRING_ID, _SESSION, 0)
         # A process that was given none falls back on the user's, which all sessions share.
@@ -84,18 +85,11 @@ class SessionKeyring:
         return self._fetch(_READ, key)
 
     def _fetch(self, operation: int, key: int) -> bytes:
-        buffer = ctypes.create_string_buffer(_LARGEST)
+        buffer = c_library.buffer(_LARGEST)
         length = self._control(operation, key, buffer, _LARGEST)
         if length > _LARGEST:
             raise OSError(27, "it is larger than anything of ours")
-        return buffer.raw[:length]
+        return bytes(buffer)[:length]
 
     def _control(self, *arguments: object) -> int:
         return self._call(self._keyctl, *arguments)
-
-    def _call(self, number: int, *arguments: object) -> int:
-        result = int(self._library.syscall(number, *arguments))
-        if result < 0:
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
-        return result
