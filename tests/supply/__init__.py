@@ -1,0 +1,1 @@
+"""What mtls-run is made of and made from: the locks, the bill of materials, wheel and sdist."""

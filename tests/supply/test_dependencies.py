@@ -1,0 +1,93 @@
+"""What the package imports is what it declares, and the other way round."""
+
+from __future__ import annotations
+
+import ast
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.supply import lock
+from tests.supply.test_locks import ASKED, lowest_admitted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACKAGE = lock.REPOSITORY / "wrapper" / "mtls_run"
+IMPORTED_AS = {"pyopenssl": "OpenSSL"}
+# Named in the code's types alone, where no running program asks for it.
+TYPES_ALONE = {"typing_extensions"}
+
+
+def standard_library() -> frozenset[str]:
+    """Return the names of the standard library, of newer Pythons and other systems too."""
+    if sys.version_info >= (3, 10):
+        found = sys.stdlib_module_names
+    else:
+        folder = Path(sysconfig.get_path("stdlib"))
+        files = [*folder.iterdir(), *(folder / "lib-dynload").iterdir()]
+        found = frozenset({path.name.partition(".")[0] for path in files})
+        found |= set(sys.builtin_module_names) | {"msvcrt", "winreg", "_winapi", "nt"}
+    return found | {"tomllib", "_sha2"}
+
+
+def imports(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield each top-level name that is imported, and whether for the types alone."""
+    tree = ast.parse(text)
+    typing = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for part in node.body
+        for inner in ast.walk(part)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name.partition(".")[0], node in typing
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module.partition(".")[0], node in typing
+
+
+def others(text: str) -> tuple[set[str], set[str]]:
+    """Return what is imported of third parties: at all, and when the program runs."""
+    ours = standard_library() | {"mtls_run"}
+    found = [(name, typing) for name, typing in imports(text) if name not in ours]
+    return {name for name, _ in found}, {name for name, typing in found if not typing}
+
+
+def test_declared_is_imported_and_imported_is_declared() -> None:
+    """No dependency is there for nothing, and no third party is imported that is not declared."""
+    at_all, running = set[str](), set[str]()
+    for file in PACKAGE.rglob("*.py"):
+        named, run = others(file.read_text(encoding="utf-8"))
+        at_all |= named
+        running |= run
+    declared = {IMPORTED_AS.get(name, name) for name in lowest_admitted(ASKED["run"])}
+    assert running == declared
+    assert at_all - declared <= TYPES_ALONE
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import requests.sessions", ({"requests"}, {"requests"})),
+        ("def f():\n    from attr import s", ({"attr"}, {"attr"})),
+        ("import os, json\nfrom . import files\nfrom mtls_run import cache", (set(), set())),
+        ("if TYPE_CHECKING:\n    import attr", ({"attr"}, set())),
+    ],
+)
+def test_what_counts_as_an_import(text: str, expected: tuple[set[str], set[str]]) -> None:
+    """An import in a function counts as any other; the standard library and our own do not."""
+    assert others(text) == expected
+
+
+def test_the_build_is_locked_as_it_is_declared() -> None:
+    """What [build-system] asks for stands among what the tests need, and thus in the lock."""
+    text = (lock.REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    (requires,) = [line for line in text.splitlines() if line.startswith("requires = ")]
+    (wanted,) = ast.literal_eval(requires.partition("=")[2].partition("#")[0].strip())
+    assert wanted in ASKED["test"]

@@ -1,0 +1,124 @@
+"""The locks: what they pin is what pyproject.toml asks for, by hash, and nothing of a machine."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+
+import pytest
+
+from tests.supply import lock, sbom
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROJECT = tomllib.loads((lock.REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+ASKED = {
+    "run": PROJECT["dependencies"],
+    "test": PROJECT["dependencies"] + EXTRAS["test"],
+    "dev": PROJECT["dependencies"] + EXTRAS["test"] + EXTRAS["lint"],
+    "lowest": PROJECT["dependencies"] + EXTRAS["test"],
+}
+REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)>=(?P<lowest>[\w.]+)(?:; (?P<marker>.+))?")
+
+
+def lowest_admitted(requirements: list[str]) -> dict[str, str]:
+    """Return the lowest version that each requirement admits; each has to be NAME>=VERSION."""
+    found = {}
+    for requirement in requirements:
+        match = REQUIREMENT.fullmatch(requirement)
+        assert match, requirement
+        found[lock.normal(match["name"])] = match["lowest"]
+    return found
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version without `.post1` and trailing zeros, to compare."""
+    found = [int(part) for part in version.partition(".post")[0].split(".")]
+    while found and not found[-1]:
+        found.pop()
+    return tuple(found)
+
+
+@pytest.mark.parametrize("name", lock.LOCKS)
+def test_each_lock_is_whole(name: str) -> None:
+    """Every pin has the hashes of its files, and every direct requirement has a pin."""
+    pins = lock.read(name)
+    assert [pin for pin in pins if not pin.hashes] == []
+    direct = {pin.name for pin in pins if lock.OURSELVES in pin.wanted_by}
+    assert direct == set(lowest_admitted(ASKED[name]))
+    assert all(pin.wanted_by for pin in pins)
+
+
+@pytest.mark.parametrize("name", lock.LOCKS)
+def test_a_lock_is_of_no_machine(name: str) -> None:
+    """No lock names an index, a directory or an option: pip and uv take them from the user."""
+    text = (lock.FOLDER / f"{name}.lock").read_text(encoding="utf-8")
+    text = text.replace("-c requirements/dev.lock", "")
+    assert re.findall(r"://|/\w|^-|file:", text, re.MULTILINE) == []
+
+
+def test_the_smaller_locks_are_parts_of_the_larger() -> None:
+    """What runs is what was tested, and what was tested is what was linted, to the byte."""
+    found = {}
+    for name in ("run", "test", "dev"):
+        found[name] = {(pin.name, pin.version): set(pin.hashes) for pin in lock.read(name)}
+    assert found["run"].items() <= found["test"].items() <= found["dev"].items()
+
+
+def test_the_lowest_are_the_lowest() -> None:
+    """The lock of the lowest has each direct requirement as pyproject.toml says."""
+    admitted = lowest_admitted(ASKED["lowest"])
+    pinned = {
+        pin.name: pin.version for pin in lock.read("lowest") if lock.OURSELVES in pin.wanted_by
+    }
+    found = {name: numbers(version) for name, version in pinned.items()}
+    assert found == {name: numbers(version) for name, version in admitted.items()}
+
+
+def test_every_python_has_its_pin() -> None:
+    """Of a package that has several pins, each says by its marker which Pythons it is for."""
+    for name in lock.LOCKS:
+        pins = lock.read(name)
+        several = {pin.name for pin in pins if sum(pin.name == one.name for one in pins) > 1}
+        assert [
+            p for p in pins if p.name in several and "python_full" not in (p.marker or "")
+        ] == []
+
+
+def test_a_damaged_lock_is_noticed() -> None:
+    """A hash of another length, and a line of nothing known, are errors."""
+    good = f"click==8.1.8 \\\n    --hash=sha256:{'0' * 64}\n    # via mtls-run (pyproject.toml)\n"
+    assert lock.parse(good) == [lock.Pin("click", "8.1.8", None, ("0" * 64,), ("mtls-run",))]
+    for bad in (good.replace("0" * 64, "0" * 63), good + "--index-url https://x.example\n"):
+        with pytest.raises(ValueError, match="not understood"):
+            lock.parse(bad)
+
+
+def test_the_bill_names_what_is_locked() -> None:
+    """The bill of materials is written from the lock, and names these packages and no others."""
+    text = sbom.FILE.read_text(encoding="utf-8")
+    pins = lock.read("run")
+    assert text == sbom.text(pins), "stale: run requirements/renew"
+    bill = json.loads(text)
+    named = {(part["name"], part["version"], part["purl"]) for part in bill["components"]}
+    assert named == {(p.name, p.version, f"pkg:pypi/{p.name}@{p.version}") for p in pins}
+    assert len(bill["components"]) == len(pins)
+
+
+def test_the_bill_says_who_needs_what() -> None:
+    """Every part is reached from mtls-run, whose own needs are pyproject.toml's."""
+    bill = sbom.bill(lock.read("run"))
+    needs = {entry["ref"]: set(entry["dependsOn"]) for entry in bill["dependencies"]}
+    names = {part["bom-ref"]: part["name"] for part in bill["components"]}
+    ours = bill["metadata"]["component"]["bom-ref"]
+    assert {names[ref] for ref in needs[ours]} == set(lowest_admitted(ASKED["run"]))
+    reached, left = {ours}, [ours]
+    while left:
+        left += (new := needs[left.pop()] - reached)
+        reached |= new
+    assert reached == {ours, *names}
