@@ -255,11 +255,11 @@ def test_the_launcher_starts_python_isolated(installer: Installer, tmp_path: Pat
 def test_a_launcher_line_is_never_longer_than_linux_takes(sandbox: Sandbox, length: int) -> None:
     """127 bytes name the interpreter at once; with 128 the way is through sh. Both are isolated."""
     with tempfile.TemporaryDirectory() as short:  # the sandbox's own path may be too long for it
-        frame = len(f"#!{short}/.local/share/mtls-run/venv-1/bin/python -I") + 1
+        frame = len(f"#!{short}/.local/share/mtls-run/venv-1/bin/python -IS") + 1
         installer = Installer(sandbox, Path(short) / ("h" * (126 - frame + length)))
         installer.install()
         line = (installer.data / "venv/bin/mtls-run").read_text().splitlines()[0]
-        assert (len(line) == 127 and line.endswith("/bin/python -I")) == (length == 1), line
+        assert (len(line) == 127 and line.endswith("/bin/python -IS")) == (length == 1), line
         assert (line == "#!/bin/sh") == (length == 2), line
         assert installer.installed() == "mtls-run 1.0 1"
 

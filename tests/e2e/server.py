@@ -111,7 +111,9 @@ class Server:
         return self._handshakes()[self._failures :]
 
     def _access(self) -> list[Request]:
-        lines = (self.root / "access.log").read_text().splitlines()
+        text = (self.root / "access.log").read_text()
+        # nginx may be writing to it: what has no end yet is not read.
+        lines = text[: text.rfind("\n") + 1].splitlines()
         return [Request(**json.loads(line)) for line in lines]
 
     def _handshakes(self) -> list[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli.test_cost import MAIN, imported
 from tests.e2e.toolbox import newest_uv
 from tests.terminal import PROMPT, session
 
@@ -43,6 +44,30 @@ def test_set_check_use_forget(
     assert keyring.lookup("corp") is None
     shown = [done.stdout + done.stderr for done in (stored, checked, forgotten)]
     canary.assert_absent(*shown, below=[sandbox.root, keyring.root])
+
+
+def test_reading_costs_no_import_of_keyring(
+    bench: Bench, keyring: SecretService, canary: Canary
+) -> None:
+    """What lies unlocked in the Secret Service is read by the library below keyring alone."""
+    keyring.store("corp", canary.text)
+    sandbox = bench.sandbox
+    sandbox.write(sandbox.bin / "make", "#!/bin/sh\n", 0o755)
+    ours = imported(sandbox, MAIN, "--", "make")
+    assert "secretstorage" in ours
+    assert "keyring" not in ours
+
+
+def test_keyring_that_looks_elsewhere(bench: Bench, keyring: SecretService, canary: Canary) -> None:
+    """Settings that change where keyring looks are keyring's to read: there, nothing is stored."""
+    keyring.store("corp", canary.text)
+    sandbox = bench.sandbox
+    sandbox.write(sandbox.bin / "make", "#!/bin/sh\n", 0o755)
+    assert sandbox.run("--", "make").returncode == 0
+    sandbox.env["KEYRING_PROPERTY_SCHEME"] = "KeePassXC"
+    done = sandbox.run("--", "make")
+    assert done.returncode == 125, done
+    assert "no passphrase for profile corp is stored in the keyring" in done.stderr
 
 
 @pytest.mark.parametrize("stored", ["that of last year", None])

@@ -86,7 +86,8 @@ class Tool:
     def ready(self) -> Tool:
         """Return this tool, downloaded and unpacked by whichever process comes first."""
         mark = self.folder / ".complete"
-        made_by = f"{_PYTHON} {sys.version}"
+        # A uv is the same whatever Python runs the tests, also for two of these at once.
+        made_by = f"{_PYTHON} {sys.version}" if self.kind == "pip" else self.version
         with _lock(str(self)):
             if not mark.exists() or mark.read_text() != made_by:
                 shutil.rmtree(self.folder, ignore_errors=True)

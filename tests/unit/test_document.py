@@ -202,7 +202,7 @@ def test_huge_file(tmp_path: Path) -> None:
     """Ten megabytes are not read whole."""
     path = tmp_path / "x.toml"
     path.write_bytes(b"#" * (10 * 1024 * 1024))
-    with pytest.raises(ConfigurationError, match="is larger than 4 MiB"):
+    with pytest.raises(ConfigurationError, match="is larger than 1 MiB"):
         document.read(path)
 
 

@@ -30,7 +30,7 @@ from mtls_run.errors import IdentityError, WrongPassphraseError
 from mtls_run.identity import checks
 from mtls_run.identity.keys import kind_of
 from mtls_run.secret import Secret
-from tests.pki import Authority, Issued, KeyKind, make_key
+from tests.pki import Authority, Issued, KeyKind, make_key, rsa_key
 from tests.unit.support import material, profile, secret
 
 if TYPE_CHECKING:
@@ -252,6 +252,50 @@ def test_no_passphrase(name: str, passphrase: str | None) -> None:
     contents, _ = {**FORMS, **LEGACY}[name](ALICE)
     with pytest.raises(WrongPassphraseError):
         material(*contents).unlock(secret(passphrase), checks.utc_now())
+
+
+RSA_KEY = rsa_key("numbers")
+RSA = RSA_KEY.private_numbers()
+
+
+def rsa_file(numbers: rsa.RSAPrivateNumbers) -> bytes:
+    """Return an identity whose key has these numbers, whatever they are worth."""
+    key = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    issued = TWO_LEVELS.issue("alice", key=RSA_KEY)
+    form = (Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    return issued.cert_pem + issued.chain_pem + key.private_bytes(*form)
+
+
+def altered(**changes: int) -> rsa.RSAPrivateNumbers:
+    """Return the numbers of a good key, with these changed."""
+    names = ("p", "q", "d", "dmp1", "dmq1", "iqmp")
+    values = {name: changes.get(name, getattr(RSA, name)) for name in names}
+    return rsa.RSAPrivateNumbers(**values, public_numbers=RSA.public_numbers)
+
+
+@pytest.mark.parametrize("name", ["d", "dmp1", "dmq1", "iqmp"])
+def test_rsa_numbers_that_do_not_fit(name: str) -> None:
+    """A key one of whose numbers is not the others' signs nothing, and is damaged."""
+    data = rsa_file(altered(**{name: getattr(RSA, name) ^ 2}))
+    with pytest.raises(IdentityError) as caught:
+        opened(data)
+    assert "is damaged" in caught.value.fact
+    assert opened(rsa_file(altered())).kind.name == "RSA 2048"
+
+
+def test_rsa_factor_that_is_no_prime() -> None:
+    """Numbers that fit, of a factor that is two primes, sign what nobody can verify."""
+    first, second = (
+        rsa.generate_private_key(public_exponent=65537, key_size=1024).private_numbers()  # noqa: S505  # halves of a factor
+        for _ in range(2)
+    )
+    p, q, e = first.p * second.p, RSA.q, 65537
+    d = pow(e, -1, (p - 1) * (q - 1))
+    public = rsa.RSAPublicNumbers(e, p * q)
+    numbers = rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public)
+    with pytest.raises(IdentityError) as caught:
+        opened(rsa_file(numbers))
+    assert "is damaged" in caught.value.fact
 
 
 # --- chains

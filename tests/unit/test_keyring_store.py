@@ -111,6 +111,26 @@ def test_settings_that_say_nothing(tmp_path: Path, text: str) -> None:
     assert refusal({}).fact.startswith("there is no usable keyring here: ")
 
 
+BOTH = """
+from keyring.util import platform_
+from mtls_run.passphrase import keyring_store
+print(platform_.config_root() / "keyringrc.cfg", keyring_store.settings_file(), sep="\\n")
+"""
+
+
+@pytest.mark.parametrize("base", [None, "", "/somewhere/else"])
+def test_where_the_settings_are(base: str | None) -> None:
+    """Keyring's settings are looked for where keyring looks for them."""
+    environ = {"HOME": "/home/of-somebody"}
+    if base is not None:
+        environ["XDG_CONFIG_HOME"] = base
+    done = subprocess.run(
+        [sys.executable, "-c", BOTH], env=environ, capture_output=True, text=True, check=True
+    )
+    keyrings, ours = done.stdout.splitlines()
+    assert ours == keyrings
+
+
 FIND = """
 import os, sys
 from mtls_run.messages import Voice

@@ -166,6 +166,19 @@ def test_low_limit_of_descriptors() -> None:
     assert done.stdout == "kept\n"
 
 
+def test_low_limit_and_closed_streams() -> None:
+    """Where the limit is low, too, a closed standard stream does not become the key."""
+    script = (
+        "import os, resource; from mtls_run.handoff import memfd; "
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); "
+        "screen = os.dup(1); [os.close(number) for number in (0, 1, 2)]; "
+        "path = memfd.hold(b'content', 'mtls-run-test'); "
+        "os.write(screen, os.path.basename(path).encode())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert int(done.stdout) > 2
+
+
 def test_system_call_of_this_machine() -> None:
     """The number of the system call is right where this machine is among those that are known."""
     number = memfd._SYSTEM_CALL.get(os.uname().machine)  # noqa: SLF001  # a table that only a call can check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -210,6 +211,7 @@ except PassphraseError as error:
         "echo half; exec sleep 100",
         "echo secret; exec >&-; exec sleep 100",
         "trap '' TERM INT; exec sleep 100",
+        "while :; do printf x; sleep 0.05; done",
     ],
 )
 def test_command_that_hangs(script: str) -> None:
@@ -226,3 +228,24 @@ def test_command_that_hangs(script: str) -> None:
     assert "within 1 s" in done.stdout
     assert "secret" not in done.stdout
     assert time.monotonic() - start < 20
+
+
+@pytest.mark.parametrize("script", ["printf secret", "echo secret; sleep 0.2", "kill -9 $$"])
+def test_command_that_leaves_something_running(tmp_path: Path, script: str) -> None:
+    """What it leaves running, and holds the pipe, is not waited for: its own end is the end."""
+    left = tmp_path / "left"
+    start = time.monotonic()
+    try:
+        if "kill" in script:
+            with pytest.raises(PassphraseError, match="ended by signal 9"):
+                from_shell(f"sleep 100 & echo $! >{left}; {script}")
+        else:
+            assert from_shell(f"sleep 100 & echo $! >{left}; {script}") == b"secret"
+    finally:
+        os.kill(int(left.read_text()), signal.SIGKILL)
+    assert time.monotonic() - start < 30
+
+
+def test_late_words_of_what_was_left_running() -> None:
+    """What it leaves running has a moment to print the passphrase."""
+    assert from_shell("(sleep 0.2; echo secret) &") == b"secret"

@@ -204,6 +204,7 @@ def test_damaged_certificate_in_a_store(tmp_path: Path) -> None:
 def test_ca_file(tmp_path: Path, content: bytes) -> None:
     """A CA in any accepted form is handed on as clean PEM."""
     found = resolved("none", kept(tmp_path, "ca", content))
+    assert found.bundle is not None
     assert found.bundle.content == certificates.to_pem([ONE.der])
     assert ders(found.bundle.content) == [ONE.der]
 
@@ -300,6 +301,38 @@ def test_tampered_bundle_is_not_believed(content: bytes) -> None:
     path = bundles.keep(bundles.of(ONE.pem))
     path.write_bytes(content)
     assert bundles.keep(bundles.of(ONE.pem)).read_bytes() == ONE.pem
+
+
+def test_bundle_is_made_once(tmp_path: Path) -> None:
+    """What the same bytes made before is used again; other bytes make another bundle."""
+    path = kept(tmp_path, "ca.pem", ONE.pem + TWO.pem)
+    first = resolved("public", path)
+    bundles.handed(first)
+    second = resolved("public", path)
+    assert first.bundle is not None
+    assert second.bundle is not None
+    assert (first.bundle.found, second.bundle.found) == (False, True)
+    assert second.bundle.content == first.bundle.content
+    assert bundles.handed(second) == bundles.handed(first)
+    path.write_bytes(ONE.pem)
+    third = resolved("public", path)
+    assert third.bundle is not None
+    assert ders(third.bundle.content) == ders(first.bundle.content)[:-1]
+
+
+@pytest.mark.parametrize("content", [None, b"", TWO.pem, ONE.pem + b"\n"])
+def test_bundle_made_before_and_changed(tmp_path: Path, content: bytes | None) -> None:
+    """A bundle that is remembered, and is not what it was, is made again from its sources."""
+    path = kept(tmp_path, "ca.pem", ONE.pem)
+    first = resolved("none", path)
+    handed = Path(bundles.handed(first) or "")
+    if content is None:
+        handed.unlink()
+    else:
+        handed.write_bytes(content)
+    again = resolved("none", path)
+    assert again == first
+    assert Path(bundles.handed(again) or "").read_bytes() == ONE.pem
 
 
 def test_bundle_is_never_half_written() -> None:

@@ -72,6 +72,12 @@ def test_ignored_signals_stay_ignored() -> None:
     assert supervised("kill -HUP $$; exit 7", before=before) == [7]
 
 
+def test_the_end_is_told_where_it_was_ignored() -> None:
+    """Where the caller ignores SIGCHLD the child's end is not waited for in vain."""
+    before = "signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    assert supervised("exit 7", "kill -TERM $$", before=before) == [7, -signal.SIGTERM]
+
+
 def test_grandchildren_are_no_matter() -> None:
     """What the child leaves running is not waited for, and an early end is not missed."""
     assert supervised("sleep 30 >/dev/null 2>&1 & exit 4", "exit 5", "true & wait; exit 6") == [

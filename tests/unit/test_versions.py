@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run import __version__, tools, versions
+from mtls_run import tools, verdicts, versions
 from mtls_run.errors import ToolError
 from tests.e2e.toolbox import newest_uv
 from tests.unit.support import working_in
@@ -34,8 +34,10 @@ def memory(tmp_path: Path) -> list[Path]:
 
 def claim(file: Path, version: str) -> None:
     """Have another version remembered there, and all else as it is."""
-    own, _, *rest = file.read_text().split("\0")
-    file.write_text("\0".join([own, version, *rest]))
+    kind, _, key = file.name.partition("-")
+    fields = verdicts.recall(kind, key)
+    assert fields
+    verdicts.keep(kind, key, [version, *fields[1:]])
 
 
 def package(tool: FakeTool) -> Path:
@@ -159,30 +161,38 @@ def test_uv_is_remembered(tmp_path: Path) -> None:
     assert asked(link, "sync") == expected
 
 
-DAMAGED = [
-    b"",
-    b"\0",
-    b"end",
-    b"0\0end",
-    b"\xff\xfe",
-    f"{__version__}\0end".encode(),
-    f"{__version__}\x009.9\0end".encode(),
-    f"{__version__}\x009.9\0/nowhere\0end".encode(),
-    f"{__version__}\x009.9\0/nowhere\0stamp\0end".encode(),
-    f"{__version__}\x009.9\0\0\0end".encode(),
-    f"{__version__}\x009.9\0".encode() + b"/\xff\0" * 30000 + b"end",
+DAMAGED: list[list[str]] = [
+    [],
+    [""],
+    ["9.9"],
+    ["9.9", "/nowhere"],
+    ["9.9", "/nowhere", "stamp"],
+    ["9.9", "", ""],
+    ["9.9", *["/nowhere", "error 2"] * 3, "/nowhere"],
 ]
 
 
-@pytest.mark.parametrize("content", DAMAGED, ids=range(len(DAMAGED)))
-def test_damaged_memory(sandbox: Sandbox, tmp_path: Path, content: bytes) -> None:
-    """A file of the memory that is damaged is not believed and does no harm."""
+@pytest.mark.parametrize("fields", DAMAGED, ids=range(len(DAMAGED)))
+def test_damaged_memory(sandbox: Sandbox, tmp_path: Path, fields: list[str]) -> None:
+    """What is remembered in another form is not believed and does no harm."""
+    tool = sandbox.fake_tool("pip", "24.0")
+    asked(tool.path, "install")
+    (file,) = memory(tmp_path)
+    kind, _, key = file.name.partition("-")
+    verdicts.keep(kind, key, fields)
+    assert asked(tool.path, "install") == (24, 0)
+    assert tool.version_questions == 2
+    assert asked(tool.path, "install") == (24, 0)
+    assert tool.version_questions == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"\0", b"end", b"\xff\xfe", b"/\xff\0" * 30000])
+def test_memory_of_something_else(sandbox: Sandbox, tmp_path: Path, content: bytes) -> None:
+    """Bytes of something else in the place of what is remembered are not believed."""
     tool = sandbox.fake_tool("pip", "24.0")
     asked(tool.path, "install")
     (file,) = memory(tmp_path)
     file.write_bytes(content)
-    assert asked(tool.path, "install") == (24, 0)
-    assert tool.version_questions == 2
     assert asked(tool.path, "install") == (24, 0)
     assert tool.version_questions == 2
 

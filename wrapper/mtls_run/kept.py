@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 FOLDER = "kept"
 MOST = 512
 _FORM = "1"
-_END = "end"
 _LARGEST = 1024 * 1024
 DAY = 24 * 60 * 60
 # Once a day a run resolves anew, so that the bundle it uses is seen to be in use.
@@ -150,7 +149,9 @@ def keep(
         [field for (kind, path), mark in seen.stamps.items() for field in (kind, path, mark)],
     ]
     fields = [field for group in groups for field in (str(len(group)), *group)]
-    content = "\0".join([*fields, _END]).encode("utf-8", "surrogateescape")
+    text = "\0".join(fields)
+    # The seal: what a disk gives back damaged is not believed.
+    content = f"{text}\0{_digest(_FORM, text)}".encode("utf-8", "surrogateescape")
     if len(content) > _LARGEST:
         return
     try:
@@ -163,11 +164,12 @@ def keep(
 
 def _checked(content: str, key: str, environ: Mapping[str, str]) -> Launch | None:
     """Return what is kept in this text, or None where it is not what would be resolved now."""
-    fields = content.split("\0")
-    if fields[-1] != _END:
+    text, _, seal = content.rpartition("\0")
+    if seal != _digest(_FORM, text):
         return None
+    fields = text.split("\0")
     groups, at = [], 0
-    while at < len(fields) - 1:
+    while at < len(fields):
         end = at + 1 + int(fields[at])
         groups.append(fields[at + 1 : end])
         at = end

@@ -15,6 +15,8 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from .errors import MtlsRunError  # noqa: PLC0415, RUF100
 
 NO_PROFILE = "no profile applies here; the tool runs unchanged"
@@ -115,4 +117,25 @@ def _say(line: str) -> None:
         stream.write(shown.decode(encoding))
         stream.flush()
     except (OSError, ValueError):
-        pass  # nobody listens; that is no reason to fail
+        _drop(stream)  # nobody listens; that is no reason to fail
+
+
+def _drop(stream: TextIO) -> None:
+    """Let what could not be written go nowhere, or Python's last flush would end with status 120.
+
+    The stream itself stays what it is: the tool may be luckier with it.
+    """
+    import os  # noqa: PLC0415 - hardly ever
+
+    try:
+        number = stream.fileno()
+        kept, nowhere = os.dup(number), os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        try:
+            stream.flush()
+        finally:
+            os.dup2(kept, number)
+            os.close(kept)
+            os.close(nowhere)
+    except (OSError, ValueError):
+        return

@@ -83,6 +83,9 @@ def read(
     for said in sections.values():
         # An empty value unsets what a file before said in the same section, and nothing else.
         found.update({_OPTIONS[key]: value for key, value in said.items() if value.value})
+    for value in found.values():
+        if "\0" in value.value:  # no variable can hold it
+            raise ConfigurationError(f"{value.origin}: a value cannot hold a NUL", hint=_HINT)
     return PipSettings(
         cert=_path(found.get("cert"), environ),
         client_cert=_path(found.get("client-cert"), environ),

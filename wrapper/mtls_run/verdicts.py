@@ -12,6 +12,7 @@ import contextlib
 import os
 
 from . import __version__, cache
+from .digests import sha256
 from .files import read_own, write_atomically
 
 _FOLDER = "verdicts"
@@ -23,18 +24,25 @@ def recall(kind: str, digest: str) -> list[str] | None:
     """Return what was kept for these bytes by this version of mtls-run, or None."""
     try:
         content = read_own(cache.directory(_FOLDER) / f"{kind}-{digest}", _LARGEST)
-        fields = (content or b"").decode("utf-8", "surrogateescape").split("\0")
     except (OSError, ValueError):
         return None
-    return fields[1:-1] if fields[0] == __version__ and fields[-1] == "end" else None
+    text, _, seal = (content or b"").decode("utf-8", "surrogateescape").rpartition("\0")
+    version, *fields = text.split("\0")
+    return fields if seal == _seal(text) and version == __version__ else None
 
 
 def keep(kind: str, digest: str, fields: list[str]) -> None:
     """Keep what was found of these bytes; where it cannot be kept, nothing happens."""
-    content = "\0".join((__version__, *fields, "end")).encode("utf-8", "surrogateescape")
+    text = "\0".join((__version__, *fields))
+    content = f"{text}\0{_seal(text)}".encode("utf-8", "surrogateescape")
     with contextlib.suppress(OSError):
         folder = cache.directory(_FOLDER)
         write_atomically(folder / f"{kind}-{digest}", content)
         entries = sorted(folder.iterdir(), key=os.path.getmtime)
         for entry in entries[:-_MOST]:
             entry.unlink()
+
+
+def _seal(text: str) -> str:
+    """Return what shows that a disk gave back what it was given."""
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

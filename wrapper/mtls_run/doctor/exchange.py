@@ -9,7 +9,7 @@ import time
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 import h11
 
@@ -124,9 +124,19 @@ def _answer(head: h11.Response, body: bytes, url: str) -> Answer:
         media=media,
         page=kind_of(media, text),
         text=text[:4096],
-        location=urljoin(url, location) if location and head.status_code in _REDIRECTS else None,
+        location=_joined(url, location) if head.status_code in _REDIRECTS else None,
         skew=_skew(said.get("date")),
     )
+
+
+def _joined(url: str, location: str | None) -> str | None:
+    """Return where a redirect leads, or None where that is no URL."""
+    try:
+        joined = urljoin(url, location) if location else None
+        _ = urlsplit(joined or "").port
+    except ValueError:
+        return None
+    return joined
 
 
 def _skew(date: str | None) -> float | None:
@@ -152,7 +162,8 @@ def kind_of(media: str, text: str) -> Page | None:
         return "PEP 691 JSON" if _is_simple_json(text) else None
     if media in ("application/vnd.pypi.simple.v1+html", "text/html", "application/xhtml+xml"):
         seen = _Links()
-        seen.feed(text)
+        with contextlib.suppress(AssertionError):  # what html.parser says to `<![<` (3.9 to 3.13)
+            seen.feed(text)
         return "PEP 503 HTML" if seen.links and not seen.forms else None
     return None
 

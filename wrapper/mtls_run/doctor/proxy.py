@@ -114,7 +114,8 @@ def _is_excepted(host: str, port: int, environ: Mapping[str, str]) -> bool:
 
 def basic(user: str, password: str) -> Secret:
     """Return the value of a header that says who asks (RFC 7617)."""
-    return Secret(b"Basic " + base64.b64encode(f"{user}:{password}".encode()))
+    said = f"{user}:{password}".encode("utf-8", "surrogateescape")
+    return Secret(b"Basic " + base64.b64encode(said))
 
 
 def tunnel(wire: Wire, proxy: Proxy, host: str, port: int, timeout: float) -> None:

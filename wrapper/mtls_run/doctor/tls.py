@@ -10,6 +10,7 @@ import contextlib
 import functools
 import ipaddress
 import time
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -47,27 +48,28 @@ class Roots:
 
     @classmethod
     def of(cls, ders: Iterable[bytes]) -> Roots:
-        """Return these certificates, without those that OpenSSL cannot read."""
+        """Return these certificates, without those that cannot be read."""
         found = []
         for der in ders:
             with contextlib.suppress(crypto.Error):
-                found.append(crypto.load_certificate(crypto.FILETYPE_ASN1, der))
+                one = crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+                if _readable(one) is not None:
+                    found.append(one)
         return cls(tuple(found))
 
     @functools.cached_property
     def names(self) -> tuple[Named, ...]:
-        """Return the subjects of those that can be read."""
-        found = []
-        for one in self.certificates:
-            with contextlib.suppress(ValueError):
-                found.append(names.named(one.to_cryptography().subject))
-        return tuple(found)
+        """Return their subjects, in their order."""
+        found = map(_readable, self.certificates)
+        return tuple(names.named(one.subject) for one in found if one is not None)
 
     def issuer_of(self, certificate: x509.Certificate) -> x509.Certificate | None:
         """Return the one of these that signed the certificate, or None."""
         for one in self.certificates:
             with contextlib.suppress(ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-                candidate = one.to_cryptography()
+                candidate = _readable(one)
+                if candidate is None:
+                    continue
                 certificate.verify_directly_issued_by(candidate)
                 return candidate
         return None
@@ -190,9 +192,9 @@ class Tls:
     ) -> bool:
         """Note the first objection of OpenSSL's verification; without an identity, go on."""
         if depth == 0:
-            self._leaf = found.to_cryptography()
+            self._leaf = _readable(found)
         if not fine and self._problem is None:
-            self._problem = Problem(number, depth, found.to_cryptography())
+            self._problem = Problem(number, depth, _readable(found))
         if not self._strict:
             return True
         if not fine:
@@ -209,11 +211,14 @@ class Tls:
 
     def _look(self, trouble: Trouble | None) -> Handshake:
         connection = self._connection
-        presented = connection.get_peer_cert_chain(as_cryptography=True) or []
+        presented = [
+            one for one in map(_readable, connection.get_peer_cert_chain() or []) if one is not None
+        ]
         leaf = self._leaf or (presented[0] if presented else None)
         chain: list[x509.Certificate] = []
         if trouble is None and self._problem is None:
-            chain = connection.get_verified_chain(as_cryptography=True) or []
+            above = map(_readable, connection.get_verified_chain() or [])
+            chain = [one for one in above if one is not None]
         fits = name_fits(leaf, self._host) if leaf is not None and self._verifies else None
         return Handshake(
             finished=trouble is None,
@@ -260,6 +265,18 @@ class Tls:
         self._first = self._first or data
         self._connection.bio_write(data)
         return True
+
+
+def _readable(found: crypto.X509) -> x509.Certificate | None:
+    """Return the certificate, or None for one that OpenSSL reads and cryptography does not."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # odd serial numbers and the like are no news here
+            certificate = found.to_cryptography()
+            _ = certificate.subject, certificate.issuer  # they are read only when asked
+    except (ValueError, TypeError, x509.InvalidVersion):
+        return None
+    return certificate
 
 
 def _words(error: SSL.Error) -> str:

@@ -52,7 +52,10 @@ def same_key(certificate: x509.Certificate, public: bytes) -> bool:
 def describe(certificate: x509.Certificate) -> str:
     """Return subject and serial number, by which a person tells one certificate from another."""
     subject = certificate.subject.rfc4514_string() or "(no subject)"
-    return f"{subject} (serial {certificate.serial_number:x})"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a serial number of 0 is no news here
+        serial = certificate.serial_number
+    return f"{subject} (serial {serial:x})"
 
 
 def find_leaf(

@@ -190,7 +190,7 @@ def _configured(environ: Mapping[str, str]) -> tuple[str, str] | None:
     named = environ.get("PYTHON_KEYRING_BACKEND")
     if named:
         return named, "PYTHON_KEYRING_BACKEND"
-    path = _settings_file()
+    path = settings_file()
     if not os.path.lexists(path):
         return None
     import configparser  # noqa: PLC0415 - hardly anybody has this file
@@ -206,7 +206,7 @@ def _configured(environ: Mapping[str, str]) -> tuple[str, str] | None:
     return (named, path) if named else None
 
 
-def _settings_file() -> str:
+def settings_file() -> str:
     """Return the path of keyring's own settings, as keyring.util.platform_ has it."""
     if not sys.platform.startswith("linux"):
         from keyring.util import platform_  # noqa: PLC0415

@@ -119,14 +119,15 @@ def keep(bundle: Bundle) -> Path:
         pass  # not there yet, or not readable: it is written anew
     write_atomically(path, bundle.content)
     witness.file(path, racy=False)
-    _drop_old(directory, now)
+    _drop_old(directory, now, path)
     return path
 
 
-def _drop_old(directory: Path, now: float) -> None:
+def _drop_old(directory: Path, now: float, used: Path) -> None:
     for entry in directory.iterdir():
         try:
-            if now - entry.stat().st_mtime > KEPT_DAYS * _DAY:
+            # A file server's clock may be another: what was made just now is in use all the same.
+            if entry != used and now - entry.stat().st_mtime > KEPT_DAYS * _DAY:
                 entry.unlink()
         except OSError:
             continue  # another run was first

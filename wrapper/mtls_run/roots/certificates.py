@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from mtls_run.origin import Origin
 
 _KIND = "ca"
-_CERTIFICATE = re.compile(
-    rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----(.*?)-----END", re.DOTALL
-)
+_CERTIFICATE = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----([^-]*)-----END")
 
 
 def read_added(data: bytes, name: str, said: Origin) -> list[bytes]:

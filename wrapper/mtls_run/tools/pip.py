@@ -150,7 +150,7 @@ def parse_version(output: str) -> Version | None:
     parts: list[int] = []
     for part in words[1].split("."):
         digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not digits:
+        if not digits or len(digits) > 9:  # noqa: PLR2004 - no version has such a number
             break
         parts.append(int(digits))
         if digits != part:

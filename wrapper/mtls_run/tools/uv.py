@@ -166,7 +166,12 @@ def parse_version(output: str) -> Version | None:
         return None
     number = words[1].split("+")[0].split("-")[0]
     parts = number.split(".")
-    return tuple(map(int, parts)) if all(part.isdigit() for part in parts) else None
+    return tuple(map(int, parts)) if all(map(_is_number, parts)) else None
+
+
+def _is_number(text: str) -> bool:
+    """Tell whether int takes it: not `²`, which is a digit too, and not thousands of digits."""
+    return text.isascii() and text.isdecimal() and len(text) < 10  # noqa: PLR2004
 
 
 def version_matters(trust: Trust) -> bool:

@@ -1,0 +1,31 @@
+"""Fixtures of the matrix: its index in place of the others', and environments of every Python."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.matrix import index
+from tests.e2e.matrix.pythons import Environments
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.e2e.server import Server
+
+
+@pytest.fixture(scope="session")
+def nginx() -> Iterator[Server]:
+    """Run the index with an application, pip, and a place to upload to."""
+    with index.running() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Environments:
+    """Return the environments that all workers of this session share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "environments"
+    folder.mkdir(exist_ok=True)
+    return Environments.create(folder)
