@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ from tests.e2e.matrix.scene import Scene
 from tests.e2e.matrix.tasks import TASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.e2e.bench import Bench
     from tests.e2e.matrix.pythons import Environments
@@ -39,14 +40,15 @@ def scene(
     canary: Canary,
     environments: Environments,
     request: pytest.FixtureRequest,
-) -> Scene:
-    """Return the place in which the cell is run."""
+) -> Iterator[Scene]:
+    """Return the place in which the cell is run; it goes with the cell, for it may be large."""
 
     def keyring() -> SecretService:
         service: SecretService = request.getfixturevalue("keyring")
         return service
 
-    return Scene(cell, bench, canary, environments, keyring)
+    yield Scene(cell, bench, canary, environments, keyring)
+    shutil.rmtree(bench.sandbox.root, ignore_errors=True)
 
 
 def of(*tables: str) -> list[Cell]:

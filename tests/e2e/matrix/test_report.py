@@ -8,9 +8,10 @@ from xml.sax.saxutils import quoteattr
 
 import pytest
 
+from tests.e2e import toolbox
 from tests.e2e.matrix import report
 from tests.e2e.matrix.__main__ import PAGE
-from tests.e2e.matrix.cells import FAULTS, PIP_TASKS, UV_TASKS, named
+from tests.e2e.matrix.cells import FAULTS, PIP_TASKS, PROGRAMS, UV_TASKS, named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +78,8 @@ def test_document() -> None:
     """docs/compatibility.md names the same versions, programs and faults as the matrix."""
     page = PAGE.read_text(encoding="utf-8")
     assert sorted(report.tools(page)) == sorted([*named("pip"), *named("uv"), *named("program")])
+    pins = " ".join(toolbox.PROGRAMS[name][0] for name in PROGRAMS.values()).split()
+    assert [pin for pin in pins if pin.replace("==", " ") not in page] == []
     assert set(named("refused")) == {*named("pip"), *named("uv")}
     assert [fault for fault in FAULTS if f"{fault} " not in page] == []
     assert "not as they must be" not in page
