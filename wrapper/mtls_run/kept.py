@@ -113,7 +113,7 @@ def find(key: str, environ: Mapping[str, str]) -> Launch | None:
     try:
         content = _read(folder, _name(key))
         found = None if content is None else _checked(content, key, environ)
-    except (OSError, ValueError):
+    except (OSError, ValueError, IndexError):
         return None
     if found is not None and has_leftovers(environ, os.path.dirname(folder)):  # noqa: PTH120
         from .handoff import private_file  # noqa: PLC0415 - hardly ever

@@ -145,7 +145,7 @@ def _skew(date: str | None) -> float | None:
         return None
     try:
         there = parsedate_to_datetime(date)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     if there.tzinfo is None:
         there = there.replace(tzinfo=timezone.utc)
