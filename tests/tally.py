@@ -214,10 +214,12 @@ def _table(whole: dict[str, Any], fuzz: dict[str, Any] | None) -> str:
     for name, entry in whole["campaigns"].items():
         shown, unit, aim = CAMPAIGNS.get(name, (UNKNOWN, "items", 0))
         there = entry["inputs"] if unit == "inputs" else entry["passed"]
+        wrong = entry["failed"] + entry["skipped"]
         if unit == "inputs" and fuzz is not None:
             there += fuzz["inputs"]
-        # An item that failed or did not run reaches nothing.
-        reached = there >= aim > 0 and not entry["failed"] and not entry["skipped"]
+            wrong += fuzz["failures"]
+        # What failed or did not run reaches nothing.
+        reached = there >= aim > 0 and not wrong
         items = sum(entry[outcome] for outcome in OUTCOMES)
         failed = f"**{entry['failed']}**" if entry["failed"] else "0"
         label = shown if name in CAMPAIGNS else "not known: a worker died"
@@ -250,14 +252,19 @@ def _troubles(whole: dict[str, Any]) -> list[str]:
 def _long_run(fuzz: dict[str, Any] | None) -> str:
     if fuzz is None:
         return "There was no longer run of fuzzing: docs/fuzz.json is not there."
-    tried = f"{fuzz['inputs']:,} inputs in {fuzz['seconds']:,.0f} seconds"
+    tried = f"{fuzz['inputs']:,} inputs in {fuzz['seconds']:,.0f} seconds (seed {fuzz['seed']})"
+    failed = f"**{fuzz['failures']} of them failed**" if fuzz["failures"] else "none failed"
+    slowest, peak = f"{fuzz['slowest_ms'] / 1000:.1f} s", f"{fuzz['peak_mib']} MiB"
     lines = [
-        f"The longer run of fuzzing tried {tried}; the aim above counts them in.",
+        f"The longer run of fuzzing tried {tried}, and {failed}; the aim above counts them in. The",
+        f"slowest took {slowest}, and the most memory of a process was {peak}.",
         "",
-        "| target | inputs |",
-        "|---|--:|",
+        "| target | inputs | taken | refused | failed |",
+        "|---|--:|--:|--:|--:|",
     ]
-    lines += [f"| {name} | {each['inputs']:,} |" for name, each in fuzz["targets"].items()]
+    for each in fuzz["targets"]:
+        counts = (each["inputs"], each["accepted"], each["refused"], sum(each["failures"].values()))
+        lines.append(f"| {each['name']} | {' | '.join(f'{count:,}' for count in counts)} |")
     return "\n".join(lines)
 
 

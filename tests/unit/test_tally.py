@@ -15,7 +15,16 @@ import pytest
 from tests import tally
 
 REPOSITORY = Path(__file__).parents[2]
-FUZZ = {"inputs": 999_990, "seconds": 60.0, "targets": {"identity": {"inputs": 999_990}}}
+TRIED = {"name": "names", "inputs": 999_990, "accepted": 400_000, "refused": 599_990}
+FUZZ = {
+    "inputs": 999_990,
+    "seed": 1,
+    "seconds": 60.0,
+    "failures": 0,
+    "slowest_ms": 1500.0,
+    "peak_mib": 50,
+    "targets": [{**TRIED, "failures": {}}],
+}
 CONFTEST = """
 from tests import tally
 
@@ -113,6 +122,11 @@ def test_what_fails_is_shown(tmp_path: Path, options: tuple[str, ...]) -> None:
     assert row(report, "faults")[1:4] == ["1", "0", "**1**"]
     assert row(report, "fuzzing")[-1] == "yes"
     assert row(tally.markdown(whole, None), "fuzzing")[-1] == "**no**"
+    worse = {**FUZZ, "failures": 2, "targets": [{**TRIED, "failures": {"a traceback": 2}}]}
+    report = tally.markdown(whole, worse)
+    assert row(report, "fuzzing")[-1] == "**no**"
+    assert row(report, "names")[-1] == "2"
+    assert "**2 of them failed**" in report
     assert "**1 items did not run.**" in report
     assert "**1 of the runs failed.**" in report
 
