@@ -107,6 +107,11 @@ def _line_end(text: str) -> str:
 def _set_top(text: str, key: str, value: str) -> str:
     parts = split(text)
     for index, part in enumerate(parts):
+        if part.path[:1] == (key,) and (part.header or len(part.path) > 1):
+            raise ConfigurationError(
+                f"`{key}` is a table in the configuration, where it is to be a name",
+                hint="take the table out: mtls-run profile edit",
+            )
         if part.path == (key,):
             parts[index] = with_value(part, value)
             return _joined(parts)

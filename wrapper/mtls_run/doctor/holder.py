@@ -241,7 +241,7 @@ def _likely_leaf(material: Material | None) -> Certificate | None:
 def _is_authority(certificate: Certificate) -> bool:
     try:
         found = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return False
     return found.value.ca
 
@@ -251,7 +251,7 @@ def _usages(leaf: Certificate) -> tuple[str, bool]:
     words, may_sign = [], True
     try:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         pass
     else:
         may_sign = usage.digital_signature
@@ -259,7 +259,7 @@ def _usages(leaf: Certificate) -> tuple[str, bool]:
         words += [name.replace("_", " ") for name in flags if getattr(usage, name)]
     try:
         extended = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         pass
     else:
         words += [getattr(purpose, "_name", purpose.dotted_string) for purpose in extended]

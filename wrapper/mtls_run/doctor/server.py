@@ -225,7 +225,7 @@ def _subject(certificate: x509.Certificate) -> Named:
 def _names(leaf: x509.Certificate) -> str:
     try:
         found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return f"no name at all (its subject, {named(leaf.subject).shown}, does not count)"
     every = [*found.get_values_for_type(x509.DNSName)]
     every += map(str, found.get_values_for_type(x509.IPAddress))

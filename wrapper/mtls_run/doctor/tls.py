@@ -305,7 +305,7 @@ def name_fits(leaf: x509.Certificate, host: str) -> bool:
     """
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return False
     if _is_address(host):
         return ipaddress.ip_address(host) in names.get_values_for_type(x509.IPAddress)
