@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from tests.sandbox import FakeTool, Sandbox, Seen
 
+pytestmark = pytest.mark.attack
+
 INSTALL = ("uv", "pip", "install", "x")
 CONFIG = """
 default-profile = "corp"

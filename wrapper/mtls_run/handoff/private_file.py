@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _LOCK, _IDENTITY = "lock", "identity.pem"
+_OTHERS_WRITE = 0o022
 
 
 class PrivateFile(Record):
@@ -101,9 +102,15 @@ class _Place:
     def __call__(self, *, create: bool = True) -> Path:
         """Return the directory, checked; raises OSError where it is not to be used."""
         if self._path is None:
-            if not create and not cache.expected("handoff").is_dir():
+            expected = cache.expected("handoff")
+            if not create and not expected.is_dir():
                 raise FileNotFoundError
+            if expected.is_symlink():  # what is swept is nowhere else
+                raise PermissionError(1, "it is a link", str(expected))
             return cache.directory("handoff")
+        for folder in _leading_to(self._path):
+            if _is_others(folder.stat()):
+                raise PermissionError(1, "others could put another in its place", str(self._path))
         if create:
             with contextlib.suppress(FileExistsError):
                 self._path.mkdir(mode=0o700)
@@ -121,6 +128,18 @@ def _places(environ: Mapping[str, str]) -> Iterator[_Place]:
     yield _Place(None)
 
 
+def _leading_to(path: Path) -> set[Path]:
+    """Return the directories that decide what is at `path`, links followed."""
+    return {*path.parents, *Path(os.path.realpath(path)).parents}
+
+
+def _is_others(found: os.stat_result) -> bool:
+    """Tell whether others may rename what the user has in this directory, as its owner may."""
+    if found.st_uid not in (0, os.geteuid()):
+        return True
+    return bool(found.st_mode & _OTHERS_WRITE) and not found.st_mode & stat.S_ISVTX
+
+
 def _leftovers(base: Path) -> Iterator[Path]:
     for entry in base.iterdir():
         found = entry.lstat()
@@ -130,6 +149,8 @@ def _leftovers(base: Path) -> Iterator[Path]:
 
 def _remove_unlocked(directory: Path) -> None:
     try:
+        if not {entry.name for entry in directory.iterdir()} <= {_LOCK, _IDENTITY}:
+            return  # not made here
         lock = _locked(directory / _LOCK, wait=False)
     except OSError:
         return  # in use, or not ours to open
@@ -138,9 +159,10 @@ def _remove_unlocked(directory: Path) -> None:
 
 
 def _remove(directory: Path) -> None:
-    import shutil  # noqa: PLC0415
-
-    shutil.rmtree(directory, ignore_errors=True)
+    """Remove the directory and what was made in it, and nothing else."""
+    for remove in ((directory / _IDENTITY).unlink, (directory / _LOCK).unlink, directory.rmdir):
+        with contextlib.suppress(OSError):
+            remove()
 
 
 def _locked(path: Path, *, wait: bool) -> int:
@@ -148,6 +170,9 @@ def _locked(path: Path, *, wait: bool) -> int:
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, 0o600)
     try:
+        found = os.fstat(descriptor)
+        if os.name == "posix" and (found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode)):
+            raise PermissionError(1, "the lock is not the user's own", str(path))  # noqa: TRY301
         if os.name == "nt":
             import msvcrt  # noqa: PLC0415
 

@@ -1,0 +1,577 @@
+"""What somebody else puts where mtls-run looks or writes: nothing of it is believed or followed."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+from typing import TYPE_CHECKING, Callable
+
+import pytest
+
+from tests.cli.support import ISSUER, ROOT, alice
+from tests.e2e.attacks.people import FILE, INSTALL, MEMORY, VARIABLE, Scene, give, scene_of
+from tests.pki import Authority
+from tests.sandbox import files_below
+from tests.strangers import STRANGER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.sandbox import Canary
+
+pytestmark = [pytest.mark.slow, pytest.mark.attack]
+
+HANDOFFS = pytest.mark.parametrize("options", [MEMORY, FILE], ids=["memfd", "supervise"])
+Plant = Callable[[Scene, "Path"], object]
+
+
+@pytest.fixture
+def scene(canary: Canary) -> Iterator[Scene]:
+    """Return the two users."""
+    with scene_of(canary) as found:
+        yield found
+
+
+def state_of(*folders: Path) -> dict[str, tuple[int, int, int, bytes]]:
+    """Return what is below directories: inodes, modes, owners, and what files and links hold."""
+    found = {}
+    for folder in folders:
+        paths = [folder, *sorted(folder.rglob("*"))] if os.path.lexists(folder) else []
+        for path in paths:
+            at = path.lstat()
+            data = b""
+            if stat.S_ISREG(at.st_mode):
+                data = path.read_bytes()
+            elif stat.S_ISLNK(at.st_mode):
+                data = os.fsencode(os.readlink(path))  # noqa: PTH115 - bytes
+            found[str(path)] = (at.st_ino, at.st_mode, at.st_uid, data)
+    return found
+
+
+def bobs(scene: Scene, path: Path, mode: int) -> Path:
+    """Make a directory of the other user's."""
+    path.mkdir()
+    path.chmod(mode)
+    give(path, STRANGER)
+    return path
+
+
+def victim(scene: Scene) -> Path:
+    """Make a private directory of the user's, with files and directories that are dear to them."""
+    folder = scene.sandbox.home / "dear"
+    for name in ("letters/1", "letters/2", "photo"):
+        scene.sandbox.write(folder / name, f"this is {name}")
+    (folder / "empty").mkdir()
+    for path in (folder, folder / "letters", folder / "empty"):
+        path.chmod(0o700)
+    scene.own(folder)
+    return folder
+
+
+def link(path: Path, target: Path) -> None:
+    """Make a link of the other user's."""
+    path.symlink_to(target)
+    if os.geteuid() == 0:
+        os.lchown(path, STRANGER, STRANGER)
+
+
+def file_of_bob(path: Path, content: bytes | str = b"", mode: int = 0o666) -> None:
+    """Make a file of the other user's."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    path.chmod(mode)
+    give(path, STRANGER)
+
+
+def open_to_all(*folders: Path) -> None:
+    """Let everybody write into these."""
+    for folder in folders:
+        folder.chmod(0o777)
+
+
+# Where the private file of a supervised tool is made.
+
+BASES: dict[str, Plant] = {
+    "directory-0777": lambda scene, path: bobs(scene, path, 0o777),
+    "directory-0755": lambda scene, path: bobs(scene, path, 0o755),
+    "directory-0700": lambda scene, path: bobs(scene, path, 0o700),
+    "link-to-his-own": lambda scene, path: link(path, scene.bob_s),
+    "link-to-the-user-s": lambda scene, path: link(path, victim(scene)),
+    "dangling-link": lambda scene, path: link(path, scene.bob_s / "nothing"),
+    "file": lambda _, path: file_of_bob(path),
+    "fifo": lambda _, path: os.mkfifo(path, 0o666),
+}
+
+
+@pytest.mark.parametrize("kind", BASES)
+@pytest.mark.parametrize("where", ["shared-memory", "runtime"])
+def test_place_of_private_files(scene: Scene, where: str, kind: str) -> None:
+    """Something planted in that place is passed by, untouched; another private place is found."""
+    path, env = scene.root / "run/mtls-run", {}
+    if where == "shared-memory" and scene.bob_is_real:
+        path, env = scene.shared_memory, {"XDG_RUNTIME_DIR": None}
+    dear = victim(scene)
+    shutil.rmtree(dear)
+    BASES[kind](scene, path)
+    before = state_of(path, scene.bob_s, dear)
+    with scene.waiting(*FILE, env=env) as running:
+        at = running.identity.resolve()
+        mine = kind == "directory-0700" and not scene.bob_is_real
+        assert mine or not at.is_relative_to(path)
+        assert not at.is_relative_to(scene.bob_s)
+        assert not at.is_relative_to(dear)
+        scene.assert_bob_cannot(f"read:{running.identity}", f"read:{running.identity.parent}")
+    scene.assert_worked(scene.run(*FILE, *INSTALL, env=env))
+    assert mine or state_of(path, scene.bob_s, dear) == before
+    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+RUNTIMES: dict[str, Plant] = {
+    "his-0777": lambda scene, path: bobs(scene, path, 0o777),
+    "his-0755": lambda scene, path: bobs(scene, path, 0o755),
+    "his-sticky": lambda scene, path: bobs(scene, path, 0o1777),
+    "open": lambda _, path: (path.mkdir(), path.chmod(0o777)),
+    "link-to-his": lambda scene, path: link(path, scene.bob_s),
+    "below-his": lambda scene, path: (
+        bobs(scene, scene.bob_s / "x", 0o777),
+        (scene.bob_s / "x/run").mkdir(mode=0o700),
+        scene.own(scene.bob_s / "x/run"),
+        path.symlink_to(scene.bob_s / "x/run"),
+    ),
+    "file": lambda _, path: file_of_bob(path),
+    "missing": lambda *_: None,
+}
+
+
+@pytest.mark.parametrize("kind", RUNTIMES)
+def test_runtime_directory(scene: Scene, kind: str) -> None:
+    """A runtime directory in which somebody else can rename things holds no private file."""
+    path = scene.root / "elsewhere"
+    RUNTIMES[kind](scene, path)
+    before = state_of(path, scene.bob_s)
+    with scene.waiting(*FILE, env={"XDG_RUNTIME_DIR": str(path)}) as running:
+        at = running.identity.resolve()
+        ours = not scene.bob_is_real and kind in ("his-0755", "his-sticky", "below-his")
+        assert ours or not at.is_relative_to(path)
+        assert ours or not at.is_relative_to(scene.bob_s)
+        scene.assert_bob_cannot(f"read:{running.identity}")
+    assert ours or state_of(path, scene.bob_s) == before
+
+
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "memfd": (*MEMORY, *INSTALL),
+    "supervise": (*FILE, *INSTALL),
+    "explain": ("--explain", "--json", *INSTALL),
+    "check": ("passphrase", "check", "corp"),
+    "profile": ("profile", "show", "corp"),
+    "doctor": ("doctor", "--json"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_temporary_directory(scene: Scene, name: str) -> None:
+    """Nothing of mtls-run's goes into a temporary directory of somebody else, not even for a moment."""
+    before = state_of(scene.bob_s), scene.bob_s.stat().st_mtime_ns
+    env = {"TMPDIR": str(scene.bob_s), "TEMP": str(scene.bob_s), "TMP": str(scene.bob_s)}
+    done = scene.run(*COMMANDS[name], env=env)
+    assert done.returncode in ((0, 1) if name == "doctor" else (0,)), done
+    assert (state_of(scene.bob_s), scene.bob_s.stat().st_mtime_ns) == before
+
+
+# A cache, and a state, that others could write for a while.
+
+
+def forged_launch(scene: Scene, file: Path, evil: Path) -> bytes:
+    """Return a kept launch that hands on other roots, sealed as mtls-run would."""
+    text = file.read_bytes().rpartition(b"\0")[0]
+    (bundle,) = (scene.cache / "bundles").iterdir()
+    text = text.replace(os.fsencode(bundle), os.fsencode(evil))
+    assert os.fsencode(evil) in text
+    return text + b"\0" + hashlib.sha256(b"1" + text).hexdigest().encode()
+
+
+@pytest.mark.parametrize("then", ["left-open", "closed-again", "a-directory-of-his"])
+def test_forged_launch(scene: Scene, then: str) -> None:
+    """A kept launch that somebody else wrote is not used, also once the directory is closed."""
+    key = scene.sandbox.write("pki/alice.pem", alice().pem())
+    scene.allowed.append(key)
+    scene.own()
+    evil = scene.bob_s / "evil.pem"
+    file_of_bob(evil, Authority.create("evil").pem)
+    until_kept(scene)
+    folder = scene.cache / "kept"
+    (file,) = folder.iterdir()
+    forged = forged_launch(scene, file, evil)
+    file.unlink()
+    if then == "a-directory-of-his":
+        folder.rmdir()
+        bobs(scene, folder, 0o777)
+    file_of_bob(file, forged, 0o600 if not scene.bob_is_real else 0o644)
+    if then == "left-open":
+        open_to_all(folder, scene.cache)
+    if not scene.bob_is_real:
+        file.chmod(0o644)
+    for _ in range(2):
+        scene.assert_worked(scene.run(*INSTALL))
+
+
+def until_kept(scene: Scene) -> None:
+    """Run until the launch is kept: not within a tick of the file system's clock."""
+    for _ in range(10):
+        scene.assert_worked(scene.run(*INSTALL))
+        if list((scene.cache / "kept").glob("*")):
+            return
+    raise AssertionError("nothing is kept")
+
+
+@pytest.mark.parametrize("kind", ["other-content", "link-to-another", "fifo", "link-to-the-user-s"])
+def test_planted_bundle(scene: Scene, kind: str) -> None:
+    """A file that somebody put in a bundle's place is replaced; where a link led nothing is."""
+    scene.assert_worked(scene.run(*INSTALL))
+    (bundle,) = (scene.cache / "bundles").iterdir()
+    bundle.unlink()
+    evil = Authority.create("evil").pem
+    dear = victim(scene)
+    if kind == "other-content":
+        file_of_bob(bundle, evil)
+    elif kind == "fifo":
+        os.mkfifo(bundle, 0o666)
+    elif kind == "link-to-another":
+        file_of_bob(scene.bob_s / "evil.pem", evil)
+        link(bundle, scene.bob_s / "evil.pem")
+    else:
+        link(bundle, dear / "photo")
+    open_to_all(bundle.parent, scene.cache)
+    before = state_of(dear, scene.bob_s)
+    scene.assert_worked(scene.run(*INSTALL))
+    assert state_of(dear, scene.bob_s) == before
+    assert stat.S_ISREG(bundle.lstat().st_mode)
+    assert bundle.stat().st_uid == scene.uid
+    assert bundle.parent.stat().st_mode & 0o077 == 0
+
+
+APPROVALS = ["of-his", "open", "link-to-his", "a-directory-of-his"]
+
+
+@pytest.mark.parametrize("kind", APPROVALS)
+def test_forged_approval(scene: Scene, kind: str) -> None:
+    """An approval that somebody else could have written allows nothing, and says why."""
+    config = scene.sandbox.config_file.read_text().replace('default-profile = "corp"', "")
+    scene.sandbox.config_file.write_text(config)
+    scene.sandbox.write(".mtls-run.toml", 'profile = "corp"\n', 0o644)
+    scene.own()
+    assert scene.run("allow").returncode == 0
+    folder = scene.root / "state/mtls-run/approvals"
+    (entry,) = folder.iterdir()
+    content = entry.read_bytes()
+    entry.unlink()
+    if kind == "a-directory-of-his":
+        folder.rmdir()
+        bobs(scene, folder, 0o777)
+    open_to_all(folder, folder.parent)
+    if kind == "open":
+        scene.own(scene.sandbox.write(entry, content, 0o666))
+    elif kind == "link-to-his":
+        file_of_bob(scene.bob_s / "entry", content)
+        link(entry, scene.bob_s / "entry")
+    else:
+        file_of_bob(entry, content)
+    scene.assert_stopped(scene.run(*INSTALL), "others could have written it", str(entry))
+
+
+@pytest.mark.parametrize("kind", ["link", "hard-link", "dangling"])
+def test_approval_is_written_nowhere_else(scene: Scene, kind: str) -> None:
+    """`allow` writes its own file, not what a link in its place leads to."""
+    scene.sandbox.write(".mtls-run.toml", 'profile = "corp"\n', 0o644)
+    scene.own()
+    assert scene.run("allow").returncode == 0
+    (entry,) = (scene.root / "state/mtls-run/approvals").iterdir()
+    entry.unlink()
+    dear = victim(scene)
+    if kind == "hard-link":
+        os.link(dear / "photo", entry)
+    else:
+        link(entry, dear / ("photo" if kind == "link" else "new"))
+    open_to_all(entry.parent)
+    before = state_of(dear)
+    assert scene.run("allow").returncode == 0
+    assert state_of(dear) == before
+    assert stat.S_ISREG(entry.lstat().st_mode)
+    assert entry.stat().st_uid == scene.uid
+    assert entry.stat().st_nlink == 1
+    scene.assert_worked(scene.run(*INSTALL))
+
+
+# Sweeping.
+
+
+def leftover(scene: Scene, base: Path, name: str) -> Path:
+    """Make a directory as a killed run leaves it."""
+    folder = base / name
+    folder.mkdir(parents=True)
+    for path in (base, folder):
+        path.chmod(0o700)
+    (folder / "lock").touch(0o600)
+    return folder
+
+
+SWEPT: dict[str, Plant] = {
+    "entry-is-a-link": lambda scene, base: link(base / "0123456789abcdef", victim(scene)),
+    "lock-is-a-link": lambda scene, base: (
+        (leftover(scene, base, "ab") / "lock").unlink(),
+        link(base / "ab/lock", victim(scene) / "photo"),
+    ),
+    "identity-is-a-link": lambda scene, base: link(
+        leftover(scene, base, "ab") / "identity.pem", victim(scene) / "photo"
+    ),
+    "identity-is-a-hard-link": lambda scene, base: os.link(
+        victim(scene) / "photo", leftover(scene, base, "ab") / "identity.pem"
+    ),
+    "identity-is-a-link-to-a-directory": lambda scene, base: link(
+        leftover(scene, base, "ab") / "identity.pem", victim(scene)
+    ),
+    "more-in-it": lambda scene, base: shutil.copytree(
+        victim(scene), leftover(scene, base, "ab") / "dear"
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SWEPT)
+def test_sweep(scene: Scene, kind: str) -> None:
+    """A sweep removes what mtls-run made, and follows no link to anything else."""
+    base = scene.root / "run/mtls-run"
+    base.mkdir(mode=0o700)
+    SWEPT[kind](scene, base)
+    for path in base.rglob("*"):
+        if not path.is_symlink() and path.stat().st_nlink == 1:
+            scene.own(path)
+    scene.own(base)
+    dear = scene.sandbox.home / "dear"
+    before = state_of(dear)
+    scene.assert_worked(scene.run(*INSTALL))
+    assert state_of(dear) == before
+    if kind == "more-in-it":
+        assert (base / "ab/dear/letters/2").read_text() == "this is letters/2"
+
+
+@pytest.mark.parametrize("where", ["run/mtls-run", "cache/mtls-run/handoff"])
+@HANDOFFS
+def test_sweep_behind_a_link(scene: Scene, where: str, options: tuple[str, ...]) -> None:
+    """With a link in the place of the private files nothing is removed where it leads."""
+    dear, place = victim(scene), scene.root / where
+    place.parent.mkdir(exist_ok=True)
+    scene.own()
+    link(place, dear)
+    open_to_all(place.parent)
+    before = state_of(dear)
+    scene.assert_worked(scene.run(*options, *INSTALL))
+    assert state_of(dear) == before
+
+
+# Locks.
+
+
+def test_gate_that_somebody_holds(scene: Scene) -> None:
+    """A gate of somebody else's, who holds it, keeps no run waiting."""
+    if scene.bob_is_real:
+        file_of_bob(scene.shared_memory)
+    gate = scene.cache / "handoff/.gate"
+    gate.parent.mkdir(parents=True)
+    (gate.parent / "0123456789abcdef").mkdir()
+    scene.own()
+    open_to_all(gate.parent, scene.cache)
+    if scene.bob_is_real:
+        file_of_bob(gate)
+    else:
+        gate.symlink_to(scene.bob_s)
+    descriptor = os.open(gate, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        scene.assert_worked(scene.run(*INSTALL))
+        if scene.bob_is_real:
+            done = scene.run(*FILE, *INSTALL, env={"XDG_RUNTIME_DIR": None})
+            assert done.returncode == 125, done
+            assert "there is no private place" in done.stderr
+    finally:
+        os.close(descriptor)
+        if scene.bob_is_real:
+            scene.shared_memory.unlink()
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling", "directory", "fifo", "left-over", "of-his"])
+def test_lock_of_the_configuration(scene: Scene, kind: str) -> None:
+    """A planted lock is written through by nobody: the change is made, or refused by one error."""
+    lock = scene.sandbox.config_file.with_name(".config.toml.lock")
+    dear = victim(scene)
+    if kind == "directory":
+        bobs(scene, lock, 0o777)
+    elif kind == "fifo":
+        os.mkfifo(lock, 0o666)
+    elif kind == "left-over":
+        scene.own(scene.sandbox.write(lock, b""))
+    elif kind == "of-his":
+        file_of_bob(lock, b"his", 0o644)
+    else:
+        link(lock, dear / ("photo" if kind == "link" else "new"))
+    before, config = state_of(dear), scene.sandbox.config_file.read_bytes()
+    done = scene.run("profile", "add", "more", "--ca-cert", "~/pki/root.pem")
+    assert state_of(dear) == before
+    if done.returncode:
+        scene.assert_stopped(done, str(scene.sandbox.config_file))
+        assert scene.sandbox.config_file.read_bytes() == config
+    else:
+        assert kind in ("left-over", "fifo", "of-his")
+        assert b"[profiles.more]" in scene.sandbox.config_file.read_bytes()
+    scene.assert_worked(scene.run(*INSTALL))
+
+
+# Files that the user named, and somebody else owns or can write.
+
+PROJECT = '[profiles.x]\n', 'profile = "corp"\n'
+PROJECTS = ["file-of-his", "file-open", "directory-of-his", "directory-open", "link-to-his"]
+
+
+@pytest.mark.parametrize("trusted", [False, True], ids=["", "trusted"])
+@pytest.mark.parametrize("kind", PROJECTS)
+def test_project_file(scene: Scene, kind: str, trusted: bool) -> None:
+    """A project file of somebody else is an error, one in a directory of theirs is passed over."""
+    project = scene.sandbox.home / "project"
+    config = scene.sandbox.config_file.read_text()
+    if trusted:
+        config = f'trusted-directories = ["{project}"]\n{config}'
+    scene.sandbox.write_config(config)
+    file = scene.sandbox.write(project / ".mtls-run.toml", 'roots = "public"\n', 0o644)
+    scene.own()
+    if kind == "file-of-his":
+        file_of_bob(file, file.read_bytes(), 0o644 if scene.bob_is_real else 0o666)
+    elif kind == "file-open":
+        file.chmod(0o666)
+    elif kind == "link-to-his":
+        file_of_bob(scene.bob_s / "project.toml", file.read_bytes())
+        file.unlink()
+        link(file, scene.bob_s / "project.toml")
+    else:
+        project.chmod(0o755 if kind == "directory-of-his" and scene.bob_is_real else 0o777)
+        give(project, STRANGER if kind == "directory-of-his" else scene.uid)
+    done = scene.run(*INSTALL, cwd=project)
+    if kind.startswith("directory"):
+        scene.assert_worked(done)
+    else:
+        scene.assert_stopped(done, str(file))
+
+
+PASSPHRASES: dict[str, tuple[Plant, str]] = {
+    "of-his": (lambda _, path: give(path, STRANGER), ""),
+    "of-his-0644": (lambda _, path: (path.chmod(0o644), give(path, STRANGER)), "can read"),
+    "0644": (lambda _, path: path.chmod(0o644), "can read"),
+    "0640": (lambda _, path: path.chmod(0o640), "can read"),
+    "0666": (lambda _, path: path.chmod(0o666), "can read"),
+    "link-to-his": (
+        lambda scene, path: (
+            file_of_bob(scene.bob_s / "pass", path.read_bytes()),
+            path.unlink(),
+            link(path, scene.bob_s / "pass"),
+        ),
+        "can read",
+    ),
+    "fifo": (
+        lambda scene, path: (path.unlink(), os.mkfifo(path, 0o600), scene.own(path)),
+        "not a regular file",
+    ),
+    "directory": (lambda scene, path: (path.unlink(), bobs(scene, path, 0o755)), "directory"),
+}
+
+
+@pytest.mark.parametrize("kind", PASSPHRASES)
+def test_passphrase_file(scene: Scene, kind: str) -> None:
+    """A passphrase file that somebody else can read, or has made, is one clear error."""
+    path = scene.sandbox.write("passphrase", scene.canary.text + "\n")
+    scene.write_profile('passphrase = { file = "~/passphrase" }')
+    plant, reason = PASSPHRASES[kind]
+    plant(scene, path)
+    done = scene.run(*INSTALL, env={"CORP_PASSPHRASE": None})
+    (scene.bob_s / "pass").unlink(missing_ok=True)
+    if kind == "of-his" and not scene.bob_is_real:
+        scene.assert_worked(done)
+    else:
+        scene.assert_stopped(done, str(path), reason)
+
+
+KEYS = ["of-his-0600", "his-certificate", "fifo", "link-to-a-device", "directory"]
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_key_file(scene: Scene, kind: str) -> None:
+    """A key that somebody else put there stops the run, with an error that names the file."""
+    path = scene.sandbox.home / "pki/alice.pem"
+    if kind == "of-his-0600":
+        give(path, STRANGER)
+    elif kind == "his-certificate":
+        mixed = ISSUER.issue("bob").cert_pem + alice().key_pem(scene.canary.text)
+        file_of_bob(path, mixed, 0o644)
+    else:
+        path.unlink()
+        if kind == "fifo":
+            os.mkfifo(path, 0o600)
+        elif kind == "directory":
+            path.mkdir()
+        else:
+            link(path, scene.root.__class__("/dev/zero"))
+    done = scene.run(*INSTALL)
+    if kind == "of-his-0600" and not scene.bob_is_real:
+        scene.assert_worked(done)
+    else:
+        scene.assert_stopped(done, str(path))
+
+
+def test_open_configuration_is_told(scene: Scene) -> None:
+    """doctor says of a configuration that everybody can write that it may name programs."""
+    scene.sandbox.config_file.chmod(0o666)
+    done = scene.run("doctor", "--json")
+    assert done.returncode in (0, 1), done
+    assert "config-unsafe" in done.stdout
+    assert str(scene.sandbox.config_file) in done.stdout
+
+
+# What a variable names.
+
+
+@pytest.mark.parametrize("kind", ["of-his", "link-to-his", "fifo", "device"])
+def test_active_names_a_planted_file(scene: Scene, kind: str) -> None:
+    """MTLS_RUN_ACTIVE that leads to a file of somebody else, even with the key in it, is void."""
+    path = scene.sandbox.home / "active.pem"
+    with scene.waiting(*FILE) as running:
+        active = running.seen.get("MTLS_RUN_ACTIVE") or ""
+        at = str(running.identity)
+    his = scene.bob_s / "alice.pem"
+    scene.allowed.append(his)
+    if kind == "fifo":
+        os.mkfifo(path)
+        scene.own(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        file_of_bob(his, alice().pem() if scene.bob_is_real else ROOT.pem, 0o644)
+        path.symlink_to(his)
+        path = his if kind == "of-his" else path
+    env = {"MTLS_RUN_ACTIVE": active.replace(at, str(path))}
+    seen = scene.assert_worked(scene.run(*INSTALL, env=env))
+    assert seen.get("SSL_CLIENT_CERT") == f"/proc/{seen.pid}/fd/200"
+    env["CORP_PASSPHRASE"] = None
+    done = scene.run(*INSTALL, env=env)
+    assert (done.returncode, done.stdout) == (125, ""), done
+    assert f"the variable CORP_PASSPHRASE" in done.stderr
+
+
+def test_nothing_is_left_below_any_of_his(scene: Scene) -> None:
+    """With every variable for a place pointing into a directory of somebody else, no key is there."""
+    names = ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "TMPDIR")
+    env = {name: str(scene.bob_s) for name in names}
+    with scene.waiting(*FILE, env=env) as running:
+        scene.assert_bob_cannot(f"read:{running.identity}")
+        scene.assert_bob_learns_nothing(f"read:{scene.bob_s}", f"read:{scene.root}")
+    assert VARIABLE
+    assert not [path for path in files_below(scene.bob_s) if path.name == "identity.pem"]
