@@ -40,12 +40,27 @@ def quoted(path: object) -> str:
 
 
 def shown_word(word: str) -> str:
-    """Return a word of argv, or a variable's value, with no password in any URL in it."""
-    if "://" not in word:
+    """Return a word of argv, or a variable's value, with no password in any URL in it.
+
+    A value may have several: pip splits at white space, uv at commas too. A proxy may be named
+    without a scheme.
+    """
+    if "@" not in word:
         return word
+    import re  # noqa: PLC0415 - few words have one
+
+    return "".join(_shown_part(part) for part in re.split(r"(\s+)", word))
+
+
+def _shown_part(part: str) -> str:
+    import re  # noqa: PLC0415 - see `shown_word`
+
+    if "://" not in part:
+        return re.sub(r"([^/@:=]+:)(?![/\\]).+@", r"\1****@", part)
     from .uv_indexes import without_password  # noqa: PLC0415 - few words are URLs
 
-    return " ".join(without_password(part) for part in word.split(" "))
+    head, *rest = part.split("://")
+    return "://".join([head, *(without_password(f"x://{url}")[4:] for url in rest)])
 
 
 class Voice:

@@ -12,7 +12,7 @@ from cryptography import x509
 
 from mtls_run import identity, ownership
 from mtls_run.errors import MtlsRunError
-from mtls_run.identity import chain, checks
+from mtls_run.identity import chain, checks, extensions
 from mtls_run.messages import quoted
 from mtls_run.passphrase import keyring_store, opening
 from mtls_run.passphrase.sources import FromKeyring, describe
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from mtls_run.identity import Identity, Material
+    from mtls_run.identity.extensions import Extension
     from mtls_run.messages import Voice
     from mtls_run.origin import Setting
     from mtls_run.profile import Profile
@@ -238,29 +239,28 @@ def _likely_leaf(material: Material | None) -> Certificate | None:
     return found[0] if len(found) == 1 else None
 
 
-def _is_authority(certificate: Certificate) -> bool:
+def _extension(certificate: Certificate, kind: type[Extension]) -> Extension | None:
+    """Return the extension; None stands also for what cannot be read, which the road refuses."""
     try:
-        found = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
-        return False
-    return found.value.ca
+        return extensions.find(certificate, kind)
+    except ValueError:
+        return None
+
+
+def _is_authority(certificate: Certificate) -> bool:
+    found = _extension(certificate, x509.BasicConstraints)
+    return found is not None and found.ca
 
 
 def _usages(leaf: Certificate) -> tuple[str, bool]:
     """Return key usage and extended key usage in words, and whether the key may sign."""
     words, may_sign = [], True
-    try:
-        usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
-        pass
-    else:
+    usage = _extension(leaf, x509.KeyUsage)
+    if usage is not None:
         may_sign = usage.digital_signature
         flags = ("digital_signature", "key_encipherment", "key_agreement", "key_cert_sign")
         words += [name.replace("_", " ") for name in flags if getattr(usage, name)]
-    try:
-        extended = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
-        pass
-    else:
+    extended = _extension(leaf, x509.ExtendedKeyUsage)
+    if extended is not None:
         words += [getattr(purpose, "_name", purpose.dotted_string) for purpose in extended]
     return ", ".join(words) or "any: the certificate restricts none", may_sign

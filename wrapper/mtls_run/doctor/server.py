@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from mtls_run.identity import checks
+from mtls_run.identity import checks, extensions
 
 from .findings import finding
 from .names import above, named
@@ -224,8 +224,10 @@ def _subject(certificate: x509.Certificate) -> Named:
 
 def _names(leaf: x509.Certificate) -> str:
     try:
-        found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        found = extensions.find(leaf, x509.SubjectAlternativeName)
+    except ValueError:
+        found = None
+    if found is None:
         return f"no name at all (its subject, {named(leaf.subject).shown}, does not count)"
     every = [*found.get_values_for_type(x509.DNSName)]
     every += map(str, found.get_values_for_type(x509.IPAddress))

@@ -18,6 +18,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from OpenSSL import SSL, crypto
 
+from mtls_run.identity import extensions
+
 from . import names
 from .observations import Handshake, Problem, StoppedError, Trouble
 
@@ -304,8 +306,10 @@ def name_fits(leaf: x509.Certificate, host: str) -> bool:
     An address fits an address; of a name, `*` stands for the whole first label.
     """
     try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        names = extensions.find(leaf, x509.SubjectAlternativeName)
+    except ValueError:
+        return False
+    if names is None:
         return False
     if _is_address(host):
         return ipaddress.ip_address(host) in names.get_values_for_type(x509.IPAddress)

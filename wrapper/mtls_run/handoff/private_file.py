@@ -172,7 +172,7 @@ def _locked(path: Path, *, wait: bool) -> int:
     try:
         found = os.fstat(descriptor)
         if os.name == "posix" and (found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode)):
-            raise PermissionError(1, "the lock is not the user's own", str(path))  # noqa: TRY301
+            raise PermissionError(1, "the lock is not the user's own", str(path))
         if os.name == "nt":
             import msvcrt  # noqa: PLC0415
 

@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mtls_run.errors import IdentityError
 
-from . import validity
+from . import extensions, validity
 from .chain import describe
 from .validity import RENEW, span, utc_now
 
@@ -55,11 +55,11 @@ def check(leaf: Certificate, where: str, now: datetime) -> None:
 
 def _check_usage(leaf: Certificate, name: str) -> None:
     try:
-        usage = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except x509.ExtensionNotFound:
-        return
-    except (ValueError, x509.DuplicateExtension):
+        usage = extensions.find(leaf, x509.ExtendedKeyUsage)
+    except ValueError:
         raise IdentityError(f"{name} has extensions that cannot be read", hint=RENEW) from None
+    if usage is None:
+        return
     if not any(purpose in _CLIENT for purpose in usage):
         # The library has names for the usual purposes and none that is public.
         named = ", ".join(getattr(purpose, "_name", purpose.dotted_string) for purpose in usage)

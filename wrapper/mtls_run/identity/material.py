@@ -13,7 +13,7 @@ from mtls_run.digests import sha256
 from mtls_run.errors import IdentityError
 from mtls_run.secret import Secret
 
-from . import chain, checks, digest, formats
+from . import chain, checks, digest, extensions, formats
 from .formats import Block, Kind
 from .keys import (
     PrivateKey,
@@ -233,7 +233,7 @@ def _no_certificate(where: str) -> IdentityError:
 
 def _is_authority(certificate: x509.Certificate) -> bool:
     try:
-        found = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+        found = extensions.find(certificate, x509.BasicConstraints)
+    except ValueError:
         return False
-    return found.value.ca
+    return found is not None and found.ca
