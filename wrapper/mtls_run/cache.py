@@ -28,4 +28,6 @@ def directory(name: str) -> Path:
     if not path.is_absolute():  # without a home, `~` is left as it stands
         raise FileNotFoundError(2, os.strerror(2), str(path))
     private_directory(path.parent)
+    if path.is_symlink():  # what is old here is removed, and that is nowhere else
+        raise NotADirectoryError(20, "it is a link", str(path))
     return private_directory(path)

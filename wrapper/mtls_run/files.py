@@ -59,6 +59,12 @@ def read_own(
     return None if len(content) > largest else content
 
 
+def own_alone(found: os.stat_result) -> None:
+    """Raise OSError unless the file is the user's own, and nobody else may write it."""
+    if os.name == "posix" and (found.st_uid != os.geteuid() or found.st_mode & 0o022):
+        raise PermissionError(errno.EPERM, "others could have written it")
+
+
 def is_missing(error: OSError) -> bool:
     """Tell whether there is no such file, rather than one that cannot be read."""
     return isinstance(error, (FileNotFoundError, NotADirectoryError))
@@ -89,7 +95,9 @@ def private_directory(path: Path) -> Path:
     home = Path("~").expanduser()
     if home in path.parents and not home.is_dir():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(home))
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in reversed([path, *path.parents]):  # with `parents`, these go by the umask
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, exist_ok=True)
     if os.name == "posix":
         found = path.stat()
         if found.st_uid != os.geteuid():

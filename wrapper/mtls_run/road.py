@@ -11,17 +11,27 @@ from . import kept, launch, memory, messages, places, plan, unlocking, witness
 from .errors import HandoffError
 from .handoff import has_leftovers
 from .identity.ready import Ready
-from .record import replace
+from .record import Record, replace
 from .resolving import resolve
 from .roots import bundles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .handoff.private_file import PrivateFile
+    from .handoff.supervise import Block
     from .plan import LaunchPlan
     from .resolving import Resolved, Start
     from .unlocking import Opened
     from .witness import Witness
+
+
+class Filed(Record):
+    """A private file that a tool is to read, and signals held back until it is gone."""
+
+    file: PrivateFile
+    launched: LaunchPlan
+    block: Block
 
 
 def travel(start: Start, key: str | None = None) -> int:
@@ -50,7 +60,9 @@ def travel(start: Start, key: str | None = None) -> int:
         opened = _held(resolved, opened)
     start.voice.detail(f"handoff: {opened.handoff}")
     if opened.handoff == "supervise":
-        return _supervised(resolved, opened, bundle)
+        filed = _filed(resolved, opened, bundle)
+        del opened, resolved  # while the tool runs, nothing here holds the key
+        return _supervised(filed, start.environ)
     launched = resolved.plan(resolved.trust(opened.path, bundle), opened.identity)
     start.voice.detail(f"becomes: {_command(launched)}")
     if seen is not None and not start.voice.noticed:  # a notice is to be given again
@@ -99,8 +111,8 @@ def _held(resolved: Resolved, opened: Opened) -> Opened:
     return replace(opened, path=path)
 
 
-def _supervised(resolved: Resolved, opened: Opened, bundle: str | None) -> int:
-    """Run the tool as a child that reads a private file; remove it on every way out."""
+def _filed(resolved: Resolved, opened: Opened, bundle: str | None) -> Filed:
+    """Return the private file with the identity, and how the tool is started with it."""
     from .handoff import private_file, supervise  # noqa: PLC0415
 
     assert opened.identity is not None  # noqa: S101 - what has a handoff has an identity
@@ -112,15 +124,35 @@ def _supervised(resolved: Resolved, opened: Opened, bundle: str | None) -> int:
         try:
             launched = resolved.plan(resolved.trust(str(file.path), bundle), opened.identity)
             start.voice.detail(f"starts: {_command(launched)}")
-            environ = launched.environ(start.environ)
-            try:
-                status = supervise.run(launched.path, launched.argv, environ, block)
-            except OSError as error:
-                raise launch.cannot_start(launched.path, error) from None
-        finally:
+        except BaseException:
             file.remove()
-    finally:
+            raise
+    except BaseException:
         block.release()
+        raise
+    return Filed(file, launched, block)
+
+
+def _supervised(filed: Filed, environ: Mapping[str, str]) -> int:
+    """Run the tool as a child that reads the private file; remove it on every way out."""
+    import gc  # noqa: PLC0415
+
+    from .handoff import supervise  # noqa: PLC0415
+
+    try:
+        try:
+            # What has been opened is no more than garbage by now; the road leaves that lying.
+            gc.collect()
+            launched = filed.launched
+            status = supervise.run(
+                launched.path, launched.argv, launched.environ(environ), filed.block
+            )
+        except OSError as error:
+            raise launch.cannot_start(filed.launched.path, error) from None
+        finally:
+            filed.file.remove()
+    finally:
+        filed.block.release()
     return supervise.end_as(status)
 
 

@@ -13,7 +13,7 @@ import os
 
 from . import __version__, cache
 from .digests import sha256
-from .files import read_own, write_atomically
+from .files import own_alone, read_own, write_atomically
 
 _FOLDER = "verdicts"
 _LARGEST = 64 * 1024
@@ -23,18 +23,18 @@ _MOST = 256
 def recall(kind: str, digest: str) -> list[str] | None:
     """Return what was kept for these bytes by this version of mtls-run, or None."""
     try:
-        content = read_own(cache.directory(_FOLDER) / f"{kind}-{digest}", _LARGEST)
+        content = read_own(cache.directory(_FOLDER) / f"{kind}-{digest}", _LARGEST, seen=own_alone)
     except (OSError, ValueError):
         return None
     text, _, seal = (content or b"").decode("utf-8", "surrogateescape").rpartition("\0")
     version, *fields = text.split("\0")
-    return fields if seal == _seal(text) and version == __version__ else None
+    return fields if seal == _seal(kind, digest, text) and version == __version__ else None
 
 
 def keep(kind: str, digest: str, fields: list[str]) -> None:
     """Keep what was found of these bytes; where it cannot be kept, nothing happens."""
     text = "\0".join((__version__, *fields))
-    content = f"{text}\0{_seal(text)}".encode("utf-8", "surrogateescape")
+    content = f"{text}\0{_seal(kind, digest, text)}".encode("utf-8", "surrogateescape")
     with contextlib.suppress(OSError):
         folder = cache.directory(_FOLDER)
         write_atomically(folder / f"{kind}-{digest}", content)
@@ -43,6 +43,6 @@ def keep(kind: str, digest: str, fields: list[str]) -> None:
             entry.unlink()
 
 
-def _seal(text: str) -> str:
-    """Return what shows that a disk gave back what it was given."""
-    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+def _seal(kind: str, digest: str, text: str) -> str:
+    """Return what shows that a disk gave back what it was given, by the name it was given."""
+    return sha256(f"{kind}-{digest}\0{text}".encode("utf-8", "surrogateescape")).hexdigest()

@@ -64,7 +64,7 @@ def core_limits(pid: int | str) -> tuple[str, str]:
 
 def limits_in(line: str) -> tuple[str, str]:
     """Return the two limits in a line of /proc/<pid>/limits."""
-    words = line.removeprefix("Max core file size").split()
+    words = line.replace("Max core file size", "").split()
     return words[0], words[1]
 
 
@@ -142,7 +142,14 @@ def test_set_from_stdin(sandbox: Sandbox, keyring: SecretService, canary: Canary
     sandbox.write("pki/alice.pem", alice().pem(canary.text))
     sandbox.write("pki/root.pem", b"")
     write_profile(sandbox)
-    command = [*UNLIMITED, sandbox.program, "passphrase", "set", "--stdin", "corp"]
+    command: list[str | Path] = [
+        *UNLIMITED,
+        sandbox.program,
+        "passphrase",
+        "set",
+        "--stdin",
+        "corp",
+    ]
     with sandbox.start(command, env=keyring.env, stdin=True) as process:
         deadline = time.monotonic() + 60
         while core_limits(process.pid)[0] != "0":
@@ -201,9 +208,9 @@ def run_as(scene: Scene, how: str, env: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("how", HOW)
 def test_children_of_the_tool(scene: Scene, how: str) -> None:
-    """A process that the tool starts opens the identity by its path, though it inherited nothing."""
-    close = "exec 200<&- 201<&- 202<&-"
-    env = {"FAKE_SHELL": f'{close}; grep -c CERTIFICATE "$SSL_CLIENT_CERT" "$PIP_CLIENT_CERT"'}
+    """A process that the tool starts opens the identity by its path, though it inherits nothing."""
+    # Python's subprocess, by which the fake tool starts it, closes all descriptors but three.
+    env = {"FAKE_SHELL": 'grep -c CERTIFICATE "$SSL_CLIENT_CERT" "$PIP_CLIENT_CERT"'}
     counted = run_as(scene, how, env).splitlines()
     parts = alice().pem().count(b"CERTIFICATE")
     assert counted
@@ -218,7 +225,7 @@ def test_tool_is_an_ordinary_process(scene: Scene, options: tuple[str, ...], nam
         pid = running.seen.pid
         what = f"ptrace:{pid}" if name == "ptrace" else f"read:/proc/{pid}/{name}"
         found = scene.tries(what, f"read:{running.identity}", uid=scene.uid)
-        assert {tried.error for tried in found.values()} == {None}, found
+        assert found[what.replace("read:", "")].error is None, found
         assert found[str(running.identity)].data == alice().pem()
 
 

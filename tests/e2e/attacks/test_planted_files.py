@@ -7,26 +7,26 @@ import hashlib
 import os
 import shutil
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 import pytest
 
 from tests.cli.support import ISSUER, ROOT, alice
-from tests.e2e.attacks.people import FILE, INSTALL, MEMORY, VARIABLE, Scene, give, scene_of
+from tests.e2e.attacks.people import FILE, INSTALL, MEMORY, Scene, give, scene_of
 from tests.pki import Authority
 from tests.sandbox import files_below
 from tests.strangers import STRANGER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.sandbox import Canary
 
 pytestmark = [pytest.mark.slow, pytest.mark.attack]
 
 HANDOFFS = pytest.mark.parametrize("options", [MEMORY, FILE], ids=["memfd", "supervise"])
-Plant = Callable[[Scene, "Path"], object]
+Plant = Callable[[Scene, Path], object]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def state_of(*folders: Path) -> dict[str, tuple[int, int, int, bytes]]:
     return found
 
 
-def bobs(scene: Scene, path: Path, mode: int) -> Path:
+def bobs(path: Path, mode: int) -> Path:
     """Make a directory of the other user's."""
     path.mkdir()
     path.chmod(mode)
@@ -95,9 +95,9 @@ def open_to_all(*folders: Path) -> None:
 # Where the private file of a supervised tool is made.
 
 BASES: dict[str, Plant] = {
-    "directory-0777": lambda scene, path: bobs(scene, path, 0o777),
-    "directory-0755": lambda scene, path: bobs(scene, path, 0o755),
-    "directory-0700": lambda scene, path: bobs(scene, path, 0o700),
+    "directory-0777": lambda _, path: bobs(path, 0o777),
+    "directory-0755": lambda _, path: bobs(path, 0o755),
+    "directory-0700": lambda _, path: bobs(path, 0o700),
     "link-to-his-own": lambda scene, path: link(path, scene.bob_s),
     "link-to-the-user-s": lambda scene, path: link(path, victim(scene)),
     "dangling-link": lambda scene, path: link(path, scene.bob_s / "nothing"),
@@ -126,21 +126,29 @@ def test_place_of_private_files(scene: Scene, where: str, kind: str) -> None:
         scene.assert_bob_cannot(f"read:{running.identity}", f"read:{running.identity.parent}")
     scene.assert_worked(scene.run(*FILE, *INSTALL, env=env))
     assert mine or state_of(path, scene.bob_s, dear) == before
-    shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def open_directory(_: Scene, path: Path) -> None:
+    """Make a directory of the user's that everybody may write."""
+    path.mkdir()
+    open_to_all(path)
+
+
+def below_bobs(scene: Scene, path: Path) -> None:
+    """Make a private directory of the user's, in one of the other's, and lead there."""
+    top = bobs(scene.bob_s / "top", 0o777)
+    (top / "run").mkdir(mode=0o700)
+    scene.own(top / "run")
+    path.symlink_to(top / "run")
 
 
 RUNTIMES: dict[str, Plant] = {
-    "his-0777": lambda scene, path: bobs(scene, path, 0o777),
-    "his-0755": lambda scene, path: bobs(scene, path, 0o755),
-    "his-sticky": lambda scene, path: bobs(scene, path, 0o1777),
-    "open": lambda _, path: (path.mkdir(), path.chmod(0o777)),
+    "his-0777": lambda _, path: bobs(path, 0o777),
+    "his-0755": lambda _, path: bobs(path, 0o755),
+    "his-sticky": lambda _, path: bobs(path, 0o1777),
+    "open": open_directory,
     "link-to-his": lambda scene, path: link(path, scene.bob_s),
-    "below-his": lambda scene, path: (
-        bobs(scene, scene.bob_s / "x", 0o777),
-        (scene.bob_s / "x/run").mkdir(mode=0o700),
-        scene.own(scene.bob_s / "x/run"),
-        path.symlink_to(scene.bob_s / "x/run"),
-    ),
+    "below-his": below_bobs,
     "file": lambda _, path: file_of_bob(path),
     "missing": lambda *_: None,
 }
@@ -173,7 +181,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_temporary_directory(scene: Scene, name: str) -> None:
-    """Nothing of mtls-run's goes into a temporary directory of somebody else, not even for a moment."""
+    """Nothing goes into a temporary directory of somebody else, not even for a moment."""
     before = state_of(scene.bob_s), scene.bob_s.stat().st_mtime_ns
     env = {"TMPDIR": str(scene.bob_s), "TEMP": str(scene.bob_s), "TMP": str(scene.bob_s)}
     done = scene.run(*COMMANDS[name], env=env)
@@ -208,7 +216,7 @@ def test_forged_launch(scene: Scene, then: str) -> None:
     file.unlink()
     if then == "a-directory-of-his":
         folder.rmdir()
-        bobs(scene, folder, 0o777)
+        bobs(folder, 0o777)
     file_of_bob(file, forged, 0o600 if not scene.bob_is_real else 0o644)
     if then == "left-open":
         open_to_all(folder, scene.cache)
@@ -270,7 +278,7 @@ def test_forged_approval(scene: Scene, kind: str) -> None:
     entry.unlink()
     if kind == "a-directory-of-his":
         folder.rmdir()
-        bobs(scene, folder, 0o777)
+        bobs(folder, 0o777)
     open_to_all(folder, folder.parent)
     if kind == "open":
         scene.own(scene.sandbox.write(entry, content, 0o666))
@@ -308,34 +316,34 @@ def test_approval_is_written_nowhere_else(scene: Scene, kind: str) -> None:
 # Sweeping.
 
 
-def leftover(scene: Scene, base: Path, name: str) -> Path:
+def leftover(base: Path) -> Path:
     """Make a directory as a killed run leaves it."""
-    folder = base / name
-    folder.mkdir(parents=True)
-    for path in (base, folder):
-        path.chmod(0o700)
+    folder = base / "0123456789abcdef"
+    folder.mkdir(mode=0o700)
     (folder / "lock").touch(0o600)
     return folder
 
 
+def lock_is_a_link(scene: Scene, base: Path) -> None:
+    """Leave a directory with a link in the lock's place."""
+    lock = leftover(base) / "lock"
+    lock.unlink()
+    link(lock, victim(scene) / "photo")
+
+
 SWEPT: dict[str, Plant] = {
     "entry-is-a-link": lambda scene, base: link(base / "0123456789abcdef", victim(scene)),
-    "lock-is-a-link": lambda scene, base: (
-        (leftover(scene, base, "ab") / "lock").unlink(),
-        link(base / "ab/lock", victim(scene) / "photo"),
-    ),
+    "lock-is-a-link": lock_is_a_link,
     "identity-is-a-link": lambda scene, base: link(
-        leftover(scene, base, "ab") / "identity.pem", victim(scene) / "photo"
+        leftover(base) / "identity.pem", victim(scene) / "photo"
     ),
     "identity-is-a-hard-link": lambda scene, base: os.link(
-        victim(scene) / "photo", leftover(scene, base, "ab") / "identity.pem"
+        victim(scene) / "photo", leftover(base) / "identity.pem"
     ),
     "identity-is-a-link-to-a-directory": lambda scene, base: link(
-        leftover(scene, base, "ab") / "identity.pem", victim(scene)
+        leftover(base) / "identity.pem", victim(scene)
     ),
-    "more-in-it": lambda scene, base: shutil.copytree(
-        victim(scene), leftover(scene, base, "ab") / "dear"
-    ),
+    "more-in-it": lambda scene, base: shutil.copytree(victim(scene), leftover(base) / "dear"),
 }
 
 
@@ -354,7 +362,7 @@ def test_sweep(scene: Scene, kind: str) -> None:
     scene.assert_worked(scene.run(*INSTALL))
     assert state_of(dear) == before
     if kind == "more-in-it":
-        assert (base / "ab/dear/letters/2").read_text() == "this is letters/2"
+        assert (base / "0123456789abcdef/dear/letters/2").read_text() == "this is letters/2"
 
 
 @pytest.mark.parametrize("where", ["run/mtls-run", "cache/mtls-run/handoff"])
@@ -397,8 +405,6 @@ def test_gate_that_somebody_holds(scene: Scene) -> None:
             assert "there is no private place" in done.stderr
     finally:
         os.close(descriptor)
-        if scene.bob_is_real:
-            scene.shared_memory.unlink()
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling", "directory", "fifo", "left-over", "of-his"])
@@ -407,7 +413,7 @@ def test_lock_of_the_configuration(scene: Scene, kind: str) -> None:
     lock = scene.sandbox.config_file.with_name(".config.toml.lock")
     dear = victim(scene)
     if kind == "directory":
-        bobs(scene, lock, 0o777)
+        bobs(lock, 0o777)
     elif kind == "fifo":
         os.mkfifo(lock, 0o666)
     elif kind == "left-over":
@@ -430,7 +436,6 @@ def test_lock_of_the_configuration(scene: Scene, kind: str) -> None:
 
 # Files that the user named, and somebody else owns or can write.
 
-PROJECT = '[profiles.x]\n', 'profile = "corp"\n'
 PROJECTS = ["file-of-his", "file-open", "directory-of-his", "directory-open", "link-to-his"]
 
 
@@ -463,25 +468,35 @@ def test_project_file(scene: Scene, kind: str, trusted: bool) -> None:
         scene.assert_stopped(done, str(file))
 
 
+def passphrase_is_a_link(scene: Scene, path: Path) -> None:
+    """Put the passphrase into a file of the other user's."""
+    file_of_bob(scene.bob_s / "pass", path.read_bytes())
+    path.unlink()
+    link(path, scene.bob_s / "pass")
+
+
+def given(path: Path, mode: int) -> None:
+    """Make a file the other user's."""
+    path.chmod(mode)
+    give(path, STRANGER)
+
+
+def instead(scene: Scene, path: Path, make: Callable[[Path], object]) -> None:
+    """Put something of the user's own in a file's place."""
+    path.unlink()
+    make(path)
+    scene.own(path)
+
+
 PASSPHRASES: dict[str, tuple[Plant, str]] = {
-    "of-his": (lambda _, path: give(path, STRANGER), ""),
-    "of-his-0644": (lambda _, path: (path.chmod(0o644), give(path, STRANGER)), "can read"),
+    "of-his": (lambda _, path: given(path, 0o600), ""),
+    "of-his-0644": (lambda _, path: given(path, 0o644), "can read"),
     "0644": (lambda _, path: path.chmod(0o644), "can read"),
     "0640": (lambda _, path: path.chmod(0o640), "can read"),
     "0666": (lambda _, path: path.chmod(0o666), "can read"),
-    "link-to-his": (
-        lambda scene, path: (
-            file_of_bob(scene.bob_s / "pass", path.read_bytes()),
-            path.unlink(),
-            link(path, scene.bob_s / "pass"),
-        ),
-        "can read",
-    ),
-    "fifo": (
-        lambda scene, path: (path.unlink(), os.mkfifo(path, 0o600), scene.own(path)),
-        "not a regular file",
-    ),
-    "directory": (lambda scene, path: (path.unlink(), bobs(scene, path, 0o755)), "directory"),
+    "link-to-his": (passphrase_is_a_link, "can read"),
+    "fifo": (lambda scene, path: instead(scene, path, os.mkfifo), "not a regular file"),
+    "directory": (lambda scene, path: instead(scene, path, Path.mkdir), "directory"),
 }
 
 
@@ -492,8 +507,8 @@ def test_passphrase_file(scene: Scene, kind: str) -> None:
     scene.write_profile('passphrase = { file = "~/passphrase" }')
     plant, reason = PASSPHRASES[kind]
     plant(scene, path)
+    scene.allowed.append(scene.bob_s / "pass")
     done = scene.run(*INSTALL, env={"CORP_PASSPHRASE": None})
-    (scene.bob_s / "pass").unlink(missing_ok=True)
     if kind == "of-his" and not scene.bob_is_real:
         scene.assert_worked(done)
     else:
@@ -519,7 +534,7 @@ def test_key_file(scene: Scene, kind: str) -> None:
         elif kind == "directory":
             path.mkdir()
         else:
-            link(path, scene.root.__class__("/dev/zero"))
+            link(path, Path("/dev/zero"))
     done = scene.run(*INSTALL)
     if kind == "of-his-0600" and not scene.bob_is_real:
         scene.assert_worked(done)
@@ -528,7 +543,7 @@ def test_key_file(scene: Scene, kind: str) -> None:
 
 
 def test_open_configuration_is_told(scene: Scene) -> None:
-    """doctor says of a configuration that everybody can write that it may name programs."""
+    """Of a configuration that everybody can write doctor says that it may name programs."""
     scene.sandbox.config_file.chmod(0o666)
     done = scene.run("doctor", "--json")
     assert done.returncode in (0, 1), done
@@ -560,18 +575,101 @@ def test_active_names_a_planted_file(scene: Scene, kind: str) -> None:
     env = {"MTLS_RUN_ACTIVE": active.replace(at, str(path))}
     seen = scene.assert_worked(scene.run(*INSTALL, env=env))
     assert seen.get("SSL_CLIENT_CERT") == f"/proc/{seen.pid}/fd/200"
-    env["CORP_PASSPHRASE"] = None
-    done = scene.run(*INSTALL, env=env)
+    done = scene.run(*INSTALL, env={**env, "CORP_PASSPHRASE": None})
     assert (done.returncode, done.stdout) == (125, ""), done
-    assert f"the variable CORP_PASSPHRASE" in done.stderr
+    assert "the variable CORP_PASSPHRASE" in done.stderr
 
 
 def test_nothing_is_left_below_any_of_his(scene: Scene) -> None:
-    """With every variable for a place pointing into a directory of somebody else, no key is there."""
+    """With every place's variable naming a directory of somebody else, no key is there."""
     names = ("XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "TMPDIR")
     env = {name: str(scene.bob_s) for name in names}
     with scene.waiting(*FILE, env=env) as running:
         scene.assert_bob_cannot(f"read:{running.identity}")
         scene.assert_bob_learns_nothing(f"read:{scene.bob_s}", f"read:{scene.root}")
-    assert VARIABLE
     assert not [path for path in files_below(scene.bob_s) if path.name == "identity.pem"]
+
+
+# What of the cache somebody else wrote while it was open to all.
+
+
+@pytest.mark.parametrize("then", ["left-open", "closed-again"])
+@pytest.mark.parametrize("kind", ["forged", "renamed"])
+def test_forged_verdict(scene: Scene, kind: str, then: str) -> None:
+    """Which bundle some roots make is believed of nobody else, and by its own name alone."""
+    scene.assert_worked(scene.run(*INSTALL))
+    folder = scene.cache / "verdicts"
+    (verdict,) = folder.glob("bundle-*")
+    (bundle,) = (scene.cache / "bundles").iterdir()
+    evil = Authority.create("evil").pem
+    name = hashlib.sha256(evil).hexdigest()[:32] + ".pem"
+    fields = verdict.read_bytes().split(b"\0")
+    assert fields[1] == bundle.name.encode()
+    if kind == "renamed":  # one of the user's own, of other roots
+        scene.sandbox.write("pki/root.pem", evil)
+        scene.own()
+        assert scene.run(*INSTALL).returncode == 0
+        (other,) = set(folder.glob("bundle-*")) - {verdict}
+        other.rename(verdict)
+        scene.sandbox.write("pki/root.pem", ROOT.pem)
+        scene.own()
+    else:
+        text = b"\0".join((fields[0], name.encode()))
+        verdict.unlink()
+        file_of_bob(verdict, text + b"\0" + hashlib.sha256(text).hexdigest().encode(), 0o644)
+        file_of_bob(bundle.with_name(name), evil, 0o644)
+    if then == "left-open":
+        open_to_all(folder, bundle.parent, scene.cache)
+    for _ in range(2):
+        scene.assert_worked(scene.run(*INSTALL))
+
+
+@pytest.mark.parametrize("then", ["left-open", "closed-again"])
+def test_bundle_of_his(scene: Scene, then: str) -> None:
+    """A bundle that is right today, and somebody else's to change, is replaced."""
+    scene.assert_worked(scene.run(*INSTALL))
+    (bundle,) = (scene.cache / "bundles").iterdir()
+    content = bundle.read_bytes()
+    bundle.unlink()
+    if scene.bob_is_real:
+        file_of_bob(bundle, content, 0o644)
+    else:
+        scene.own(scene.sandbox.write(bundle, content, 0o666))
+    if then == "left-open":
+        open_to_all(bundle.parent, scene.cache)
+    scene.assert_worked(scene.run(*INSTALL))
+    found = bundle.stat()
+    assert (found.st_uid, found.st_mode & 0o022) == (scene.uid, 0)
+
+
+@pytest.mark.parametrize("name", ["bundles", "verdicts", "kept"])
+def test_cache_that_leads_elsewhere(scene: Scene, name: str) -> None:
+    """Where a link stands in a cache's place nothing old is cleared away, nor new put, there."""
+    scene.allowed.append(scene.sandbox.write("pki/alice.pem", alice().pem()))
+    dear = victim(scene)
+    for number in range(600):
+        path = scene.sandbox.write(dear / f"{number:03}.pem", f"this is {number}")
+        os.utime(path, (number, number))
+    place = scene.cache / name
+    place.parent.mkdir(mode=0o700, exist_ok=True)
+    scene.own()
+    link(place, dear)
+    open_to_all(scene.cache)
+    before = state_of(dear)
+    for _ in range(3):
+        scene.assert_worked(scene.run(*INSTALL))
+    assert state_of(dear) == before
+
+
+def test_directories_on_the_way(scene: Scene) -> None:
+    """Directories that mtls-run makes above its own are the user's alone, whatever the umask."""
+    scene.umask = 0
+    names = ("XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME")
+    env = dict.fromkeys(names)
+    scene.sandbox.write(".mtls-run.toml", "", 0o644)
+    scene.own()
+    for words in (("profile", "add", "x", "--ca-cert", "~/pki/root.pem"), ("allow",)):
+        assert scene.run(*words, env=env).returncode == 0
+    scene.run("--profile", "x", *INSTALL, env=env)
+    for name in (".cache", ".local", ".local/state", ".config"):
+        assert (scene.sandbox.home / name).stat().st_mode & 0o077 == 0, name

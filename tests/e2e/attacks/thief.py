@@ -2,7 +2,7 @@
 
     python -I thief.py WHAT…
 
-WHAT is `read:PATH` (a directory with all below it, links followed once), or, for a process,
+WHAT is `read:PATH` (a directory with all below it, links to files followed), or, for a process,
 `ptrace:PID`, `getfd:PID:NUMBER`, `memory:PID:ADDRESS`, or `key:SERIAL` for a key of the kernel.
 The answer is one JSON object: for each thing tried, the error's name or null, and in base64 what
 could be read.
@@ -15,8 +15,8 @@ import ctypes
 import errno
 import json
 import os
-import stat
 import sys
+from pathlib import Path
 from typing import Callable
 
 LARGEST = 1 << 20
@@ -44,7 +44,7 @@ def checked(result: int) -> int:
     return result
 
 
-def content(path: str) -> bytes:
+def content(path: Path) -> bytes:
     """Return the beginning of a file."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
@@ -62,21 +62,22 @@ def content(path: str) -> bytes:
         os.close(descriptor)
 
 
-def read(path: str) -> None:
+def read(path: Path) -> None:
     """Read a file, or everything below a directory."""
     try:
-        is_directory = stat.S_ISDIR(os.stat(path).st_mode)
+        is_directory = path.is_dir()
     except OSError as error:
-        found[path] = errno.errorcode.get(error.errno or 0, str(error)), ""
+        found[str(path)] = errno.errorcode.get(error.errno or 0, str(error)), ""
         return
     if not is_directory:
-        tried(path, lambda: content(path))
+        tried(str(path), lambda: content(path))
         return
-    tried(path, lambda: "\n".join(os.listdir(path)).encode())
-    if found[path][0] is None:
-        for name in os.listdir(path):
-            below = os.path.join(path, name)
-            if not os.path.islink(below) or not os.path.isdir(below):
+    tried(str(path), lambda: "\n".join(below.name for below in path.iterdir()).encode())
+    if found[str(path)][0] is None:
+        for below in path.iterdir():
+            if below.is_symlink():
+                tried(str(below), lambda below=below: content(below))  # type: ignore[misc]
+            else:
                 read(below)
 
 
@@ -117,7 +118,7 @@ def main() -> None:
     for what in sys.argv[1:]:
         kind, _, rest = what.partition(":")
         if kind == "read":
-            read(rest)
+            read(Path(rest))
         else:
             tried(what, lambda kind=kind, rest=rest: other[kind](rest))  # type: ignore[misc]
     json.dump(found, sys.stdout)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mtls_run import cache, verdicts, witness
 from mtls_run.digests import sha256
 from mtls_run.errors import HandoffError, RootsError
-from mtls_run.files import read_own, write_atomically
+from mtls_run.files import own_alone, read_own, write_atomically
 from mtls_run.record import Record
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def recall(made_from: str) -> Bundle | None:
     if not name:
         return None
     try:
-        content = read_own(cache.expected("bundles") / name, _LARGEST)
+        content = _read(cache.expected("bundles") / name, _LARGEST)
     except OSError:
         return None
     if content is None or of(content).name != name:
@@ -110,7 +110,7 @@ def keep(bundle: Bundle) -> Path:
     path = directory / bundle.name
     now = time.time()
     try:
-        if bundle.found or read_own(path, len(bundle.content)) == bundle.content:
+        if bundle.found or _read(path, len(bundle.content)) == bundle.content:
             if now - path.stat().st_mtime > _DAY:
                 path.touch()
             witness.file(path, racy=False)  # it is named by what is in it
@@ -121,6 +121,11 @@ def keep(bundle: Bundle) -> Path:
     witness.file(path, racy=False)
     _drop_old(directory, now, path)
     return path
+
+
+def _read(path: Path, largest: int) -> bytes | None:
+    """Return what is in a file that the user alone may change; raises OSError."""
+    return read_own(path, largest, seen=own_alone)
 
 
 def _drop_old(directory: Path, now: float, used: Path) -> None:
