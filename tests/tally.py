@@ -20,6 +20,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests import pages
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -193,11 +195,7 @@ def markdown(whole: dict[str, Any], fuzz: dict[str, Any] | None) -> str:
 
 def between_marks(page: str, report: str) -> str:
     """Return the page with the report in its place; raises ValueError where it has none."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page lacks {BEGIN} or {END}")
-    return f"{before}{BEGIN}\n{report}{END}{after}"
+    return pages.filled(page, report, BEGIN, END)
 
 
 def _machine(whole: dict[str, Any]) -> str:

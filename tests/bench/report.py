@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests import pages
+
 from .results import STARTS, UNIT, Results
 
 if TYPE_CHECKING:
@@ -22,11 +24,7 @@ def markdown(results: Results) -> str:
 
 def between_marks(page: str, report: str) -> str:
     """Return the page with the report in its place; raises ValueError where it has none."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page lacks {BEGIN} or {END}")
-    return f"{before}{BEGIN}\n{report}{END}{after}"
+    return pages.filled(page, report, BEGIN, END)
 
 
 def _machine(results: Results) -> str:

@@ -8,6 +8,8 @@ import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tests import pages
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
@@ -152,11 +154,7 @@ def _sorted(values: Iterable[str]) -> list[str]:
 
 def between_marks(page: str, report: str) -> str:
     """Return the page with the report in its place; raises ValueError where it has none."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"the page lacks {BEGIN} or {END}")
-    return f"{before}{BEGIN}\n{report}{END}{after}"
+    return pages.filled(page, report, BEGIN, END)
 
 
 def tools(page: str) -> list[str]:
