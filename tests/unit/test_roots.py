@@ -320,7 +320,11 @@ def test_bundle_is_made_once(tmp_path: Path) -> None:
     assert ders(third.bundle.content) == ders(first.bundle.content)[:-1]
 
 
-@pytest.mark.parametrize("content", [None, b"", TWO.pem, ONE.pem + b"\n"])
+@pytest.mark.parametrize(
+    "content",
+    [None, b"", TWO.pem, ONE.pem + b"\n"],
+    ids=["gone", "empty", "another", "one line more"],
+)
 def test_bundle_made_before_and_changed(tmp_path: Path, content: bytes | None) -> None:
     """A bundle that is remembered, and is not what it was, is made again from its sources."""
     path = kept(tmp_path, "ca.pem", ONE.pem)
