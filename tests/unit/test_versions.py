@@ -186,7 +186,11 @@ def test_damaged_memory(sandbox: Sandbox, tmp_path: Path, fields: list[str]) -> 
     assert tool.version_questions == 2
 
 
-@pytest.mark.parametrize("content", [b"", b"\0", b"end", b"\xff\xfe", b"/\xff\0" * 30000])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0", b"end", b"\xff\xfe", b"/\xff\0" * 30000],
+    ids=["empty", "NUL", "text", "no text", "long"],
+)
 def test_memory_of_something_else(sandbox: Sandbox, tmp_path: Path, content: bytes) -> None:
     """Bytes of something else in the place of what is remembered are not believed."""
     tool = sandbox.fake_tool("pip", "24.0")
