@@ -38,9 +38,19 @@ def _python_path() -> list[str]:
     return path.split(os.pathsep) if path else []
 
 
+def _forget_openssl_conf() -> None:
+    """Keep OpenSSL, which our libraries bring, from the settings that OPENSSL_CONF names.
+
+    They may name a library to load, and -I does not keep it out. Only what C reads is changed:
+    `os.environ`, and so the tool, keeps the variable.
+    """
+    os.unsetenv("OPENSSL_CONF")
+
+
 def main() -> None:
     """Run mtls-run as it was called, and end with its status."""
     _isolate()
+    _forget_openssl_conf()
     sys.exit(_guarded(sys.argv[1:], os.environ))
 
 

@@ -8,6 +8,7 @@ out by the launcher of install.sh (`python -IS`); what comes later is shut out b
 from __future__ import annotations
 
 import json
+import os
 import sys
 import sysconfig
 from pathlib import Path
@@ -194,6 +195,16 @@ def test_keyring_by_settings(victim: Victim, isolated: bool) -> None:
     victim.assert_safe(done)
 
 
+@pytest.mark.parametrize("name", ["PRIORITY", "GET_PASSWORD", "__CLASS__", "SCHEMES", "\x1b[2J"])
+def test_property_of_a_keyring(victim: Victim, name: str) -> None:
+    """A property that a variable sets on a backend, whichever, ends in an error of ours."""
+    write_profile(victim.sandbox, KEYRING)
+    done = victim.run(*INSTALL, env={f"KEYRING_PROPERTY_{name}": "/nowhere"})
+    failed(done, "there is no usable keyring here")
+    victim.assert_safe(done)
+    assert victim.tool.runs == 0
+
+
 @pytest.mark.parametrize(
     "address",
     ["unix:path=/nowhere/at/all", "tcp:host=127.0.0.1,port=1", "unixexec:path=@", "nonsense", ""],
@@ -343,6 +354,35 @@ def test_variable_of_a_library(victim: Victim, name: str) -> None:
     done = victim.run(*INSTALL, env={name: OTHERS[name].replace("@", str(victim.evil))})
     victim.assert_ordinary(done)
     assert sorted(victim.evil.iterdir()) == there
+
+
+@pytest.mark.parametrize("isolated", [True, False], ids=["install.sh", "pip"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        INSTALL,
+        ("--handoff", "supervise", *INSTALL),
+        ("passphrase", "check"),
+        ("doctor", "--json", "https://127.0.0.1:1/"),
+    ],
+    ids=["memfd", "supervise", "check", "doctor"],
+)
+def test_settings_of_openssl(victim: Victim, words: tuple[str, ...], isolated: bool) -> None:
+    """OPENSSL_CONF, which may name a library to load, is not read by us, and left to the tool."""
+    fifo = victim.sandbox.root / "openssl.cnf"
+    os.mkfifo(fifo)  # whoever reads it waits for ever
+    told = victim.sandbox.root / "told"
+    script = '#!/bin/sh\n[ "$1" = --version ] && echo uv 0.13.9 && exit\n'
+    script += f"printenv OPENSSL_CONF >'{told}'\n"
+    victim.sandbox.write(victim.tool.path, script, 0o755)  # the fake tool's Python would read it
+    env = {"OPENSSL_CONF": str(fifo), "PATH": str(victim.sandbox.bin)}
+    (victim.sandbox.bin / "printenv").symlink_to("/usr/bin/printenv")
+    program = victim.launcher if isolated else victim.sandbox.program
+    done = victim.sandbox.execute([program, *words], env=env, timeout=30)
+    victim.assert_safe(done)
+    assert done.returncode == (words[0] == "doctor"), done
+    if "uv" in words:
+        assert told.read_text() == f"{fifo}\n"
 
 
 @pytest.mark.parametrize("names", [("HOME",), ("HOME", "XDG_CONFIG_HOME"), ("PATH",)])

@@ -99,7 +99,10 @@ def from_command(source: FromCommand, said: str) -> Secret:
     """
     name = f"the passphrase command `{source.argv[0]}`, named at {said},"
     try:
-        process = subprocess.Popen(source.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        # With its environment named, or what `main` keeps from our libraries were kept from it too.
+        process = subprocess.Popen(
+            source.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=dict(os.environ)
+        )
     except OSError as error:
         raise PassphraseError(
             f"{name} cannot be started: {error.strerror or error}",

@@ -177,8 +177,12 @@ def _others() -> list[str]:
     """Return the other backends that keyring finds in this installation."""
     import keyring.backend  # noqa: PLC0415
 
+    try:
+        backends = keyring.backend.get_all_keyring()
+    except Exception:  # noqa: BLE001 - a KEYRING_PROPERTY_ that a backend does not take
+        return []
     names = []
-    for backend in keyring.backend.get_all_keyring():
+    for backend in backends:
         name = f"{type(backend).__module__}.{type(backend).__qualname__}"
         if name not in (CHAINER, "keyring.backends.fail.Keyring", "keyring.backends.null.Keyring"):
             names.append(name)
