@@ -243,6 +243,25 @@ def test_a_link_that_leads_elsewhere_is_noticed(runs: Runs) -> None:
     assert seen.get("SSL_CERT_FILE") != lab.get("SSL_CERT_FILE")
 
 
+@pytest.mark.parametrize("count", [1, 30])
+def test_a_directory_that_becomes_a_link_is_noticed(runs: Runs, count: int) -> None:
+    """Plain until then, alone or among many: as a link to here, its profile applies here."""
+    here = runs.sandbox.home / "here"
+    here.mkdir()
+    more = '[profiles.lab]\nclient-cert = "~/pki/alice.pem"\nroots = "system"\n'
+    for number in range(count):
+        (runs.sandbox.home / f"work/d{number}").mkdir(parents=True)
+        more += f'[[directories]]\npath = "~/work/d{number}"\nprofile = "lab"\n'
+    write_profile(runs.sandbox, more)
+    other = runs.settle(cwd=here)
+    last = runs.sandbox.home / f"work/d{count - 1}"
+    last.rmdir()
+    last.symlink_to(here)
+    seen, _, kept = runs.run(cwd=here)
+    assert not kept
+    assert seen.get("SSL_CERT_FILE") != other.get("SSL_CERT_FILE")
+
+
 def test_a_path_through_a_link_and_back(runs: Runs) -> None:
     """`link/../x` lies beside what the link leads to: a change is looked for there."""
     real = runs.sandbox.home / "far/away"
@@ -363,8 +382,15 @@ STEPS: dict[str, Callable[[Sandbox], object]] = {
     "other-default": lambda sandbox: _config(sandbox, "corp"),
     "pip": lambda sandbox: sandbox.env.update(PIP_CERT=str(sandbox.home / "pki/root.pem")),
     "no-pip": lambda sandbox: sandbox.env.pop("PIP_CERT", None),
+    "link": lambda sandbox: _linked(sandbox, "deep"),
+    "other-link": lambda sandbox: _linked(sandbox, "pki"),
     "new-identity": lambda sandbox: sandbox.write("pki/alice.pem", ISSUER.issue("dora").pem()),
 }
+
+
+def _linked(sandbox: Sandbox, target: str) -> None:
+    (sandbox.home / "link").unlink(missing_ok=True)
+    (sandbox.home / "link").symlink_to(target)
 
 
 def _config(sandbox: Sandbox, default: str) -> None:
@@ -372,6 +398,7 @@ def _config(sandbox: Sandbox, default: str) -> None:
         f'default-profile = "{default}"\ntrusted-directories = ["~/deep"]\n'
         '[profiles.corp]\nclient-cert = "~/pki/alice.pem"\n'
         'ca-cert = "~/pki/root.pem"\nroots = "none"\n'
+        '[[directories]]\npath = "~/link"\nprofile = "other"\n'
         '[profiles.other]\nca-cert = "~/pki/root.pem"\nroots = "environment"\n'
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -165,8 +164,7 @@ def _read_directories(source: Document) -> tuple[DirectoryRule, ...]:
                     f"{origin}: this [[directories]] entry lacks `{key}`",
                     hint="an entry has a `path` and a `profile`",
                 )
-        witness.place(said["path"].value)
-        path = Path(os.path.realpath(said["path"].value))
+        path = Path(witness.real(said["path"].value))
         if path in rules:
             raise ConfigurationError(
                 f"{said['path'].origin}: {path} stands in [[directories]] twice, "

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FOLDER = "kept"
 MOST = 512
-_FORM = "1"
+_FORM = "2"
 _LARGEST = 1024 * 1024
 DAY = 24 * 60 * 60
 # Once a day a run resolves anew, so that the bundle it uses is seen to be in use.
@@ -147,6 +147,7 @@ def keep(
         [f"{name}={value}" for name, value in launch.changes.items() if value is not None],
         [name for name, value in launch.changes.items() if value is None],
         [field for (kind, path), mark in seen.stamps.items() for field in (kind, path, mark)],
+        [field for parent, among in seen.ways.items() for field in (parent, "/".join(among))],
     ]
     fields = [field for group in groups for field in (str(len(group)), *group)]
     text = "\0".join(fields)
@@ -183,6 +184,7 @@ def _checked(content: str, key: str, environ: Mapping[str, str]) -> Launch | Non
         sets,
         unsets,
         seen,
+        ways,
     ) = groups
     if form != _FORM or asked != key or not float(since) <= time.time() < float(until):
         return None
@@ -190,6 +192,9 @@ def _checked(content: str, key: str, environ: Mapping[str, str]) -> Launch | Non
         return None
     for at in range(0, len(seen), 3):
         if witness.stamp(seen[at], seen[at + 1]) != seen[at + 2]:
+            return None
+    for at in range(0, len(ways), 2):
+        if witness.has_links(ways[at], frozenset(ways[at + 1].split("/"))):
             return None
     changes: dict[str, str | None] = dict.fromkeys(unsets)
     for pair in sets:

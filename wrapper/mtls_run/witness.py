@@ -14,7 +14,7 @@ from _collections_abc import Mapping  # what collections.abc is, without its pac
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 # A file that was written this shortly before it was read may be written again within the same tick
 # of the file system's clock, and would look the same (git's "racy" entries).
@@ -36,7 +36,8 @@ ALWAYS = (
 class Witness:
     """All that one run looked at; `keepable` is False once that cannot be told whole.
 
-    `stamps` has what was at each (kind, path), `names` and `prefixes` the variables asked for.
+    `stamps` has what was at each (kind, path), `names` and `prefixes` the variables asked for, and
+    `ways` the names in each directory that were no links.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -46,6 +47,7 @@ class Witness:
         self.names: dict[str, None] = dict.fromkeys(ALWAYS)
         self.prefixes: dict[str, None] = {}
         self.stamps: dict[tuple[str, str], str] = {}
+        self.ways: dict[str, dict[str, None]] = {}
 
     def note(self, kind: str, path: str, *, racy: bool) -> None:
         """Keep what is at `path`, as it is before anybody acts on it."""
@@ -54,9 +56,21 @@ class Witness:
             if racy and kind == FILE and changed_at(path) > self.began - RACY:
                 self.keepable = False
 
+    def note_way(self, path: str) -> None:
+        """Keep that no part of this path is a link."""
+        parent, name = os.path.split(path)
+        while name:
+            names = self.ways.setdefault(parent, {})
+            if name in names:
+                return  # and so is what is above it
+            names[name] = None
+            parent, name = os.path.split(parent)
+
 
 _listening: list[Witness] = []
 FILE, PLACE = "f", "p"
+# From so many names on a directory is listed, rather than each of them looked at.
+_LISTED_FROM = 8
 
 
 def listen(environ: Mapping[str, str]) -> Witness:
@@ -80,6 +94,40 @@ def place(path: str | os.PathLike[str]) -> None:
     """Note that which directory is there matters, and whose; not what it holds."""
     for witness in _listening:
         witness.note(PLACE, _absolute(path), racy=False)
+
+
+def real(path: str | os.PathLike[str]) -> str:
+    """Return the path without links, and note that where it leads matters; not what is there."""
+    absolute = _absolute(path)
+    found = os.path.realpath(absolute)
+    for witness in _listening:
+        witness.note_way(found)
+        if found != absolute:
+            witness.note(PLACE, absolute, racy=False)
+    return found
+
+
+def has_links(parent: str, names: Collection[str]) -> bool:
+    """Tell whether any of these names in a directory is a link; what is not there is none.
+
+    Of hundreds of names each one's status is most of what a kept launch costs. A listing tells
+    links from all else by itself, but what stands beside the names it tells as well.
+    """
+    if len(names) >= _LISTED_FROM:
+        left = 8 * len(names)
+        try:
+            with os.scandir(parent) as entries:
+                for entry in entries:
+                    if entry.is_symlink() and entry.name in names:
+                        return True
+                    left -= 1
+                    if not left:
+                        break
+                else:
+                    return False
+        except OSError:
+            pass  # not there, or not to be listed: its entries may be looked at all the same
+    return any(os.path.islink(os.path.join(parent, name)) for name in names)  # noqa: PTH114, PTH118
 
 
 def _absolute(path: str | os.PathLike[str]) -> str:
