@@ -479,7 +479,7 @@ def test_directories_across_layers(tmp_path: Path) -> None:
         '[profiles.s]\n[[directories]]\npath = "~/work/../work"\nprofile = "s"\n'
         '[[directories]]\npath = "/srv"\nprofile = "s"\n',
     )
-    rules = {rule.path: rule.profile.value for rule in found.directories}
+    rules = {Path(rule.path): rule.profile.value for rule in found.directories}
     assert rules == {work.resolve(): "u", Path("/srv").resolve(): "s"}
 
 

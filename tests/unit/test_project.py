@@ -719,7 +719,7 @@ ca-cert = ["real/ca.pem", "out", "{home}/in/ca.pem", "/etc/passwd", "../outside.
 passphrase = {{ file = "./sub/../secret" }}
 """,
     )
-    assert set(found.named_files()) == {
+    assert set(map(Path, found.named_files())) == {
         here / "missing.pem",
         here / "real/ca.pem",
         here / "out",

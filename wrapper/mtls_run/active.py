@@ -8,15 +8,15 @@ holds the recorded certificate with its key, in order and valid now.
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import identity
 from .digests import sha256
 from .errors import IdentityError
 from .files import read_own
+from .paths import Path
 from .record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime

@@ -9,16 +9,16 @@ when they are read for use, so that nothing can change between review and use (d
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from . import pins, places
 from .digests import sha256
 from .errors import ConfigurationError, MtlsRunError
 from .files import private_directory, read_file, write_atomically
 from .messages import quoted
+from .paths import Path
 from .record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

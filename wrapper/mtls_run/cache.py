@@ -8,10 +8,10 @@ to put it in.)
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from . import places
 from .files import private_directory
+from .paths import Path
 
 
 def expected(name: str) -> Path:

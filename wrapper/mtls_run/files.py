@@ -5,14 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 from . import witness
 from .errors import MtlsRunError
+from .paths import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def current_directory() -> Path:
@@ -92,12 +92,13 @@ def private_directory(path: Path) -> Path:
     Raises OSError where it cannot be made, is not a directory, or is somebody else's; a home
     directory that is not there is not made.
     """
-    home = Path("~").expanduser()
-    if home in path.parents and not home.is_dir():
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(home))
-    for folder in reversed([path, *path.parents]):  # with `parents`, these go by the umask
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, exist_ok=True)
+    if not path.is_dir():
+        home = Path("~").expanduser()
+        if home in path.parents and not home.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(home))
+        for folder in reversed([path, *path.parents]):  # with `parents`, these go by the umask
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
     if os.name == "posix":
         found = path.stat()
         if found.st_uid != os.geteuid():

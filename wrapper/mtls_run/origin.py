@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
-
 from .record import Record
 
-T_co = TypeVar("T_co", covariant=True)
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Generic, TypeVar
+
+    T_co = TypeVar("T_co", covariant=True)
+else:  # typing is slow to import, and `Setting[Path]` says nothing to a run
+
+    class Generic:
+        """A class that may be written with the type of what it holds."""
+
+        def __class_getitem__(cls, _: object) -> type:
+            """Return the class itself."""
+            return cls
+
+    T_co = None
 
 
 class Origin(Record):

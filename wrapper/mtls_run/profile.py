@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
 from . import pins
 from .errors import ConfigurationError
 from .origin import DEFAULT, Origin, Setting
-from .passphrase.sources import FromKeyring, PassphraseSource
+from .passphrase.sources import FromKeyring
 from .record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import Any
+
+    from .passphrase.sources import PassphraseSource
+
+    # What a profile's table says, key by key, each value already read and with its origin.
+    Said = dict[str, Setting[Any]]
 
 SYSTEM = Setting("system", DEFAULT)
 NOTHING: Mapping[str, str] = MappingProxyType({})
 KEYRING: Setting[PassphraseSource] = Setting(FromKeyring(), DEFAULT)
-# What a profile's table says, key by key, each value already read and with its origin.
-Said = dict[str, Setting[Any]]
 
 
 class Profile(Record):

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from . import configuration, document, ownership, schema, witness
 from .digests import sha256
@@ -17,10 +15,13 @@ from .files import read_file
 from .messages import quoted
 from .origin import Setting
 from .passphrase.sources import FromCommand, FromFile, FromVariable
+from .paths import Path
 from .record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from .document import Document
     from .messages import Voice

@@ -5,8 +5,6 @@ Every command that may use the network comes here; one that does not never impor
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from . import kept, launch, memory, messages, places, plan, unlocking, witness
 from .errors import HandoffError
 from .handoff import has_leftovers
@@ -15,6 +13,7 @@ from .record import Record, replace
 from .resolving import resolve
 from .roots import bundles
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

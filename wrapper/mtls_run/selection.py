@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Callable
 
 from . import approval, profile, witness
 from . import project as projects
 from .errors import ConfigurationError
 from .origin import Origin, Setting
+from .paths import Path
 from .record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Callable, Optional
 
     from .configuration import Configuration
     from .messages import Voice
     from .pip_settings import PipSettings
     from .profile import Profile
     from .project import ProjectFile
+
+    Source = Callable[["Situation"], Optional["Choice"]]
 
 
 class Situation(Record):
@@ -78,13 +81,10 @@ def _from_project_file(situation: Situation) -> Choice | None:
 
 def _from_directories(situation: Situation) -> Choice | None:
     here = Path(os.path.realpath(situation.directory))
+    above = {here, *here.parents}
     for directory in (here, *here.parents):
         witness.place(directory)
-    matching = [
-        rule
-        for rule in situation.configuration.directories
-        if rule.path == here or rule.path in here.parents
-    ]
+    matching = [rule for rule in situation.configuration.directories if rule.path in above]
     if not matching:
         return None
     longest = max(matching, key=lambda rule: len(rule.path.parts))
@@ -103,8 +103,6 @@ def _from_pip_settings(situation: Situation) -> Choice | None:
     named = found.client_cert or found.cert
     return Choice(named.origin, pip=found) if named else None
 
-
-Source = Callable[[Situation], "Choice | None"]
 
 # The contract's order: --profile, MTLS_RUN_PROFILE, the project file, [[directories]],
 # default-profile, pip's own settings.

@@ -7,8 +7,7 @@ since an empty SSL_CLIENT_CERT is a warning to uv, and an empty PIP_CERT unsets 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

@@ -8,7 +8,6 @@ costs time only.
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from . import __version__, cache
@@ -35,12 +34,16 @@ def keep(kind: str, digest: str, fields: list[str]) -> None:
     """Keep what was found of these bytes; where it cannot be kept, nothing happens."""
     text = "\0".join((__version__, *fields))
     content = f"{text}\0{_seal(kind, digest, text)}".encode("utf-8", "surrogateescape")
-    with contextlib.suppress(OSError):
+    if len(content) > _LARGEST:
+        return
+    try:
         folder = cache.directory(_FOLDER)
         write_atomically(folder / f"{kind}-{digest}", content)
         entries = sorted(folder.iterdir(), key=os.path.getmtime)
         for entry in entries[:-_MOST]:
             entry.unlink()
+    except OSError:
+        return
 
 
 def _seal(kind: str, digest: str, text: str) -> str:

@@ -8,7 +8,6 @@ chooses by directory, as the shims of pyenv and mise do, is asked each time.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from . import verdicts, witness
 from .digests import sha256
@@ -16,6 +15,7 @@ from .errors import ToolError
 from .tools import pip, uv
 from .tools.python import is_interpreter, program_name
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 

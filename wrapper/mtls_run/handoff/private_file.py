@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run import cache
 from mtls_run.errors import HandoffError
+from mtls_run.paths import Path
 from mtls_run.record import Record
 
 from . import GATE, places_in_memory

@@ -9,16 +9,16 @@ Importing this costs little; what takes cryptography is imported where it is ask
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from mtls_run.digests import sha256
 from mtls_run.errors import IdentityError
 from mtls_run.files import is_missing, read_file
 
 from .kind import KeyKind
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Any
 
     from mtls_run.origin import Setting
     from mtls_run.profile import Profile

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Union
-
 from mtls_run.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Union
+
+    PassphraseSource = Union["FromKeyring", "FromPrompt", "FromCommand", "FromFile", "FromVariable"]
 
 
 class FromKeyring(Record):
@@ -34,9 +36,6 @@ class FromVariable(Record):
     """An environment variable, which the tool does not get to see."""
 
     name: str
-
-
-PassphraseSource = Union[FromKeyring, FromPrompt, FromCommand, FromFile, FromVariable]
 
 
 def describe(source: PassphraseSource, account: str) -> str:

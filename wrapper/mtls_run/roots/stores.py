@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mtls_run import witness
 from mtls_run.errors import RootsError
 from mtls_run.files import read_file
+from mtls_run.paths import Path
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
