@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from mtls_run.demo.interruption import undisturbed
+from mtls_run.demo.interruption import postponed, undisturbed
 from mtls_run.errors import MtlsRunError
 
 if TYPE_CHECKING:
@@ -46,8 +46,25 @@ def run_child(
     program and all that it started. Raises MtlsRunError where it cannot be started, or has not
     ended after so many seconds.
     """
+    process = None
     try:
-        process = subprocess.Popen(
+        with postponed():
+            process = _started(argv, env, cwd)
+        lines = _read(process, time.monotonic() + seconds, on_line)
+    except subprocess.TimeoutExpired:
+        raise MtlsRunError(
+            f"{argv[0]} has not ended after {seconds:.0f} s", hint="try again on a quieter machine"
+        ) from None
+    finally:
+        if process is not None:
+            with undisturbed():
+                _end(process)
+    return Outcome(process.returncode, tuple(lines))
+
+
+def _started(argv: Sequence[str], env: Mapping[str, str], cwd: Path) -> subprocess.Popen[str]:
+    try:
+        return subprocess.Popen(
             list(argv),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -62,16 +79,6 @@ def run_child(
         raise MtlsRunError(
             f"{argv[0]} cannot be started: {error.strerror}", hint="start it by itself to see why"
         ) from error
-    try:
-        lines = _read(process, time.monotonic() + seconds, on_line)
-    except subprocess.TimeoutExpired:
-        raise MtlsRunError(
-            f"{argv[0]} has not ended after {seconds:.0f} s", hint="try again on a quieter machine"
-        ) from None
-    finally:
-        with undisturbed():
-            _end(process)
-    return Outcome(process.returncode, tuple(lines))
 
 
 def _read(

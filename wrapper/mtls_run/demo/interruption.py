@@ -61,6 +61,28 @@ def undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def postponed() -> Iterator[None]:
+    """Let the ending signals and SIGINT wait for the end of this block.
+
+    One that comes while a program is being started would leave it running, and nobody to end it.
+    """
+    came: list[int] = []
+    numbers = [
+        number
+        for number in (signal.SIGINT, *_ENDING)
+        if _in_main_thread() and signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    before = {n: signal.signal(n, lambda number, _frame: came.append(number)) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])
+
+
 def _in_main_thread() -> bool:
     """Tell whether this thread may set handlers."""
     return threading.current_thread() is threading.main_thread()
