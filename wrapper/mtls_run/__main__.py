@@ -38,19 +38,20 @@ def _python_path() -> list[str]:
     return path.split(os.pathsep) if path else []
 
 
-def _forget_openssl_conf() -> None:
-    """Keep OpenSSL, which our libraries bring, from the settings that OPENSSL_CONF names.
+def _forget_openssl_settings() -> None:
+    """Keep OpenSSL, Python's own and what our libraries bring, from settings in variables.
 
-    They may name a library to load, and -I does not keep it out. Only what C reads is changed:
-    `os.environ`, and so the tool, keeps the variable.
+    They may name a library to load, or where one is loaded from, and -I does not keep them out.
+    Only what C reads is changed: `os.environ`, and so the tool, keeps the variables.
     """
-    os.unsetenv("OPENSSL_CONF")
+    for name in ("OPENSSL_CONF", "OPENSSL_CONF_INCLUDE", "OPENSSL_MODULES", "OPENSSL_ENGINES"):
+        os.unsetenv(name)
 
 
 def main() -> None:
     """Run mtls-run as it was called, and end with its status."""
     _isolate()
-    _forget_openssl_conf()
+    _forget_openssl_settings()
     sys.exit(_guarded(sys.argv[1:], os.environ))
 
 

@@ -385,6 +385,21 @@ def test_settings_of_openssl(victim: Victim, words: tuple[str, ...], isolated: b
         assert told.read_text() == f"{fifo}\n"
 
 
+@pytest.mark.parametrize(
+    "name", ["OPENSSL_CONF", "OPENSSL_CONF_INCLUDE", "OPENSSL_MODULES", "OPENSSL_ENGINES"]
+)
+def test_openssl_is_told_nothing(victim: Victim, name: str) -> None:
+    """C's environment lacks what names a library, or where one lies; the tool's has it."""
+    code = "import ctypes, os, sys; from mtls_run import __main__ as main\n"
+    code += "c = ctypes.CDLL(None); c.getenv.restype = ctypes.c_char_p\n"
+    code += f"before = c.getenv({name.encode()!r})\n"
+    code += "main._guarded = lambda *_: 0\n"
+    code += "try: main.main()\nexcept SystemExit: pass\n"
+    code += f"print(before, c.getenv({name.encode()!r}), os.environ[{name!r}])"
+    done = victim.sandbox.execute([sys.executable, "-I", "-c", code], env={name: "/evil"})
+    assert done.stdout == "b'/evil' None /evil\n", done
+
+
 @pytest.mark.parametrize("names", [("HOME",), ("HOME", "XDG_CONFIG_HOME"), ("PATH",)])
 def test_explanation_without_them(victim: Victim, names: tuple[str, ...]) -> None:
     """Without a home or a PATH the explanation is whole or an error, and shows no secret."""
