@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.support import locked, ready
+from tests.pki import Authority
 
 if TYPE_CHECKING:
     from tests.sandbox import Canary, Sandbox
@@ -75,13 +76,31 @@ def test_imports_of_a_command_without_network(sandbox: Sandbox, words: list[str]
     assert len(ours) <= 6, ours
 
 
-def test_imports_of_a_ready_identity(sandbox: Sandbox) -> None:
-    """A run that asks for no passphrase imports neither keyring nor click nor ctypes."""
+def test_imports_of_a_first_run(sandbox: Sandbox) -> None:
+    """An ordinary identity is seen at a glance; TOML takes `re` and `typing`, and no more."""
     ready(sandbox)
     sandbox.write(sandbox.bin / "make", "#!/bin/sh\n", 0o755)
     ours = imported(sandbox, MAIN, "--", "make")
-    assert "cryptography" in ours
-    assert ours & {"keyring", "click", "certifi", "ctypes", "getpass", "asyncio"} == set()
+    assert "_ssl" in ours
+    assert ours & FORBIDDEN <= {"typing", "re", "tomllib", "tomli"}
+
+
+@pytest.mark.parametrize(
+    "changed", ["pki/alice.pem", "pki/root.pem", "pki/both"], ids=["identity", "CA", "both"]
+)
+def test_imports_where_a_certificate_is_new(sandbox: Sandbox, changed: str) -> None:
+    """The configuration is the one of the run before, and is not parsed anew."""
+    ready(sandbox)
+    sandbox.write(sandbox.bin / "make", "#!/bin/sh\n", 0o755)
+    imported(sandbox, MAIN, "--", "make")
+    issuer = Authority.create("Another").intermediate("Issuer")
+    if changed != "pki/root.pem":
+        sandbox.write("pki/alice.pem", issuer.issue("alice", key="rsa").pem())
+    if changed != "pki/alice.pem":
+        sandbox.write("pki/root.pem", issuer.pem)
+    ours = imported(sandbox, MAIN, "--", "make")
+    assert ("_ssl" in ours) == (changed != "pki/root.pem")  # it was looked at
+    assert ours & FORBIDDEN == set()
 
 
 def test_imports_of_a_locked_identity(sandbox: Sandbox, canary: Canary) -> None:

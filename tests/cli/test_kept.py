@@ -196,6 +196,19 @@ def test_an_expired_certificate_is_noticed(runs: Runs) -> None:
     assert not runs.run()[2]
 
 
+def test_a_longer_notice_is_noticed(runs: Runs) -> None:
+    """An identity that was only glanced at is looked at closely once it has to be named."""
+    runs.sandbox.write("pki/alice.pem", ISSUER.issue("gina", days=20).pem())
+    runs.settle()
+    config = runs.sandbox.config_file
+    config.write_text("expiry-notice-days = 30\n" + config.read_text())
+    for _ in range(2):
+        _, said, kept = runs.run()
+        assert "the certificate CN=gina (serial " in said
+        assert "expires in 19 days" in said
+        assert not kept
+
+
 def test_a_revoked_allow_is_noticed(runs: Runs) -> None:
     """A project file that counted does not after `deny`, nor after any change of what it names."""
     project = runs.sandbox.home / "work"

@@ -36,6 +36,7 @@ class Seeds:
     """All of them; `traces` are the secrets in them."""
 
     pem: tuple[bytes, ...]
+    ordinary: tuple[bytes, ...]
     der: tuple[bytes, ...]
     key_der: tuple[bytes, ...]
     locked: tuple[bytes, ...]
@@ -73,6 +74,7 @@ def make() -> Seeds:
     alice = issuer.issue("alice")
     # To check a longer one takes 30 ms, each time.
     rsa = issuer.issue("alice rsa", key=generate_rsa_key(65537, 1024))  # noqa: S505 - it keeps nothing
+    full = issuer.issue("alice rsa 2048", key="rsa", eku=None)
     edwards = issuer.issue("alice ed25519", key="ed25519")
     word = PASSPHRASE.decode()
     web = issuer.issue("index.example", server=True, hosts=("index.example",))
@@ -100,6 +102,13 @@ def make() -> Seeds:
             _with_text(alice.pem()) + root.pem,
             issuer.issue("old", version=1).pem(),
             issuer.issue("late", days=-0.5).pem(),
+        ),
+        # With its chain a signature shows each change of the leaf, without it none.
+        ordinary=(
+            *(one.pem() for one in everyone),
+            *(one.pem(order="leaf-key") for one in (*everyone, full)),
+            full.pem(),
+            full.cert_pem + full.key_pem(form="pkcs1"),
         ),
         der=(alice.cert_der, rsa.cert_der, issuer.issue("v1", version=1).cert_der),
         key_der=(*(one.key_der() for one in everyone), *_odd_keys(alice, rsa)),

@@ -31,8 +31,8 @@ from mtls_run.doctor import answers, exchange, proxy, server, tls
 from mtls_run.doctor.admission import Known
 from mtls_run.doctor.indexes import Index
 from mtls_run.doctor.observations import Attempt, Handshake, Observed, StoppedError, Trouble
-from mtls_run.errors import MtlsRunError
-from mtls_run.identity import checks, ready
+from mtls_run.errors import IdentityError, MtlsRunError, RootsError
+from mtls_run.identity import checks, glance, ready
 from mtls_run.messages import Voice
 from mtls_run.origin import Origin, Setting
 from mtls_run.passphrase import fetch
@@ -277,7 +277,24 @@ def _of_identities(seeds: Seeds, folder: Path) -> list[Target]:
         found = active.checked(data, material, checks.utc_now())
         _expect(found is None or found.leaf == opened.leaf, "another identity is used again")
 
+    def glanced(data: bytes) -> object:
+        contents = [(Path("/pki/alice.pem"), data)]
+        found = glance.look(contents, time.time())
+        if found is None:
+            raise IdentityError("it is not an ordinary one", hint="look closer")
+        try:
+            closer = identity.parse(contents).unlock(None, checks.utc_now())
+        except IdentityError as error:
+            # A glance does not look into extensions that are nothing to a client's use.
+            _expect("has extensions that cannot be read" in error.fact, f"a glance takes {error}")
+            return None
+        _expect(closer.ready is not None, "a glance takes what has to be converted")
+        for name in ("fingerprint", "kind", "not_before", "not_after", "where"):
+            _expect(getattr(found, name) == getattr(closer, name), f"another {name} at a glance")
+        return found
+
     return [
+        Target("a glance", seeds.ordinary, (mutate.pem, mutate.pem, mutate.noise), glanced),
         Target("identity PEM", seeds.pem, (mutate.pem, mutate.pem, mutate.noise), _open),
         Target(
             "identity DER",
@@ -318,6 +335,12 @@ def _of_roots(seeds: Seeds) -> list[Target]:
         )
         tls.Roots.of(ders).names  # noqa: B018 - as doctor does
 
+    def glanced(data: bytes) -> None:
+        ders = certificates.glanced(data)
+        if not ders:
+            raise RootsError("these are no ordinary ones", hint="look closer")
+        _expect(certificates.parsed(data, "/pki/root.pem", SAID) == ders, "others at a glance")
+
     def store(data: bytes) -> None:
         ders = certificates.read_store(data, "/pki/store.pem")
         text = certificates.to_pem(ders)
@@ -327,6 +350,7 @@ def _of_roots(seeds: Seeds) -> list[Target]:
     mixed = (mutate.pem, mutate.pem, mutate.noise)
     return [
         Target("ca-cert", (*seeds.roots, *seeds.der), (*mixed, mutate.der), added),
+        Target("ca-cert at a glance", seeds.roots, mixed, glanced),
         Target("store of roots", seeds.roots, mixed, store),
     ]
 
@@ -361,10 +385,8 @@ def _of_kept(seeds: Seeds, folder: Path) -> list[Target]:
 
     def recall(data: bytes) -> None:
         verdict.write_bytes(data)
-        found = ready.recall(contents, checks.utc_now())
-        _expect(
-            found is None or found.not_before <= checks.utc_now() <= found.not_after, "too late"
-        )
+        found = ready.recall(contents, time.time())
+        _expect(found is None or found.not_before <= time.time() <= found.not_after, "too late")
 
     def find(data: bytes) -> None:
         entry.write_bytes(data)

@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-from mtls_run import roots
+from mtls_run import roots, witness
 from mtls_run.errors import RootsError
 from mtls_run.roots import bundles, certificates, stores
 from tests.pki import Authority
@@ -40,9 +40,23 @@ def kept(tmp_path: Path, name: str, content: bytes) -> Path:
     return path
 
 
-def resolved(base: str, *added: Path, environ: dict[str, str] | None = None) -> roots.Roots:
+def resolved(
+    base: str, *added: Path, environ: dict[str, str] | None = None, again: bool = True
+) -> roots.Roots:
     """Return the roots of a profile with this base and these CA files."""
-    return roots.resolve(profile(roots=base, ca_cert=added or None), environ or {})
+    chosen = profile(roots=base, ca_cert=added or None)
+    return roots.resolve(chosen, environ or {}, again=again)
+
+
+def used(found: roots.Roots) -> bytes:
+    """Return the bundle that a tool is handed."""
+    return Path(bundles.handed(found) or "").read_bytes()
+
+
+def settle(path: Path) -> None:
+    """Wait until the file is old enough to be told by its status."""
+    while not witness.is_settled(str(path)):
+        time.sleep(0.01)
 
 
 # --- the four bases
@@ -311,7 +325,9 @@ def test_bundle_is_made_once(tmp_path: Path) -> None:
     second = resolved("public", path)
     assert first.bundle is not None
     assert second.bundle is not None
-    assert (first.bundle.found, second.bundle.found) == (False, True)
+    assert first.bundle.mark == ""
+    assert second.bundle.held is None  # it was not even read
+    assert resolved("public", path, again=False).bundle == bundles.of(first.bundle.content)
     assert second.bundle.content == first.bundle.content
     assert bundles.handed(second) == bundles.handed(first)
     path.write_bytes(ONE.pem)
@@ -337,6 +353,40 @@ def test_bundle_made_before_and_changed(tmp_path: Path, content: bytes | None) -
     again = resolved("none", path)
     assert again == first
     assert Path(bundles.handed(again) or "").read_bytes() == ONE.pem
+
+
+def test_a_store_that_changes_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told by its file's status once that can be trusted, and by its bytes until then."""
+    store = kept(tmp_path, "store.pem", ONE.pem)
+    monkeypatch.setattr(certifi, "where", lambda: str(store))
+    assert used(resolved("public")) == ONE.pem
+    store.write_bytes(TWO.pem)
+    assert used(resolved("public")) == TWO.pem
+    settle(store)
+    assert used(resolved("public")) == TWO.pem
+    known = resolved("public").bundle
+    assert known is not None
+    assert known.held is None
+    store.write_bytes(THREE.pem)
+    assert used(resolved("public")) == THREE.pem
+    settle(store)
+    assert used(resolved("public")) == THREE.pem
+    store.unlink()
+    with pytest.raises(RootsError, match=r"cannot read .*store\.pem, certifi's roots"):
+        resolved("public")
+
+
+def test_a_bundle_in_use_is_marked_so_and_still_known(tmp_path: Path) -> None:
+    """Being marked changes its file, which is not taken for damage on the next run."""
+    path = kept(tmp_path, "ca.pem", ONE.pem)
+    file = Path(bundles.handed(resolved("none", path)) or "")
+    days_ago = time.time() - 3 * 86400
+    os.utime(file, (days_ago, days_ago))
+    assert used(resolved("none", path)) == ONE.pem
+    assert file.stat().st_mtime > days_ago + 86400
+    known = resolved("none", path).bundle
+    assert known is not None
+    assert known.held is None
 
 
 def test_bundle_is_never_half_written() -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from . import document, places, profile, schema, witness
+from . import document, parsed, places, profile, schema, witness
 from .errors import ConfigurationError
 from .files import current_directory
 from .origin import DEFAULT, Origin, Setting
+from .paths import Path
 from .record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from .document import Document
     from .profile import Profile, Said
@@ -71,23 +72,32 @@ def system_file() -> Path:
     return platformdirs.site_config_path("mtls-run", appauthor=False) / "config.toml"
 
 
-def load(environ: Mapping[str, str], system: Path | None = None) -> Configuration:
+def load(
+    environ: Mapping[str, str], system: Path | None = None, *, again: bool = False
+) -> Configuration:
     """Return the configuration of this user on this machine.
+
+    With `again`, bytes that an earlier run has parsed are not parsed anew.
 
     Raises ConfigurationError, with file, line and the nearest right spelling, for whatever in the
     files is not as it should be; a file that MTLS_RUN_CONFIG names must be there.
     """
     user = user_file(environ)
-    user_document = document.read(user.value)
+    recall = parsed.recall if again else None
+    user_document = document.read(user.value, recall=recall)
     if user_document is None and user.origin is not DEFAULT:
         raise ConfigurationError(
             f"MTLS_RUN_CONFIG names {user.value}, which does not exist",
             hint="unset MTLS_RUN_CONFIG, or name a file that is there",
             code="config-missing",
         )
-    system_document = document.read(system or system_file())
-    layers = [read_layer(found) for found in (system_document, user_document) if found]
-    return lay(user.value, layers)
+    system_document = document.read(system or system_file(), recall=recall)
+    documents = [found for found in (system_document, user_document) if found]
+    configured = lay(user.value, [read_layer(found) for found in documents])
+    if again:
+        for found in documents:
+            parsed.keep(found)
+    return configured
 
 
 class Layer(Record):

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
-from typing import TYPE_CHECKING, Any
 
 from .errors import ConfigurationError
 from .files import read_file
 from .origin import Origin
 from .record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+    from typing import Any, Callable
 
 # A configuration is written by hand. What is larger is something else, and is not read whole.
 LARGEST = 1024 * 1024
@@ -80,12 +75,23 @@ class Document(Record):
         return starts[present - 1] + 1
 
 
+def _loads(text: str) -> dict[str, Any]:
+    """Return the tables of a TOML text; raises ValueError and RecursionError as tomllib does."""
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415 - a start of Python and a half, with `re` and `typing`
+    else:
+        import tomli as tomllib  # noqa: PLC0415
+    return tomllib.loads(text)
+
+
 def statement_lines(text: str) -> list[int]:
     """Return the 0-based line on which each statement of a valid TOML document starts.
 
     A statement is a header, or a key with its value; arrays, and strings in three quotes, may go
     over several lines. Blank lines and comments are none.
     """
+    import re  # noqa: PLC0415 - as for tomllib
+
     starts: list[int] = []
     line, depth, is_open = 0, 0, False
     for token in re.finditer(_TOKENS, text, re.DOTALL):
@@ -102,8 +108,15 @@ def statement_lines(text: str) -> list[int]:
     return starts
 
 
-def read(path: Path, *, what: str = "configuration") -> Document | None:
+def read(
+    path: Path,
+    *,
+    what: str = "configuration",
+    recall: Callable[[bytes], dict[str, Any] | None] | None = None,
+) -> Document | None:
     """Return the TOML file at `path`, or None where there is none.
+
+    `recall` may know the tables of bytes that were parsed before.
 
     Raises ConfigurationError, naming file and line, for a file that is not a readable, regular,
     UTF-8 file of valid TOML.
@@ -111,6 +124,9 @@ def read(path: Path, *, what: str = "configuration") -> Document | None:
     content = read_regular(path, what=what)
     if content is None:
         return None
+    tables = None if recall is None else recall(content)
+    if tables is not None:
+        return Document(path, content, tables)
     return parse(path, content, what=what)
 
 
@@ -149,7 +165,7 @@ def parse(path: Path, content: bytes, *, what: str = "configuration") -> Documen
             hint="a profile is a table of plain values",
         )
     try:
-        return Document(path, content, tomllib.loads(text))
+        return Document(path, content, _loads(text))
     except ValueError as error:  # TOMLDecodeError, and int's own for thousands of digits
         line = _error_line(str(error), text)
         raise ConfigurationError(
@@ -166,6 +182,8 @@ def _line_of_many_parts(text: str) -> int | None:
     """Return the first line with a dotted key that nobody would write, or None."""
     if text.count(".") <= _MOST_PARTS:
         return None
+    import re  # noqa: PLC0415 - as for tomllib
+
     for number, line in enumerate(text.split("\n"), start=1):
         if line.count(".") > _MOST_PARTS and any(
             part.count(".") > _MOST_PARTS for part in re.split(_BETWEEN_KEYS, line)
@@ -176,13 +194,15 @@ def _line_of_many_parts(text: str) -> int | None:
 
 def _error_line(message: str, text: str) -> int:
     """Return the line of a TOML error; tomllib says it in words only ("at line 3, column 5")."""
+    import re  # noqa: PLC0415 - as for tomllib
+
     found = re.search(r"at line (\d+)", message)
     return int(found.group(1)) if found else text.count("\n") + 1
 
 
 def _tables_or_none(text: str) -> object:
     try:
-        return tomllib.loads(text)
+        return _loads(text)
     except (ValueError, RecursionError):
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
 
 from . import active, configuration, identity, kept, plan, roots, selection, versions, witness
 from .identity import ready, validity
@@ -12,6 +12,7 @@ from .roots import bundles
 from .tools import uv
 from .trust import Trust
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -65,7 +66,7 @@ class Resolved(Record):
         if checked is None:
             return kept.ALWAYS
         notice = self.expiry_notice_days * kept.DAY
-        return checked.not_before.timestamp(), checked.not_after.timestamp() - notice
+        return checked.not_before, checked.not_after - notice
 
     def plan(self, trust: Trust, checked: Identity | Ready | None) -> LaunchPlan:
         """Return the plan that hands `trust` to the tool."""
@@ -80,11 +81,11 @@ class Resolved(Record):
 def resolve(start: Start, *, again: bool = False) -> Resolved | None:
     """Return all that is decided before a key is opened, or None where no profile applies.
 
-    With `again`, an identity that an earlier run has checked is known by its bytes.
+    With `again`, what an earlier run has parsed and checked is known by its bytes.
     Raises MtlsRunError for whatever shows by now that it cannot work.
     """
     voice, environ = start.voice, start.environ
-    configured = configuration.load(environ)
+    configured = configuration.load(environ, again=again)
     chosen = selection.select(
         selection.Situation(
             start.options.profile,
@@ -106,8 +107,9 @@ def resolve(start: Start, *, again: bool = False) -> Resolved | None:
     claims = target.adapter.claims(target.call)
     material = None
     if claims.client_cert is None and not _set_already(profile, target, environ):
-        material = _material(profile, again=again)
-    trusted = roots.resolve(profile, environ)
+        days = configured.expiry_notice_days.value
+        material = _material(profile, days if again else None)
+    trusted = roots.resolve(profile, environ, again=again)
     resolved = Resolved(
         start=start,
         target=target,
@@ -121,16 +123,32 @@ def resolve(start: Start, *, again: bool = False) -> Resolved | None:
     return replace(resolved, target=_with_version(resolved))
 
 
-def _material(profile: Profile, *, again: bool) -> Material | Ready | None:
+def _material(profile: Profile, days: int | None) -> Material | Ready | None:
+    """Return what the identity's files hold; with `days`, as it is known or seen at a glance.
+
+    One that ends within so many days is named in a notice, and only `material` reads names.
+    """
     contents = identity.read(profile)
     if not contents:
         return None
-    now = validity.utc_now()
-    known = ready.recall(contents, now) if again else None
-    if known is not None:
-        return known
+    if days is not None:
+        now = time.time()
+        known = ready.recall(contents, now) or _glanced(contents, now)
+        if known is not None and (
+            known.described or not validity.is_near(known.not_after, now, days)
+        ):
+            return known
     found = identity.parse(contents)
-    found.check_early(now)
+    found.check_early(validity.utc_now())
+    return found
+
+
+def _glanced(contents: identity.Contents, now: float) -> Ready | None:
+    from .identity import glance  # noqa: PLC0415 - for bytes never seen before
+
+    found = glance.look(contents, now)
+    if found is not None:
+        ready.keep(found.digest, found)
     return found
 
 

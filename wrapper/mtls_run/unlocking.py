@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+import time
 
 from . import active, invocation, memory
 from .identity import ready, validity
@@ -12,6 +12,7 @@ from .passphrase.sources import describe
 from .record import Record
 from .resolving import foreseen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .identity import Identity
     from .resolving import Resolved, Start
@@ -38,7 +39,6 @@ def unlock(resolved: Resolved) -> Opened:
         return Opened(None, "none")
     if not isinstance(material, Ready):
         memory.close()
-    now = validity.utc_now()
     opened = without_passphrase(resolved)
     if opened is None:
         opened = _remembered(resolved)
@@ -50,7 +50,7 @@ def unlock(resolved: Resolved) -> Opened:
         start.voice.detail(f"unlocks {material.where}, passphrase: {source}")
         found = opening.unlock(
             profile,
-            lambda passphrase: material.unlock(passphrase, now),
+            lambda passphrase: material.unlock(passphrase, validity.utc_now()),
             material.where,
             start.environ,
             start.voice,
@@ -97,7 +97,7 @@ def vet(resolved: Resolved, checked: Identity | Ready) -> None:
         checked.described,
         checked.not_after,
         checked.where,
-        validity.utc_now(),
+        time.time(),
         resolved.expiry_notice_days,
     )
     if notice:
@@ -109,9 +109,9 @@ def without_passphrase(resolved: Resolved) -> Opened | None:
     start, material = resolved.start, resolved.material
     if material is None:
         return Opened(None, "none")
-    now = validity.utc_now()
     if isinstance(material, Ready):
         return Opened(material, "path", str(material.ready))
+    now = validity.utc_now()
     if not material.locked:
         found = material.unlock(None, now)
         if found.ready is not None:

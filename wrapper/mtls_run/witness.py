@@ -162,6 +162,11 @@ def _shown(found: os.stat_result) -> str:
     return f"{shown}:{found.st_size}:{found.st_mtime_ns}:{found.st_ctime_ns}"
 
 
+def is_settled(path: str) -> bool:
+    """Tell whether a file that changes from now on will look changed."""
+    return changed_at(path) <= time.time_ns() - RACY
+
+
 def changed_at(path: str) -> int:
     """Return when the file was last changed, in nanoseconds, or 0 where there is none."""
     try:

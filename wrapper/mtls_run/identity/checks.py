@@ -72,4 +72,5 @@ def _check_usage(leaf: Certificate, name: str) -> None:
 
 def expiry_notice(leaf: Certificate, where: str, now: datetime, days: int) -> str | None:
     """Return the notice for a certificate that ends within `days`, or None."""
-    return validity.notice(describe(leaf), leaf.not_valid_after_utc, where, now, days)
+    until = leaf.not_valid_after_utc.timestamp()
+    return validity.notice(describe(leaf), until, where, now.timestamp(), days)

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mtls_run.errors import IdentityError, WrongPassphraseError
 
-from . import work
+from . import numbers, work
 from .formats import COPY_AGAIN, Kind
 from .kind import KeyKind
 
@@ -39,8 +39,6 @@ _TRY = "try the passphrase that the file was made with"
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 # aws-lc-rs, which uv signs with, takes RSA of 2048 to 8192 bits.
 _RSA_BITS = range(2048, 8193)
-# By how much the larger prime of a key may be longer than half of it.
-_UNEVEN_BITS = 256
 _MESSAGE = b"mtls-run"
 
 
@@ -152,12 +150,11 @@ def _validated(key: rsa.RSAPrivateKey, block: Block) -> rsa.RSAPrivateKey:
     Python. OpenSSL and aws-lc, which sign in pip and uv, ask no such thing of a key they are given:
     what matters is that the numbers fit, and that it signs what its public half verifies.
     """
-    numbers = key.private_numbers()
     if key.key_size > work.MOST_BITS:
         raise work.too_large(block)
-    if max(numbers.p, numbers.q).bit_length() > (key.key_size + 1) // 2 + _UNEVEN_BITS:
-        raise ValueError
-    if not _fit(numbers):
+    its = key.private_numbers()
+    public = its.public_numbers
+    if not numbers.fit(public.n, public.e, its.d, its.p, its.q, its.dmp1, its.dmq1, its.iqmp):
         raise ValueError
     try:
         signed = key.sign(_MESSAGE, padding.PKCS1v15(), hashes.SHA256())
@@ -165,19 +162,6 @@ def _validated(key: rsa.RSAPrivateKey, block: Block) -> rsa.RSAPrivateKey:
     except InvalidSignature:
         raise ValueError from None
     return key
-
-
-def _fit(numbers: rsa.RSAPrivateNumbers) -> bool:
-    """Tell whether the numbers are those of one key (RFC 8017, section 3.2)."""
-    public, p, q, d = numbers.public_numbers, numbers.p, numbers.q, numbers.d
-    return (
-        min(p, q) > 2  # noqa: PLR2004
-        and p % 2 == q % 2 == public.e % 2 == 1
-        and public.n == p * q
-        and d * public.e % (p - 1) == d * public.e % (q - 1) == 1
-        and (numbers.dmp1, numbers.dmq1) == (d % (p - 1), d % (q - 1))
-        and numbers.iqmp * q % p == 1
-    )
 
 
 def _damaged(block: Block) -> IdentityError:

@@ -57,14 +57,14 @@ class Identity:
         return chain.describe(self.leaf)
 
     @property
-    def not_before(self) -> datetime:
-        """Return when it begins to be valid."""
-        return self.leaf.not_valid_before_utc
+    def not_before(self) -> float:
+        """Return when it begins to be valid, in seconds since 1970."""
+        return self.leaf.not_valid_before_utc.timestamp()
 
     @property
-    def not_after(self) -> datetime:
-        """Return when it ends to be valid."""
-        return self.leaf.not_valid_after_utc
+    def not_after(self) -> float:
+        """Return when it ends to be valid, in seconds since 1970."""
+        return self.leaf.not_valid_after_utc.timestamp()
 
     @property
     def fingerprint(self) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING
-
 from mtls_run import verdicts
 from mtls_run.record import Record
 
 from . import digest
 from .kind import KeyKind
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -21,15 +19,19 @@ _KIND = "identity"
 
 
 class Ready(Record):
-    """What the road asks of Material and of Identity, of one that needs no opening."""
+    """What the road asks of Material and of Identity, of one that needs no opening.
+
+    Times are seconds since 1970. `described` is empty where nobody has read its names yet, which
+    only `material` can.
+    """
 
     ready: Path
     digest: str
     fingerprint: str
     kind: KeyKind
     described: str
-    not_before: datetime
-    not_after: datetime
+    not_before: float
+    not_after: float
     locked: bool = False
 
     @property
@@ -38,7 +40,7 @@ class Ready(Record):
         return str(self.ready)
 
 
-def recall(contents: Contents, now: datetime) -> Ready | None:
+def recall(contents: Contents, now: float) -> Ready | None:
     """Return the identity in these bytes where it was checked before and is valid now, or None."""
     if len(contents) != 1:
         return None
@@ -49,8 +51,8 @@ def recall(contents: Contents, now: datetime) -> Ready | None:
         return None
     try:
         fingerprint, name, rustls, described, *times = fields
-        not_before, not_after = (datetime.fromtimestamp(int(t), timezone.utc) for t in times)
-    except (ValueError, OverflowError, OSError):
+        not_before, not_after = map(int, times)
+    except ValueError:
         return None
     if not not_before <= now <= not_after:
         return None  # whoever opens it says so
@@ -58,7 +60,7 @@ def recall(contents: Contents, now: datetime) -> Ready | None:
     return Ready(path, named, fingerprint, kind, described, not_before, not_after)
 
 
-def keep(named: str, checked: Identity) -> None:
+def keep(named: str, checked: Identity | Ready) -> None:
     """Keep that the bytes of this digest are this identity, checked and ready."""
     kind = checked.kind
     verdicts.keep(
@@ -69,7 +71,7 @@ def keep(named: str, checked: Identity) -> None:
             kind.name,
             "rustls" if kind.rustls else "",
             checked.described,
-            str(int(checked.not_before.timestamp())),
-            str(int(checked.not_after.timestamp())),
+            str(int(checked.not_before)),
+            str(int(checked.not_after)),
         ],
     )

@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+from mtls_run import witness
 from mtls_run.digests import sha256
 from mtls_run.errors import RootsError
+from mtls_run.paths import Path
 from mtls_run.record import Record
 
 from . import bundles, stores
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -41,21 +42,45 @@ class Roots(Record):
 
 
 class _Source(Record):
-    """Bytes that hold roots, and what they are called; `added` says that `ca-cert` names them."""
+    """What holds roots, and what it is called; `added` says that `ca-cert` names it.
+
+    `path` is the file of a store, whose `data` need not be read where it is known by its mark.
+    """
 
     HIDDEN = ("data",)
 
-    data: bytes
+    data: bytes | None
     name: str
     added: Origin | None = None
+    path: Path | None = None
+
+    @property
+    def content(self) -> bytes:
+        """Return the bytes; raises RootsError."""
+        if self.data is not None:
+            return self.data
+        assert self.path is not None  # noqa: S101 - it has one or the other
+        return stores.read_bundle(self.path, self.name)
+
+    def mark(self, *, again: bool) -> bytes:
+        """Return what tells it from any other: its bytes, or its file's status where that will do.
+
+        A store that has just been written could be written again, and look the same.
+        """
+        if self.path is not None and again:
+            witness.file(self.path)
+            if witness.is_settled(str(self.path)):
+                mark = f"{self.path}\0{witness.stamp(witness.FILE, str(self.path))}"
+                return sha256(mark.encode("utf-8", "surrogateescape")).digest()
+        return sha256(self.content).digest()
 
     def read(self) -> list[bytes]:
         """Return the DER of the certificates; raises RootsError."""
         from . import certificates  # noqa: PLC0415 - what these bytes make is mostly known
 
         if self.added is None:
-            return certificates.read_store(self.data, self.name)
-        return certificates.read_added(self.data, self.name, self.added)
+            return certificates.read_store(self.content, str(self.path or self.name))
+        return certificates.read_added(self.content, self.name, self.added)
 
 
 class _Setting(Record):
@@ -67,15 +92,17 @@ class _Setting(Record):
         return f"`ca-cert` at {self.origin}"
 
 
-def resolve(profile: Profile, environ: Mapping[str, str]) -> Roots:
+def resolve(profile: Profile, environ: Mapping[str, str], *, again: bool = False) -> Roots:
     """Return the roots of the profile.
+
+    With `again`, a bundle that an earlier run has made is known by what it was made from.
 
     Raises RootsError, with the setting's origin, where they cannot be had, or would be none.
     """
     base = profile.roots.value
     added = profile.ca_cert.value if profile.ca_cert else ()
     if base == "system" and not added:
-        return _system()
+        return _system(again=again)
     sources = _base(profile.roots, environ)
     if profile.ca_cert:
         for path in added:
@@ -87,38 +114,35 @@ def resolve(profile: Profile, environ: Mapping[str, str]) -> Roots:
             f'{profile.roots.origin}: roots = "none" without `ca-cert` trusts nobody',
             hint='name the CA that the index uses: ca-cert = "…"',
         )
-    return Roots(base, added, native=False, bundle=_made_of(sources))
+    return Roots(base, added, native=False, bundle=_made_of(sources, again=again))
 
 
-def _made_of(sources: Sequence[_Source]) -> bundles.Bundle:
+def _made_of(sources: Sequence[_Source], *, again: bool) -> bundles.Bundle:
     """Return all certificates of these sources as one bundle; raises RootsError.
 
-    What the same bytes made for an earlier run is used again: the system's store alone has some
-    140 certificates.
+    The system's store alone has some 140 certificates.
     """
     named = sha256()
     for source in sources:
         named.update(b"store" if source.added is None else b"added")
-        named.update(sha256(source.data).digest())
+        named.update(source.mark(again=again))
     made_from = named.hexdigest()
-    known = bundles.recall(made_from)
+    known = bundles.recall(made_from) if again else None
     if known is not None:
         return known
     from . import certificates  # noqa: PLC0415 - see above
 
     found = [certificate for source in sources for certificate in source.read()]
-    bundle = bundles.of(certificates.to_pem(found))
-    bundles.remember(made_from, bundle)
-    return bundle
+    return bundles.of(certificates.to_pem(found), made_from if again else "")
 
 
-def _system() -> Roots:
+def _system(*, again: bool) -> Roots:
     if stores.verifier_is_native():
         return Roots("system", (), native=True)
     path = stores.system_file()
     if path is not None:
         return Roots("system", (), native=True, file=path)
-    bundle = _made_of([_Source(stores.system_content(), "the system")])
+    bundle = _made_of([_Source(stores.system_content(), "the system")], again=again)
     return Roots("system", (), native=True, bundle=bundle)
 
 
@@ -126,12 +150,13 @@ def _base(roots: Setting[str], environ: Mapping[str, str]) -> list[_Source]:
     if roots.value == "none":
         return []
     if roots.value == "system":
-        return [_Source(stores.system_content(), "the system's store of roots")]
+        path = stores.system_file()
+        data = stores.system_content() if path is None else None
+        return [_Source(data, "the system's roots", path=path)]
     if roots.value == "public":
         import certifi  # noqa: PLC0415 - only these roots need it
 
-        path = Path(certifi.where())
-        return [_Source(stores.read_bundle(path, "certifi's roots"), str(path))]
+        return [_Source(None, "certifi's roots", path=Path(certifi.where()))]
     return _from_environment(roots, environ)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 from mtls_run import cache, verdicts, witness
 from mtls_run.digests import sha256
@@ -11,6 +10,7 @@ from mtls_run.errors import HandoffError, RootsError
 from mtls_run.files import own_alone, read_own, write_atomically
 from mtls_run.record import Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,41 +26,53 @@ _LARGEST = 64 * 1024 * 1024
 class Bundle(Record):
     """The PEM of a set of roots, and the name that the file with it has.
 
-    `found` tells that this content was read from that file, and need not be compared again.
+    `made_from` is the digest of what it was made from. Where an earlier run made it of that, `mark`
+    is its file's, as it was then or is known to be now, and `held` may not have been read.
     """
 
-    HIDDEN = ("content",)
+    HIDDEN = ("held",)
 
-    content: bytes
+    held: bytes | None
     name: str
-    found: bool = False
+    made_from: str = ""
+    mark: str = ""
+
+    @property
+    def content(self) -> bytes:
+        """Return the PEM; raises OSError where it lies in a file that is gone."""
+        found = self.held
+        if found is None:
+            found = _read(expected_path(self), _LARGEST)
+        if found is None:
+            raise OSError(27, "it is too large", str(expected_path(self)))
+        return found
 
 
-def of(content: bytes) -> Bundle:
+def of(content: bytes, made_from: str = "") -> Bundle:
     """Return the bundle with this content."""
-    return Bundle(content, f"{sha256(content).hexdigest()[:32]}.pem")
+    return Bundle(content, f"{sha256(content).hexdigest()[:32]}.pem", made_from)
 
 
 def recall(made_from: str) -> Bundle | None:
     """Return the bundle that an earlier run made from what this digest names, or None.
 
-    That it was made from that is remembered; what is in the file is compared with its name.
+    That it was made from that is remembered. Where its file has changed since, what is in it is
+    compared with its name.
     """
-    (name,) = verdicts.recall(_KIND, made_from) or [""]
-    if not name:
+    fields = verdicts.recall(_KIND, made_from)
+    if fields is None or len(fields) != 2:  # noqa: PLR2004 - name and mark
         return None
+    name, mark = fields
     try:
-        content = _read(cache.expected("bundles") / name, _LARGEST)
+        path = cache.directory("bundles") / name
+        if witness.stamp(witness.FILE, str(path)) == mark:
+            return Bundle(None, name, made_from, mark)
+        content = _read(path, _LARGEST)
     except OSError:
         return None
     if content is None or of(content).name != name:
         return None
-    return Bundle(content, name, found=True)
-
-
-def remember(made_from: str, bundle: Bundle) -> None:
-    """Remember that what this digest names makes this bundle."""
-    verdicts.keep(_KIND, made_from, [bundle.name])
+    return Bundle(content, name, made_from)
 
 
 def expected_path(bundle: Bundle) -> Path:
@@ -109,18 +121,26 @@ def keep(bundle: Bundle) -> Path:
     directory = cache.directory("bundles")
     path = directory / bundle.name
     now = time.time()
-    try:
-        if bundle.found or _read(path, len(bundle.content)) == bundle.content:
-            if now - path.stat().st_mtime > _DAY:
-                path.touch()
-            witness.file(path, racy=False)  # it is named by what is in it
-            return path
-    except OSError:
-        pass  # not there yet, or not readable: it is written anew
-    write_atomically(path, bundle.content)
-    witness.file(path, racy=False)
-    _drop_old(directory, now, path)
+    if not _is_there(path, bundle):
+        write_atomically(path, bundle.content)
+        _drop_old(directory, now, path)
+    elif now - path.stat().st_mtime > _DAY:
+        path.touch()
+    witness.file(path, racy=False)  # it is named by what is in it
+    mark = witness.stamp(witness.FILE, str(path))
+    if bundle.made_from and bundle.mark != mark:
+        verdicts.keep(_KIND, bundle.made_from, [bundle.name, mark])
     return path
+
+
+def _is_there(path: Path, bundle: Bundle) -> bool:
+    """Tell whether the file has this content; where `recall` knew its mark, nobody looks."""
+    if bundle.mark and witness.stamp(witness.FILE, str(path)) == bundle.mark:
+        return True
+    try:
+        return _read(path, len(bundle.content)) == bundle.content
+    except OSError:
+        return False  # not there yet, or not readable: it is written anew
 
 
 def _read(path: Path, largest: int) -> bytes | None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
-import re
-from typing import TYPE_CHECKING
 
 from mtls_run import verdicts
 from mtls_run.der import LONG_FORM, first_element
 from mtls_run.digests import sha256
 from mtls_run.errors import IdentityError, RootsError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from mtls_run.origin import Origin
 
 _KIND = "ca"
-_CERTIFICATE = re.compile(rb"-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----([^-]*)-----END")
+_LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
 
 
 def read_added(data: bytes, name: str, said: Origin) -> list[bytes]:
@@ -32,12 +30,30 @@ def read_added(data: bytes, name: str, said: Origin) -> list[bytes]:
     known = verdicts.recall(_KIND, named)
     if known:
         return [bytes.fromhex(der) for der in known]
-    found = _parsed(data, name, said)
+    found = glanced(data) or parsed(data, name, said)
     verdicts.keep(_KIND, named, [der.hex() for der in found])
     return found
 
 
-def _parsed(data: bytes, name: str, said: Origin) -> list[bytes]:
+def glanced(data: bytes) -> list[bytes]:
+    """Return the DER of the certificates where they are ordinary ones and nothing else, or none.
+
+    cryptography's import takes longer than all the rest of a run.
+    """
+    from mtls_run.identity import glance, outline  # noqa: PLC0415 - for bytes never seen before
+
+    try:
+        blocks = glance.blocks(data)
+        for _, content in blocks:
+            outline.read(content)
+    except (ValueError, IndexError):
+        return []
+    ordinary = all(label == b"CERTIFICATE" for label, _ in blocks)
+    return [der for _, der in blocks] if ordinary else []
+
+
+def parsed(data: bytes, name: str, said: Origin) -> list[bytes]:
+    """Return the DER of the certificates, whatever form they have; raises as `read_added`."""
     from mtls_run.identity import chain, formats  # noqa: PLC0415 - cryptography is not always needed
 
     try:
@@ -63,9 +79,13 @@ def read_store(data: bytes, name: str) -> list[bytes]:
     Raises RootsError where there is none: a store without roots would trust nothing.
     """
     found = []
-    for match in _CERTIFICATE.finditer(data):
+    for part in data.split(b"-----BEGIN ")[1:]:
+        label, _, rest = part.partition(b"-----")
+        body, end, _ = rest.partition(b"-----END")
+        if label not in _LABELS or not end or b"-" in body:
+            continue
         try:
-            decoded = base64.b64decode(b"".join(match.group(1).split()), validate=True)
+            decoded = _decoded(b"".join(body.split()))
         except (binascii.Error, ValueError):
             continue
         der = first_element(decoded)
@@ -78,6 +98,16 @@ def read_store(data: bytes, name: str) -> list[bytes]:
     return found
 
 
+def _decoded(text: bytes) -> bytes:
+    """Return what the base64 says; raises ValueError for what is none."""
+    decoded = binascii.a2b_base64(text)
+    if binascii.b2a_base64(decoded, newline=False) == text:
+        return decoded
+    import base64  # noqa: PLC0415 - it judges what is odd, and imports `re`
+
+    return base64.b64decode(text, validate=True)
+
+
 def _holds_sequence(der: bytes) -> bool:
     """Tell whether a SEQUENCE starts with another, as every certificate does."""
     inner = der[2:] if der[1] < LONG_FORM else der[2 + der[1] - LONG_FORM :]
@@ -88,7 +118,7 @@ def to_pem(certificates: Iterable[bytes]) -> bytes:
     """Return these certificates, each once and in their order, as PEM."""
     parts = []
     for der in dict.fromkeys(certificates):
-        text = base64.b64encode(der).decode("ascii")
+        text = binascii.b2a_base64(der, newline=False).decode("ascii")
         body = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
         parts.append(f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
     return "".join(parts).encode("ascii")
