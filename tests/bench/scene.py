@@ -71,14 +71,13 @@ class Scene:
         *,
         over: str | None = None,
         directory: Path | None = None,
-        changes: Path | None = None,
+        changes: _Rewritten | None = None,
     ) -> None:
-        """Add a case; `changes` names a file that is written anew before each run."""
+        """Add a case; `changes` is done before each run."""
         command = [_program(command[0], sandbox), *command[1:]]
-        prepare = None if changes is None else _Rewritten(changes)
         env = dict(sandbox.env)
         folder = directory or sandbox.home
-        self.cases[name] = Case(name, shown, command, env, folder, over, prepare)
+        self.cases[name] = Case(name, shown, command, env, folder, over, changes)
 
     def ours(
         self,
@@ -89,7 +88,7 @@ class Scene:
         *,
         over: str = "uv",
         directory: Path | None = None,
-        changes: Path | None = None,
+        changes: _Rewritten | None = None,
     ) -> None:
         """Add a case of a tool behind mtls-run; `over` is the tool by itself."""
         command = [self.installation.program, *words]
@@ -107,17 +106,36 @@ class Scene:
 
 
 class _Rewritten:
-    """Writes a file anew, a little longer each time, and waits until it counts as settled."""
+    """Writes a file anew, as it never was before, and waits until it counts as settled."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, contents: Iterator[bytes]) -> None:
         self._path = path
-        self._content = path.read_bytes()
-        self._times = 0
+        self._contents = contents
 
     def __call__(self) -> None:
-        self._times += 1
-        self._path.write_bytes(self._content + b"\n" * self._times)
+        self._path.write_bytes(next(self._contents))
         time.sleep(SETTLED)
+
+
+def _longer(path: Path) -> Iterator[bytes]:
+    """Give what is in a file of settings, with a blank line more each time."""
+    content = path.read_bytes()
+    while True:
+        content += b"\n"
+        yield content
+
+
+def _renewed() -> Iterator[bytes]:
+    """Give alice's identity with a new certificate each time."""
+    issuer = Authority.create("Root").intermediate("Issuer")
+    while True:
+        yield issuer.issue("alice", key="rsa").pem()
+
+
+def _other_root() -> Iterator[bytes]:
+    """Give the certificate of another CA each time."""
+    while True:
+        yield Authority.create("Root").pem
 
 
 @contextlib.contextmanager
@@ -173,14 +191,15 @@ def _unencrypted(scene: Scene) -> None:
     _profiled(kept, encrypted=False)
     scene.ours("kept", "unencrypted PEM, nothing changed", QUIET, kept)
     _settle(scene, "kept")
-    for name, shown, path in (
-        ("changed-config", "unencrypted PEM, configuration changed", None),
-        ("changed-identity", "unencrypted PEM, identity changed", "pki/alice.pem"),
-        ("changed-ca", "unencrypted PEM, CA file changed", "pki/root.pem"),
+    for name, shown, path, contents in (
+        ("changed-config", "unencrypted PEM, configuration changed", None, None),
+        ("changed-identity", "unencrypted PEM, identity changed", "pki/alice.pem", _renewed()),
+        ("changed-ca", "unencrypted PEM, CA file changed", "pki/root.pem", _other_root()),
     ):
         sandbox = scene.sandbox(name)
         _profiled(sandbox, encrypted=False)
-        changes = sandbox.config_file if path is None else sandbox.home / path
+        changed = sandbox.config_file if path is None else sandbox.home / path
+        changes = _Rewritten(changed, contents or _longer(changed))
         scene.ours(name, shown, QUIET, sandbox, changes=changes)
         _settle(scene, name)
 
@@ -202,7 +221,8 @@ def _large(scene: Scene) -> None:
         deep = sandbox.home / f"work/d{DIRECTORIES // 2}"
         deep = deep.joinpath(*["down"] * (DEPTH - len(deep.relative_to(sandbox.home).parts)))
         deep.mkdir(parents=True)
-        changes = sandbox.config_file if name == "large-changed" else None
+        config = sandbox.config_file
+        changes = _Rewritten(config, _longer(config)) if name == "large-changed" else None
         scene.ours(name, shown, QUIET, sandbox, directory=deep, changes=changes)
         _settle(scene, name)
 
