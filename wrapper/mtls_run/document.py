@@ -44,7 +44,10 @@ class FileOrigin(Origin):
 
 
 class Document(Record):
-    """One parsed TOML file; decisions are made on these bytes, never on a second reading."""
+    """One parsed TOML file; decisions are made on these bytes, never on a second reading.
+
+    `recalled` says that an earlier run has parsed them.
+    """
 
     HIDDEN = ("content", "tables")
     __eq__, __hash__ = object.__eq__, object.__hash__
@@ -52,6 +55,7 @@ class Document(Record):
     path: Path
     content: bytes
     tables: dict[str, Any]
+    recalled: bool = False
 
     def origin(self, *keys: str | int) -> FileOrigin:
         """Return where the value under `keys` stands."""
@@ -126,7 +130,7 @@ def read(
         return None
     tables = None if recall is None else recall(content)
     if tables is not None:
-        return Document(path, content, tables)
+        return Document(path, content, tables, recalled=True)
     return parse(path, content, what=what)
 
 

@@ -133,7 +133,7 @@ def keep(
     if key is None or not seen.keepable:
         return
     from . import cache  # noqa: PLC0415 - where a launch was resolved, it is imported by now
-    from .files import write_atomically  # noqa: PLC0415
+    from .files import drop_older_half, write_atomically  # noqa: PLC0415
 
     salt = os.urandom(16).hex()
     names, prefixes = list(seen.names), list(seen.prefixes)
@@ -158,7 +158,7 @@ def keep(
     try:
         directory = cache.directory(FOLDER)
         write_atomically(directory / _name(key), content)
-        _sweep(str(directory))
+        drop_older_half(directory, MOST)
     except OSError:
         return
 
@@ -243,12 +243,3 @@ def _name(key: str) -> str:
 def _digest(salt: str, text: str) -> str:
     """Return the SHA-256 of the two: a variable may hold a password, and is not kept itself."""
     return sha256((salt + text).encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _sweep(directory: str) -> None:
-    """Remove the older half where there are too many."""
-    with os.scandir(directory) as found:
-        entries = [(entry.stat(follow_symlinks=False).st_mtime_ns, entry.path) for entry in found]
-    if len(entries) > MOST:
-        for _, path in sorted(entries)[: len(entries) // 2]:
-            os.unlink(path)  # noqa: PTH108

@@ -40,11 +40,10 @@ def recall(content: bytes) -> dict[str, Any] | None:
 
 def keep(source: Document) -> None:
     """Keep what a file says that was read and checked without an error, and has no commands."""
-    name = _name(source.content)
-    if "command" in str(source.tables) or verdicts.recall(_KIND, name) is not None:
+    if source.recalled or "command" in str(source.tables):
         return
     try:
-        verdicts.keep(_KIND, name, [marshal.dumps(source.tables).hex()])
+        verdicts.keep(_KIND, _name(source.content), [marshal.dumps(source.tables).hex()])
     except ValueError:
         return  # TOML has times, which are for no key of ours
 

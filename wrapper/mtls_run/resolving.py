@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from . import active, configuration, identity, kept, plan, roots, selection, versions, witness
+from . import active, configuration, identity, kept, plan, roots, selection, witness
 from .identity import ready, validity
 from .passphrase.sources import FromVariable
 from .record import Record, replace
@@ -184,6 +184,8 @@ def _with_version(resolved: Resolved) -> Target:
     trust = foreseen(resolved)
     if not target.adapter.version_matters(trust):
         return target
+    from . import versions  # noqa: PLC0415 - seldom asked
+
     # The question is asked of the tool as it is, without the variable that has a passphrase.
     source = resolved.profile.passphrase.value
     hidden = source.name if isinstance(source, FromVariable) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import approval, profile, witness
+from . import profile, witness
 from . import project as projects
 from .errors import ConfigurationError
 from .origin import Origin, Setting
@@ -145,6 +145,8 @@ def _resolved(winner: Choice, others: list[Choice], situation: Situation) -> Pro
         assert winner.name is not None  # noqa: S101 - a choice is one of the three
         return configured.profile(winner.name, winner.origin)
     anyway = others[0].name if others else None
+    from . import approval  # noqa: PLC0415 - for a project file alone
+
     pinned = approval.require(winner.project, configured, anyway)
     if winner.name is not None:
         return configured.profile(winner.name, winner.origin)

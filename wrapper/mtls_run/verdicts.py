@@ -8,11 +8,9 @@ costs time only.
 
 from __future__ import annotations
 
-import os
-
 from . import __version__, cache
 from .digests import sha256
-from .files import own_alone, read_own, write_atomically
+from .files import drop_older_half, own_alone, read_own, write_atomically
 
 _FOLDER = "verdicts"
 _LARGEST = 64 * 1024
@@ -39,9 +37,7 @@ def keep(kind: str, digest: str, fields: list[str]) -> None:
     try:
         folder = cache.directory(_FOLDER)
         write_atomically(folder / f"{kind}-{digest}", content)
-        entries = sorted(folder.iterdir(), key=os.path.getmtime)
-        for entry in entries[:-_MOST]:
-            entry.unlink()
+        drop_older_half(folder, _MOST)
     except OSError:
         return
 
