@@ -285,9 +285,7 @@ def _of_identities(seeds: Seeds, folder: Path) -> list[Target]:
         try:
             closer = identity.parse(contents).unlock(None, checks.utc_now())
         except IdentityError as error:
-            # A glance does not look into extensions that are nothing to a client's use.
-            _expect("has extensions that cannot be read" in error.fact, f"a glance takes {error}")
-            return None
+            raise ViolationError(f"a glance takes {error}") from None
         _expect(closer.ready is not None, "a glance takes what has to be converted")
         for name in ("fingerprint", "kind", "not_before", "not_after", "where"):
             _expect(getattr(found, name) == getattr(closer, name), f"another {name} at a glance")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import sys
 import time
@@ -14,13 +15,21 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_run import identity, openssl
+from mtls_run import der, identity, openssl
+from mtls_run.errors import IdentityError, RootsError
 from mtls_run.identity import checks, glance, outline, ready, validity
-from tests.pki import Authority, Issued, KeyKind, Usage
+from mtls_run.origin import Origin
+from mtls_run.roots import certificates
+from tests.pki import Authority, Issued, KeyKind, Usage, rsa_key
 from tests.unit.test_identity import altered, rsa_file
 
 if TYPE_CHECKING:
@@ -283,3 +292,193 @@ def test_times_that_there_are_not(rest: tuple[int, ...], year: int) -> None:
             validity.seconds(year, month, day, *clock)
     else:
         assert validity.seconds(year, month, day, *clock) == expected
+
+
+# --- certificates and keys that somebody made on purpose
+
+EKU = bytes.fromhex("30130603551d25040c300a06082b06010505070302")
+ECDSA = bytes.fromhex("300a06082a8648ce3d040302")
+
+
+def element(tag: int, *parts: bytes) -> bytes:
+    """Return a DER element made of these."""
+    return der.encoded(tag, b"".join(parts))
+
+
+def named(text: bytes, tag: int = 0x0C, kind: bytes = b"\x55\x04\x03") -> bytes:
+    """Return a name of one part."""
+    pair = element(0x30, element(0x06, kind), element(tag, text))
+    return element(0x30, element(0x31, pair))
+
+
+def extension(name: str, value: bytes, *, critical: bool = False) -> bytes:
+    """Return an extension with this object identifier, in hexadecimal."""
+    flag = b"\x01\x01\xff" if critical else b""
+    return element(0x30, element(0x06, bytes.fromhex(name)), flag, element(0x04, value))
+
+
+def made(
+    key: ec.EllipticCurvePrivateKey,
+    *extensions: bytes,
+    subject: bytes = named(b"alice"),
+    issuer: bytes = named(b"CA"),
+    signer: ec.EllipticCurvePrivateKey | None = None,
+    algorithm: bytes = ECDSA,
+) -> bytes:
+    """Return a certificate of just these parts."""
+    now = time.time()
+    times = [time.strftime("%y%m%d%H%M%SZ", time.gmtime(now + d)) for d in (-9999, 9999999)]
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    body = element(
+        0x30,
+        bytes.fromhex("a003020102020105"),
+        algorithm,
+        issuer,
+        element(0x30, *(element(0x17, text.encode()) for text in times)),
+        subject,
+        public,
+        element(0xA3, element(0x30, *(extensions or (EKU,)))),
+    )
+    signature = (signer or key).sign(body, ec.ECDSA(hashes.SHA256()))
+    return element(0x30, body, algorithm, element(0x03, b"\0" + signature))
+
+
+def of(*certificates: bytes, key: bytes = b"", label: str = "PRIVATE KEY") -> bytes:
+    """Return the PEM of these certificates and this key, or the first one's."""
+    parts = [_pem("CERTIFICATE", one) for one in certificates]
+    return b"".join([*parts, _pem(label, key or _pkcs8(KEY))])
+
+
+def _pkcs8(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+KEY, CA_KEY, OTHER_KEY = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
+P256 = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+CA = extension("551d13", bytes.fromhex("30030101ff"), critical=True)
+
+
+def _scalar_beyond() -> bytes:
+    key = ec.derive_private_key(5, ec.SECP256R1())
+    good = _pkcs8(key)
+    wrong = good.replace((5).to_bytes(32, "big"), (5 + P256).to_bytes(32, "big"))
+    assert wrong != good
+    return of(made(key), key=wrong)
+
+
+def _long_exponent() -> bytes:
+    numbers = RSA_KEY.private_numbers()
+    p, q, n = numbers.p, numbers.q, numbers.public_numbers.n
+    d = numbers.d + (p - 1) * (q - 1)
+    values = (0, n, 65537, d, p, q, numbers.dmp1, numbers.dmq1, numbers.iqmp)
+    whole = [element(0x02, one.to_bytes(one.bit_length() // 8 + 1, "big")) for one in values]
+    issued = ISSUER.issue("alice", key=RSA_KEY)
+    return of(issued.cert_der, key=element(0x30, *whole), label="RSA PRIVATE KEY")
+
+
+def _small_exponent() -> bytes:
+    key = rsa.generate_private_key(3, 2048)
+    return ISSUER.issue("alice", key=key).pem()
+
+
+def _decoy(spelt: bytes) -> bytes:
+    """Return a chain that OpenSSL goes along without its second certificate."""
+    return of(
+        made(KEY, issuer=named(b"CA"), signer=OTHER_KEY),
+        made(CA_KEY, CA, subject=named(b"CA"), issuer=named(spelt)),
+        made(OTHER_KEY, CA, subject=named(spelt), issuer=named(b"Root")),
+    )
+
+
+RSA_KEY = rsa_key("made on purpose")
+MADE: dict[str, Callable[[], bytes]] = {
+    "an EC number beyond the group": _scalar_beyond,
+    "an RSA exponent that is too long": _long_exponent,
+    "an RSA exponent that ring does not take": _small_exponent,
+    "an @ in a PrintableString": lambda: of(made(KEY, subject=named(b"alice@corp", 0x13))),
+    "ECDSA with a NULL": lambda: of(
+        made(KEY, algorithm=bytes.fromhex("300c06082a8648ce3d0403020500"))
+    ),
+    "an algorithm of nothing": lambda: of(made(KEY, algorithm=b"\x30\x00")),
+    "a part of a name's kind that is too long": lambda: of(
+        made(KEY, subject=named(b"alice", kind=b"\x55" + b"\xff" * 19 + b"\x01"))
+    ),
+    "another certificate of the name, in small letters": lambda: _decoy(b"ca"),
+    "another certificate of the name, with spaces": lambda: _decoy(b" CA "),
+    "an intermediate with the leaf's key": lambda: of(
+        made(KEY, issuer=named(b"CA")),
+        made(KEY, CA, subject=named(b"CA"), issuer=named(b"Root"), signer=CA_KEY),
+    ),
+    "more after a usage": lambda: of(
+        made(KEY, extension("551d25", bytes.fromhex("300a06082b060105050703020500")))
+    ),
+    "a usage that contradicts itself": lambda: of(
+        made(KEY, EKU, extension("551d0f", bytes.fromhex("03020081")))
+    ),
+    "constraints written out": lambda: of(
+        made(KEY, EKU, extension("551d13", bytes.fromhex("3003010100")))
+    ),
+    "an issuer without a key": lambda: of(
+        made(KEY, EKU, extension("551d23", bytes.fromhex("3003820105")))
+    ),
+    "policies that are critical": lambda: of(
+        made(KEY, EKU, extension("551d20", bytes.fromhex("3006300406022a03"), critical=True))
+    ),
+    "policies that are none": lambda: of(made(KEY, EKU, extension("551d20", b"\x05\x00"))),
+    "an issuer's address that is none": lambda: of(
+        made(KEY, EKU, extension("2b06010505070101", b"\x05\x00"))
+    ),
+    "a name of a kind that is not known": lambda: of(
+        made(KEY, EKU, extension("551d11", bytes.fromhex("3006a5048102" + "4141")))
+    ),
+    "a TLS feature that is not known": lambda: of(
+        made(KEY, EKU, extension("2b06010505070118", bytes.fromhex("3003020163")))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_made_on_purpose(name: str) -> None:
+    """What the libraries make different things of is not ordinary; the longer look has words."""
+    data = MADE[name]()
+    assert look(data) is None
+    with contextlib.suppress(IdentityError):  # and nothing else comes from it
+        closer(data)
+
+
+def test_what_is_made_here_would_be_taken() -> None:
+    """The builder's own certificates are ordinary ones."""
+    assert look(of(made(KEY))) is not None
+    chain = made(CA_KEY, CA, subject=named(b"CA"), issuer=named(b"Root"), signer=OTHER_KEY)
+    assert look(of(made(KEY, signer=CA_KEY), chain)) is not None
+
+
+USUAL = {
+    "551d13": "3000",
+    "551d0f": "03020780",
+    "551d0e": "040401020304",
+    "551d23": "3006800401020304",
+    "551d11": "300c820161810161870401020304",
+    "551d1f": "300b3009a007a0058603613a2f",
+    "551d20": "3017301506022a03300f300d06082b06010505070201160161",
+    "2b06010505070101": "3010300e06082b060105050730028602613a",
+    "2b0601040182371507": "300a06022a03020101020102",
+    "2b0601040182371902": "3000",
+}
+
+
+@pytest.mark.parametrize("name", USUAL)
+def test_usual_extensions(name: str) -> None:
+    """Those that companies' certificates have do not send anybody the longer way."""
+    data = of(made(KEY, EKU, extension(name, bytes.fromhex(USUAL[name]))))
+    assert closer(data).ready == PATH
+    assert look(data) is not None
+
+
+def test_a_ca_whose_algorithm_no_tool_reads() -> None:
+    """It would make the whole bundle unreadable to pip."""
+    for algorithm in (b"\x30\x00", bytes.fromhex("3003020105")):
+        data = _pem("CERTIFICATE", made(CA_KEY, CA, algorithm=algorithm))
+        assert certificates.glanced(data) == []
+        with pytest.raises(RootsError):
+            certificates.parsed(data, "ca.pem", Origin("the test"))

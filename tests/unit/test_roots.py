@@ -376,6 +376,28 @@ def test_a_store_that_changes_is_noticed(tmp_path: Path, monkeypatch: pytest.Mon
         resolved("public")
 
 
+def test_a_store_that_is_switched_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read in between is not taken for what stands there before and after."""
+    first, second = kept(tmp_path, "a/store.pem", ONE.pem), kept(tmp_path, "b/store.pem", TWO.pem)
+    settle(second)
+    current = tmp_path / "current"
+    current.symlink_to("a")
+    monkeypatch.setattr(certifi, "where", lambda: str(current / "store.pem"))
+    real = stores.read_bundle
+
+    def switched(*words: object) -> bytes:
+        current.unlink()
+        current.symlink_to("b")
+        return real(*words)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stores, "read_bundle", switched)
+        assert used(resolved("public")) == TWO.pem
+    current.unlink()
+    current.symlink_to("a")
+    assert used(resolved("public")) == first.read_bytes()
+
+
 def test_a_bundle_in_use_is_marked_so_and_still_known(tmp_path: Path) -> None:
     """Being marked changes its file, which is not taken for damage on the next run."""
     path = kept(tmp_path, "ca.pem", ONE.pem)

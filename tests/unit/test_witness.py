@@ -52,7 +52,7 @@ def test_through_a_link_both_ends_are_noted(seen: witness.Witness, tmp_path: Pat
     (tmp_path / "link").symlink_to("target")
     assert witness.real(tmp_path / "link") == str(tmp_path / "target")
     assert set(seen.ways[str(tmp_path)]) == {"target"}
-    assert (witness.PLACE, str(tmp_path / "link")) in seen.stamps
+    assert seen.stamps == {(witness.END, str(tmp_path / "link")): str(tmp_path / "target")}
 
 
 def test_a_way_up_behind_a_link_is_not_taken_for_plain(
@@ -62,7 +62,7 @@ def test_a_way_up_behind_a_link_is_not_taken_for_plain(
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "link").symlink_to("a/b")
     assert witness.real(f"{tmp_path}/link/../c") == str(tmp_path / "a/c")
-    assert (witness.PLACE, f"{tmp_path}/link/../c") in seen.stamps
+    assert seen.stamps == {(witness.END, f"{tmp_path}/link/../c"): str(tmp_path / "a/c")}
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -115,3 +115,19 @@ def test_a_directory_that_cannot_be_listed_is_looked_into(
     (tmp_path / names[-1]).symlink_to(".")
     monkeypatch.setattr(os, "scandir", refuse)
     assert witness.has_links(str(tmp_path), names)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_that_leads_elsewhere_is_seen(tmp_path: Path, there: bool) -> None:
+    """Also where its end is the same directory by another name, or none at all."""
+    (tmp_path / "p").mkdir()
+    name = "b" if there else "nowhere"
+    (tmp_path / "p/b").mkdir()
+    (tmp_path / "link").symlink_to("p")
+    path = str(tmp_path / "link" / name)
+    before = witness.stamp(witness.END, path)
+    assert before == str(tmp_path / "p" / name)
+    (tmp_path / "p").rename(tmp_path / "q")
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to("q")
+    assert witness.stamp(witness.END, path) != before

@@ -10,6 +10,7 @@ BOOLEAN, INTEGER, BITS, OCTETS, NULL, OID = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
 SEQUENCE, SET, CONSTRUCTED = 0x30, 0x31, 0x20
 # cryptography's parser keeps no longer ones; those in use have some ten bytes.
 _LONGEST_OID = 63
+_LONGEST_PART = 17  # of 7 bits each; its numbers have 128
 _HIGH_TAG, _MORE, _TRUE, _DEEPEST = 0x1F, 0x80, b"\xff", 32
 INDEFINITE, LONG_FORM, LONGEST_LENGTH = 0x80, 0x80, 4
 
@@ -118,7 +119,7 @@ def _is_sound(tag: int, value: bytes) -> bool:
     if tag == BOOLEAN:
         return value in (b"\0", _TRUE)
     if tag == OID:
-        return 0 < len(value) <= _LONGEST_OID and value[-1] < _MORE and not _has_padding(value)
+        return 0 < len(value) <= _LONGEST_OID and value[-1] < _MORE and _has_sound_parts(value)
     if tag == BITS:
         unused = value[0] if value else 8
         empty = len(value) == 1
@@ -126,7 +127,11 @@ def _is_sound(tag: int, value: bytes) -> bool:
     return tag != NULL or not value
 
 
-def _has_padding(identifier: bytes) -> bool:
-    """Tell whether a part of an object identifier begins with a byte that adds nothing."""
-    before = b"\0" + identifier
-    return any(one < _MORE and two == _MORE for one, two in zip(before, identifier))
+def _has_sound_parts(identifier: bytes) -> bool:
+    """Tell whether no part begins with a byte that adds nothing, or is longer than anybody's."""
+    length = 0
+    for byte in identifier:
+        if (not length and byte == _MORE) or length == _LONGEST_PART:
+            return False
+        length = length + 1 if byte & _MORE else 0
+    return True

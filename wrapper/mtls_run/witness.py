@@ -68,7 +68,7 @@ class Witness:
 
 
 _listening: list[Witness] = []
-FILE, PLACE = "f", "p"
+FILE, PLACE, END = "f", "p", "e"
 # From so many names on a directory is listed, rather than each of them looked at.
 _LISTED_FROM = 8
 
@@ -103,7 +103,7 @@ def real(path: str | os.PathLike[str]) -> str:
     for witness in _listening:
         witness.note_way(found)
         if found != absolute:
-            witness.note(PLACE, absolute, racy=False)
+            witness.stamps[END, absolute] = found
     return found
 
 
@@ -118,8 +118,8 @@ def has_links(parent: str, names: Collection[str]) -> bool:
         try:
             with os.scandir(parent) as entries:
                 for entry in entries:
-                    if entry.is_symlink() and entry.name in names:
-                        return True
+                    if entry.is_symlink():  # by whatever name a file system finds it
+                        break
                     left -= 1
                     if not left:
                         break
@@ -144,6 +144,8 @@ def unkeepable() -> None:
 
 def stamp(kind: str, path: str) -> str:
     """Return what tells this file or place from any other; a link counts with what it leads to."""
+    if kind == END:
+        return os.path.realpath(path)
     try:
         if kind == PLACE:
             found = os.stat(path)  # noqa: PTH116 - pathlib is slow to import

@@ -25,5 +25,6 @@ def find(certificate: Certificate, kind: type[Extension]) -> Extension | None:
             return certificate.extensions.get_extension_for_class(kind).value
         except x509.ExtensionNotFound:
             return None
-        except x509.DuplicateExtension as error:
+        except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType, KeyError) as error:
+            # KeyError: a TLS feature whose number has no name (cryptography 50.0).
             raise ValueError(str(error)) from None

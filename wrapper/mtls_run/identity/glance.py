@@ -34,9 +34,9 @@ def look(contents: Contents, now: float) -> Ready | None:
     """Return the identity in these bytes if it is an ordinary one and in order, else None."""
     if len(contents) != 1:
         return None
-    memory.close()
     (path, data) = contents[0]
     try:
+        memory.close()
         *certificates, (label, key) = blocks(data)
         if not certificates or any(name != _CERTIFICATE for name, _ in certificates):
             return None
@@ -45,7 +45,7 @@ def look(contents: Contents, now: float) -> Ready | None:
         leaf = outlines[0]
         _check_order(outlines)
         _check_key(label, key, leaf.key)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, OSError):  # no descriptor is left to import by
         return None
     if not leaf.not_before <= now <= leaf.not_after or not openssl.serves(data, chain[-1]):
         return None
@@ -87,11 +87,12 @@ def blocks(data: bytes) -> list[tuple[bytes, bytes]]:
 def _check_order(outlines: list[Outline]) -> None:
     """Raise ValueError where a name does not lead to the next one, or one of them is a root's.
 
-    That each is signed by the next, OpenSSL tells: with one certificate of each name, and the last
-    of them as its anchor, it has no other way.
+    That each is signed by the next, OpenSSL tells: with one certificate of each name (as OpenSSL
+    compares names) and of each key, and the last of them as its anchor, it has no other way.
     """
-    names = [one.subject for one in outlines]
-    if len(set(names)) != len(names):
+    names = {outline.canonical(one.subject) for one in outlines}
+    keys = {(one.key.algorithm, one.key.bits) for one in outlines}
+    if len(names) != len(outlines) or len(keys) != len(outlines):
         raise ValueError
     for below, above in zip(outlines, outlines[1:]):
         if below.issuer != above.subject or above.issuer == above.subject:
@@ -147,7 +148,9 @@ def _check_ec(content: bytes, public: PublicKey) -> None:
     given = dict(options)
     if len(given) != len(options) or not given.keys() <= {_NAMED_CURVE, _POINT}:
         raise ValueError
-    if len(scalar) != public.size or der.inside(given.get(_POINT, b""), der.BITS) != public.bits:
+    if len(scalar) != public.size or not 0 < int.from_bytes(scalar, "big") < public.order:
+        raise ValueError
+    if der.inside(given.get(_POINT, b""), der.BITS) != public.bits:
         raise ValueError
     curve = given.get(_NAMED_CURVE)
     if curve is not None and not public.algorithm.endswith(curve):

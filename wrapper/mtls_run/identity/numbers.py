@@ -16,6 +16,8 @@ def fit(n: int, e: int, d: int, p: int, q: int, dmp1: int, dmq1: int, iqmp: int)
         and min(p, q) > 2  # noqa: PLR2004
         and p % 2 == q % 2 == e % 2 == 1
         and n == p * q
+        and 0 < d < n
+        and 0 < iqmp < p
         and d * e % (p - 1) == d * e % (q - 1) == 1
         and (dmp1, dmq1) == (d % (p - 1), d % (q - 1))
         and iqmp * q % p == 1

@@ -122,10 +122,11 @@ def _made_of(sources: Sequence[_Source], *, again: bool) -> bundles.Bundle:
 
     The system's store alone has some 140 certificates.
     """
+    marks = [source.mark(again=again) for source in sources]
     named = sha256()
-    for source in sources:
+    for source, mark in zip(sources, marks):
         named.update(b"store" if source.added is None else b"added")
-        named.update(source.mark(again=again))
+        named.update(mark)
     made_from = named.hexdigest()
     known = bundles.recall(made_from) if again else None
     if known is not None:
@@ -133,7 +134,9 @@ def _made_of(sources: Sequence[_Source], *, again: bool) -> bundles.Bundle:
     from . import certificates  # noqa: PLC0415 - see above
 
     found = [certificate for source in sources for certificate in source.read()]
-    return bundles.of(certificates.to_pem(found), made_from if again else "")
+    # A store that was another while it was read is not what the marks tell.
+    same = again and marks == [source.mark(again=again) for source in sources]
+    return bundles.of(certificates.to_pem(found), made_from if same else "")
 
 
 def _system(*, again: bool) -> Roots:
