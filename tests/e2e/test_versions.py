@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 ALL = [*pips(), *uvs()]
+# The oldest and the newest of each first; what is between them in the slow tier.
+EDGES = [
+    *(tool for found in (pips(), uvs()) for tool in (found[0], found[-1])),
+    *in_slow_tier(*pips()[1:-1], *uvs()[1:-1]),
+]
 ENV, FILE = '{ env = "CORP_PASSPHRASE" }', '{ file = "~/passphrase" }'
 
 
@@ -45,14 +50,14 @@ def pkcs12(bench: Bench, canary: Canary, tool: Tool, source: str) -> None:
     canary.assert_absent(done.stdout, done.stderr, below=[bench.sandbox.root], but=[secret])
 
 
-@pytest.mark.parametrize("tool", ALL, ids=str)
+@pytest.mark.parametrize("tool", EDGES, ids=str)
 def test_pkcs12(bench: Bench, canary: Canary, tool: Tool) -> None:
     """Every version installs wheel and sdist with PKCS#12, unlocked from variable or file."""
     pkcs12(bench, canary, tool, ENV if tool.kind == "pip" else FILE)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tool", ALL, ids=str)
+@pytest.mark.parametrize("tool", EDGES, ids=str)
 def test_pkcs12_from_the_other_source(bench: Bench, canary: Canary, tool: Tool) -> None:
     """Every version does so with the passphrase from file or variable, the other way round."""
     pkcs12(bench, canary, tool, FILE if tool.kind == "pip" else ENV)
