@@ -7,28 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import tally
 from tests.sandbox import Canary, FakeTool, Sandbox, Seen
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Canary", "FakeTool", "Sandbox", "Seen"]
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Admit `--tally FILE`: what the campaigns ran is counted there."""
-    tally.addoption(parser)
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """Count, where that was asked for."""
-    tally.configure(config)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let every report say which campaigns its item is of."""
-    tally.marked(items)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from mtls_run.session_keyring import SYSTEM_CALLS
+from mtls_run.system.session_keyring import SYSTEM_CALLS
 
 _JOIN_SESSION_KEYRING = 1
 _LARGEST = 32767
@@ -28,7 +28,7 @@ def join() -> None:
 
 def fill() -> None:
     """Add keys until no more than a few bytes fit; they end with the session."""
-    from mtls_run.session_keyring import SessionKeyring  # noqa: PLC0415
+    from mtls_run.system.session_keyring import SessionKeyring  # noqa: PLC0415
 
     keyring, size = SessionKeyring(), _LARGEST
     for number in range(5000):

@@ -58,7 +58,7 @@ def imports(installation: Installation, case: Case, bare: Case) -> dict[str, flo
 
 def resolves(installation: Installation, case: Case) -> bool:
     """Tell whether this case goes the whole road, or what was resolved before is used again."""
-    return "mtls_run.road" in modules(installation, case)
+    return "mtls_run.run" in modules(installation, case)
 
 
 def modules(installation: Installation, case: Case) -> set[str]:

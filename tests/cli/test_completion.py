@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import click
 import pytest
 
-from mtls_run import commands, invocation
+from mtls_run import cli, commands
 from mtls_run.commands import Context, clicked
-from mtls_run.messages import Voice
+from mtls_run.output import Reporter
 from mtls_run.shells import words
 from tests.shells import code_file, each_shell, enter, in_slow_tier, run, typing
 from tests.terminal import session
@@ -302,9 +302,9 @@ def click_commands(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, clic
         return 0
 
     monkeypatch.setattr(clicked, "run", catch)
-    options = invocation.parse([]).options
+    options = cli.parse([]).options
     module = importlib.import_module(f"mtls_run.commands.{name}")
-    module.run([], Context(options, {}, Voice()))
+    module.run([], Context(options, {}, Reporter()))
     (command,) = found
     return dict(_walk(name, command))
 
@@ -328,7 +328,7 @@ def _as_the_table_has_it(option: words.Option) -> tuple[frozenset[str], object, 
     return frozenset(option.names), takes, option.repeated
 
 
-CLICKED = [name for name in invocation.SUBCOMMANDS if name != "demo"]
+CLICKED = [name for name in cli.SUBCOMMANDS if name != "demo"]
 
 
 @pytest.mark.parametrize("name", CLICKED)
@@ -349,7 +349,7 @@ def test_the_table_is_what_click_has(name: str, monkeypatch: pytest.MonkeyPatch)
 def test_the_table_has_every_subcommand() -> None:
     """The first words are the subcommands that there are, and `doctor`, which is on its way."""
     first = {command.words[0] for command in words.COMMANDS}
-    assert first - {"doctor"} == set(invocation.SUBCOMMANDS) - {"doctor"}
+    assert first - {"doctor"} == set(cli.SUBCOMMANDS) - {"doctor"}
 
 
 def test_the_table_has_mtls_runs_options() -> None:
@@ -361,11 +361,11 @@ def test_the_table_has_mtls_runs_options() -> None:
     for name, takes in table.items():
         value = ["memfd" if name == "--handoff" else "corp"] if takes else []
         more = ["--explain"] if name == "--json" else []
-        assert invocation.parse([name, *value, *more, "uv", "lock"]).words == ("uv", "lock")
+        assert cli.parse([name, *value, *more, "uv", "lock"]).words == ("uv", "lock")
 
 
 def test_words_that_have_choices() -> None:
     """What an option can be is what the code takes for it."""
     by_name = {name: one.takes for one in words.OPTIONS for name in one.names}
-    assert by_name["--handoff"] == invocation.HANDOFFS
+    assert by_name["--handoff"] == cli.HANDOFFS
     assert set(words.SHELL_NAMES) == SHELLS

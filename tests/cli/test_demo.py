@@ -350,13 +350,13 @@ def test_the_index_is_reached_by_each_meaning_of_localhost(served: Served) -> No
         connection = served.connect("client.pem", address)
         assert served.get("/simple/hello-mtls/", connection) == 200
     port = f"{served.connect(None).port:04X}"
-    listening = []
+    collector = []
     for table in Path("/proc/net").glob("tcp*"):
         for line in table.read_text().splitlines()[1:]:
             _, local, _, state, *_ = line.split()
             if state == "0A" and local.endswith(f":{port}"):
-                listening.append(local.rpartition(":")[0])
-    assert sorted(listening) == sorted(written[address] for address in here)
+                collector.append(local.rpartition(":")[0])
+    assert sorted(collector) == sorted(written[address] for address in here)
 
 
 def has_address(address: str) -> bool:

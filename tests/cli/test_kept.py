@@ -463,5 +463,5 @@ def test_a_bare_python_start_reads_it(runs: Runs) -> None:
     ours = set(re.findall(r"\| +(\S+)$", done.stderr, re.MULTILINE))
     slow = {"dataclasses", "typing", "re", "pathlib", "hashlib", "json", "platformdirs", "tomllib"}
     slow |= {"cryptography", "ctypes", "binascii", "subprocess", "tempfile", "ssl", "enum"}
-    assert "mtls_run.kept" in ours
+    assert "mtls_run.cache.launches" in ours
     assert ours & slow == set()

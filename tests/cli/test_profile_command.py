@@ -637,7 +637,7 @@ def test_brief_is_light(home: Sandbox) -> None:
     done = profile(home, "show", "--brief", env={"PYTHONPROFILEIMPORTTIME": "1"})
     assert done_well(done) == "corp\n"
     imported = {line.rsplit("|")[-1].strip() for line in done.stderr.splitlines()}
-    assert "mtls_run.selection" in imported
+    assert "mtls_run.config.selection" in imported
     heavy = ("click", "cryptography", "keyring", "tomlkit")
     assert [name for name in imported if name.split(".")[0] in heavy] == []
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run.messages import NO_PROFILE
+from mtls_run.output import NO_PROFILE
 from tests.cli.support import failed, ready
 from tests.shells import (
     COMMANDS,

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Optional
 
 import pytest
 
-from mtls_run import pip_settings, uv_indexes
+from mtls_run.config import pip_settings
+from mtls_run.config.origin import Origin, Setting
+from mtls_run.config.pip_settings import PipSettings
 from mtls_run.errors import ConfigurationError
-from mtls_run.origin import Origin, Setting
-from mtls_run.pip_settings import PipSettings
+from mtls_run.tools import uv_indexes
 from tests.e2e.packages import wheel
 from tests.e2e.toolbox import Tool, newest_uv, pips, uvs
 
@@ -78,7 +79,7 @@ LEGACY, USER, VENV = "home/.pip/pip.conf", "config/pip/pip.conf", "venv/pip.conf
 NAMED = {"PIP_CONFIG_FILE": "{root}/named.conf"}
 ALL = {name: globally(cert=f"/{n}") for n, name in enumerate((SITE1, SITE2, LEGACY, USER, VENV))}
 
-# Said for a command of their own: the machine's /etc/pip.conf beats these two in [global].
+# ProfileValues for a command of their own: the machine's /etc/pip.conf beats these two in [global].
 FIRST = {SITE1: "[download]\ncert = /first\n"}
 SECOND = {SITE2: "[download]\ncert = /second\n"}
 

@@ -34,10 +34,10 @@ def main() -> None:
 
 
 def _identity(paths: list[Path]) -> None:
-    from mtls_run import identity  # noqa: PLC0415
+    from mtls_run.config.origin import Origin, Setting  # noqa: PLC0415
+    from mtls_run.config.profile import Profile  # noqa: PLC0415
     from mtls_run.identity import checks  # noqa: PLC0415
-    from mtls_run.origin import Origin, Setting  # noqa: PLC0415
-    from mtls_run.profile import Profile  # noqa: PLC0415
+    from mtls_run.identity.material import gather  # noqa: PLC0415
     from mtls_run.secret import Secret  # noqa: PLC0415
 
     from .seeds import PASSPHRASE  # noqa: PLC0415
@@ -45,20 +45,20 @@ def _identity(paths: list[Path]) -> None:
     said = Origin("the test")
     settings = [Setting(path, said) for path in paths] * 2
     profile = Profile("corp", said, client_cert=settings[0], client_key=settings[1])
-    material = identity.gather(profile)
+    material = gather(profile)
     assert material is not None
     material.check_early(checks.utc_now())
     material.unlock(Secret(PASSPHRASE) if material.locked else None, checks.utc_now())
 
 
 def _configuration(paths: list[Path]) -> None:
-    from mtls_run import configuration  # noqa: PLC0415
+    from mtls_run.config import layers  # noqa: PLC0415
 
-    configuration.load({"MTLS_RUN_CONFIG": str(paths[0])}, paths[0].with_name("none.toml"))
+    layers.load({"MTLS_RUN_CONFIG": str(paths[0])}, paths[0].with_name("none.toml"))
 
 
 def _roots(paths: list[Path]) -> None:
-    from mtls_run.origin import Origin  # noqa: PLC0415
+    from mtls_run.config.origin import Origin  # noqa: PLC0415
     from mtls_run.roots import certificates, stores  # noqa: PLC0415
 
     data = stores.read_bundle(paths[0], "`ca-cert`")

@@ -12,36 +12,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from mtls_run import (
-    active,
-    configuration,
-    document,
-    editing,
-    identity,
-    invocation,
-    kept,
-    messages,
-    pip_settings,
-    project,
-    trail,
-    uv_indexes,
-    witness,
-)
+from mtls_run import cli, output
+from mtls_run.cache import dependencies, launches
+from mtls_run.config import document, edit, layers, pip_settings, project
+from mtls_run.config.origin import Origin, Setting
+from mtls_run.config.profile import Profile
 from mtls_run.doctor import answers, exchange, proxy, server, tls
 from mtls_run.doctor.admission import Known
 from mtls_run.doctor.indexes import Index
 from mtls_run.doctor.observations import Attempt, Handshake, Observed, StoppedError, Trouble
-from mtls_run.errors import IdentityError, MtlsRunError, RootsError
-from mtls_run.identity import checks, glance, ready
-from mtls_run.messages import Voice
-from mtls_run.origin import Origin, Setting
+from mtls_run.errors import MtlsRunError
+from mtls_run.handoff import nested
+from mtls_run.identity import checks, ready, source
+from mtls_run.identity.material import gather, parse
+from mtls_run.output import Reporter
 from mtls_run.passphrase import fetch
 from mtls_run.passphrase.sources import FromFile
-from mtls_run.profile import Profile
 from mtls_run.roots import certificates
 from mtls_run.secret import Secret
-from mtls_run.tools import pip, uv
-from mtls_run.tools.call import ToolCall
+from mtls_run.tools import pip, recursion_guard, uv, uv_indexes
+from mtls_run.tools.base import ToolCall
 
 from . import mutate, texts
 from .seeds import PASSPHRASE
@@ -177,7 +167,7 @@ def judge(error: MtlsRunError, traces: Iterable[bytes]) -> None:
     """Raise ViolationError where an error is not what a user may see."""
     if not error.fact or not error.hint:
         raise ViolationError("an error without a fact or without a hint")
-    said = _printed(lambda: Voice(verbose=True).error(error))
+    said = _printed(lambda: Reporter(verbose=True).error(error))
     lines = said.split("\n")
     if not all(line.isprintable() for line in lines):
         raise ViolationError("a character that is not printable")
@@ -239,12 +229,12 @@ def _open(*contents: bytes) -> object:
     """Do with an identity's files what a run does, and hand on what they are."""
     now = checks.utc_now()
     named = [(Path(f"/pki/file{number}"), data) for number, data in enumerate(contents, 1)]
-    material = identity.parse(named)
+    material = parse(named)
     material.check_early(now)
     found = material.unlock(Secret(PASSPHRASE) if material.locked else None, now)
     notice = checks.expiry_notice(found.leaf, found.where, now, 10**6)
     pem = found.pem().reveal()
-    again = identity.parse([(Path("/pki/again"), pem)]).unlock(None, now)
+    again = parse([(Path("/pki/again"), pem)]).unlock(None, now)
     _expect(again.ready is not None, "what is handed on is not what every tool reads")
     _expect(again.leaf == found.leaf, "what is handed on is another certificate")
     _expect(len(found.fingerprint) == 64, "no fingerprint")
@@ -261,38 +251,23 @@ def _of_identities(seeds: Seeds, folder: Path) -> list[Target]:
     outer = folder / "outer.pem"
     outer.write_bytes(seeds.outer_file)
     profile = Profile("corp", SAID, client_cert=Setting(outer, SAID))
-    material = identity.gather(profile)
+    material = gather(profile)
     assert material is not None
     opened = material.unlock(Secret(PASSPHRASE), checks.utc_now())
     handed = folder / "handed.pem"
     handed.write_bytes(opened.pem().reveal())
-    value = active.record(profile, material.digest, opened.fingerprint, str(handed)).encode()
+    value = nested.record(profile, material.digest, opened.fingerprint, str(handed)).encode()
 
     def honour(data: bytes) -> None:
-        environ = {active.VARIABLE: os.fsdecode(data.replace(b"\0", b""))}
-        found = active.honoured(environ, profile, material, checks.utc_now())
+        environ = {nested.VARIABLE: os.fsdecode(data.replace(b"\0", b""))}
+        found = nested.honoured(environ, profile, material, checks.utc_now())
         _expect(found is None or found.identity.leaf == opened.leaf, "another identity is honoured")
 
     def remembered(data: bytes) -> None:
-        found = active.checked(data, material, checks.utc_now())
+        found = nested.checked(data, material, checks.utc_now())
         _expect(found is None or found.leaf == opened.leaf, "another identity is used again")
 
-    def glanced(data: bytes) -> object:
-        contents = [(Path("/pki/alice.pem"), data)]
-        found = glance.look(contents, time.time())
-        if found is None:
-            raise IdentityError("it is not an ordinary one", hint="look closer")
-        try:
-            closer = identity.parse(contents).unlock(None, checks.utc_now())
-        except IdentityError as error:
-            raise ViolationError(f"a glance takes {error}") from None
-        _expect(closer.ready is not None, "a glance takes what has to be converted")
-        for name in ("fingerprint", "kind", "not_before", "not_after", "where"):
-            _expect(getattr(found, name) == getattr(closer, name), f"another {name} at a glance")
-        return found
-
     return [
-        Target("a glance", seeds.ordinary, (mutate.pem, mutate.pem, mutate.noise), glanced),
         Target("identity PEM", seeds.pem, (mutate.pem, mutate.pem, mutate.noise), _open),
         Target(
             "identity DER",
@@ -333,12 +308,6 @@ def _of_roots(seeds: Seeds) -> list[Target]:
         )
         tls.Roots.of(ders).names  # noqa: B018 - as doctor does
 
-    def glanced(data: bytes) -> None:
-        ders = certificates.glanced(data)
-        if not ders:
-            raise RootsError("these are no ordinary ones", hint="look closer")
-        _expect(certificates.parsed(data, "/pki/root.pem", SAID) == ders, "others at a glance")
-
     def store(data: bytes) -> None:
         ders = certificates.read_store(data, "/pki/store.pem")
         text = certificates.to_pem(ders)
@@ -348,7 +317,6 @@ def _of_roots(seeds: Seeds) -> list[Target]:
     mixed = (mutate.pem, mutate.pem, mutate.noise)
     return [
         Target("ca-cert", (*seeds.roots, *seeds.der), (*mixed, mutate.der), added),
-        Target("ca-cert at a glance", seeds.roots, mixed, glanced),
         Target("store of roots", seeds.roots, mixed, store),
     ]
 
@@ -359,27 +327,27 @@ def _of_roots(seeds: Seeds) -> list[Target]:
 def _of_kept(seeds: Seeds, folder: Path) -> list[Target]:
     contents = [(folder / "ready.pem", seeds.pem[0])]
     contents[0][0].write_bytes(seeds.pem[0])
-    named = identity.digest(contents)
-    parsed = identity.parse(contents).unlock(None, checks.utc_now())
+    named = source.digest(contents)
+    parsed = parse(contents).unlock(None, checks.utc_now())
     ready.keep(named, parsed)
     (verdict,) = Path(os.environ["XDG_CACHE_HOME"], "mtls-run/verdicts").glob(f"*{named}")
     environ = {"HOME": os.environ["HOME"], "A": "1"}
     (folder / "looked-at").write_text("x")
     os.utime(folder / "looked-at", (1, 1))
     time.sleep(0.15)  # what is that new is not kept: see `witness.RACY`
-    seen = witness.listen(environ)
-    witness.file(folder / "looked-at")
+    seen = dependencies.listen(environ)
+    dependencies.file(folder / "looked-at")
     seen.environ.get("A")
-    launch = kept.Launch(
+    launch = launches.Launch(
         changes={"A": None, "SSL_CERT_FILE": "/x"},
         flags=("--cert", "/x"),
         unchanged=False,
         remembered=None,
         stand_in=None,
     )
-    kept.keep("the key", launch, seen)
-    witness.stop()
-    (entry,) = Path(os.environ["XDG_CACHE_HOME"], "mtls-run", kept.FOLDER).iterdir()
+    launches.keep("the key", launch, seen)
+    dependencies.stop()
+    (entry,) = Path(os.environ["XDG_CACHE_HOME"], "mtls-run", launches.FOLDER).iterdir()
 
     def recall(data: bytes) -> None:
         verdict.write_bytes(data)
@@ -388,7 +356,7 @@ def _of_kept(seeds: Seeds, folder: Path) -> list[Target]:
 
     def find(data: bytes) -> None:
         entry.write_bytes(data)
-        found = kept.find("the key", environ)
+        found = launches.find("the key", environ)
         if found is not None:
             words = [*found.flags, *found.environ(environ), *found.environ(environ).values()]
             _expect(all("\0" not in word for word in words), "a word that no program can be given")
@@ -430,7 +398,7 @@ def _shorter(launch: bytes) -> bytes:
 # --- settings
 
 
-class _Quiet(Voice):
+class _Quiet(Reporter):
     def notice(self, fact: str) -> None:
         """Say nothing."""
 
@@ -447,7 +415,7 @@ def _of_settings(folder: Path) -> list[Target]:
     def configured(data: bytes) -> None:
         config.write_bytes(data)
         try:
-            found = configuration.load({"MTLS_RUN_CONFIG": str(config)}, nowhere)
+            found = layers.load({"MTLS_RUN_CONFIG": str(config)}, nowhere)
             for name in found.profiles:
                 found.profile(name, SAID)
         except MtlsRunError as error:
@@ -458,15 +426,15 @@ def _of_settings(folder: Path) -> list[Target]:
     def edited(data: bytes) -> None:
         tables = document.parse(config, data).tables
         if "profiles" not in tables or isinstance(tables["profiles"], dict):
-            added = editing.put_profile(data, "fuzz.x", {"client-cert": "~/x", "roots": "none"})
+            added = edit.put_profile(data, "fuzz.x", {"client-cert": "~/x", "roots": "none"})
             lines = set(data.removeprefix(b"\xef\xbb\xbf").splitlines())
             held = isinstance(tables.get("profiles"), dict) and "fuzz.x" in tables["profiles"]
             after = set(added.removeprefix(b"\xef\xbb\xbf").splitlines())
             _expect(held or lines <= after | {b""}, "a line has changed")
-            gone = document.parse(config, editing.drop(added, ("profiles", "fuzz.x"))).tables
+            gone = document.parse(config, edit.drop(added, ("profiles", "fuzz.x"))).tables
             held = tables.get("profiles", {}).pop("fuzz.x", None) is not None
             _expect(_plain(gone) == _plain(tables) or held, "not as it was")
-        editing.set_default(data, "corp")
+        edit.set_default(data, "corp")
 
     def projected(data: bytes) -> None:
         for name in (project.OWN, project.SHARED):
@@ -493,7 +461,7 @@ def _of_tools(folder: Path) -> list[Target]:
         found = pip_settings.read(environ, command="install", prefix=None)
         for name, value in uv_indexes.variables(found).items():
             _expect("\0" not in value, f"{name} cannot be set")
-            messages.shown_word(value)
+            output.shown_word(value)
 
     def of_uv(data: bytes) -> None:
         environ = {
@@ -585,7 +553,7 @@ class Spoilt:
 
 def _of_servers(seeds: Seeds) -> list[Target]:
     trusted = tls.Roots.of([seeds.root_der])
-    opened = identity.parse([(Path("/pki/alice"), seeds.pem[0])]).unlock(None, checks.utc_now())
+    opened = parse([(Path("/pki/alice"), seeds.pem[0])]).unlock(None, checks.utc_now())
     known = Known(now=checks.utc_now(), leaf=opened.leaf, roots=trusted.names)
     contexts = seeds.server_contexts()
 
@@ -636,20 +604,20 @@ def _of_servers(seeds: Seeds) -> list[Target]:
 def _of_words() -> list[Target]:
     def typed(data: bytes) -> None:
         words = [os.fsdecode(word) for word in data.split(b"\0")]
-        found = invocation.parse(words)
+        found = cli.parse(words)
         rest = [*([found.subcommand] if found.subcommand else []), *found.words]
         _expect(rest == words[len(words) - len(rest) :], "words that were not typed")
 
     def trailed(data: bytes) -> None:
         value = os.fsdecode(data.replace(b"\0", b""))
         call = ToolCall(kind="uv", prefix=("uv",), arguments=("pip", "install"))
-        found = trail.read(call, {trail.VARIABLE: value})
+        found = recursion_guard.read(call, {recursion_guard.VARIABLE: value})
         found.followed("/bin/sh", {})
 
     def shown(data: bytes) -> None:
         text = data.decode("utf-8", "surrogateescape")
         uv_indexes.without_password(text)
-        _expect(messages.printable(messages.shown_word(text)).isprintable(), "not printable")
+        _expect(output.printable(output.shown_word(text)).isprintable(), "not printable")
 
     def version(data: bytes) -> None:
         text = data.decode("utf-8", "replace")

@@ -14,16 +14,17 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
-from mtls_run import document, identity
+from mtls_run.config import document
 from mtls_run.doctor.findings import CATALOGUE
 from mtls_run.errors import IdentityError
-from mtls_run.identity import formats, work
+from mtls_run.identity import kdf_limits, source
+from mtls_run.identity import pem as formats
 from tests.fuzz import mutate
 from tests.fuzz.seeds import PASSPHRASE
 from tests.pki import Authority, Issued, make_key
 
 if TYPE_CHECKING:
-    from mtls_run.identity.formats import Block
+    from mtls_run.identity.pem import Block
 
 pytestmark = [pytest.mark.slow, pytest.mark.fuzz]
 
@@ -233,7 +234,7 @@ def explicit_curve() -> bytes:
 
 
 MIB = 1024 * 1024
-MOST = identity.LARGEST
+MOST = source.LARGEST
 
 # Each with what is said of it, and the finding that it is.
 ROUNDS_REFUSED = ("10 million rounds or more", "identity-unrecognised")
@@ -470,8 +471,8 @@ def block(data: bytes) -> Block:
 @pytest.mark.parametrize(
     ("data", "refused"),
     [
-        (pbkdf2(work.MOST_ROUNDS - 1), False),
-        (pbkdf2(work.MOST_ROUNDS), True),
+        (pbkdf2(kdf_limits.MOST_ROUNDS - 1), False),
+        (pbkdf2(kdf_limits.MOST_ROUNDS), True),
         (pbkdf2(5_000_000), False),  # the most that Java and Bouncy Castle read
         (pbkdf2(5_000_000, 64), True),  # twice the work
         (scrypt(2**17, 8, 1), False),  # OWASP's advice
@@ -486,9 +487,9 @@ def test_the_limit(data: bytes, refused: bool) -> None:
     """The limits lie where the page of `work` says, and nothing is derived to tell."""
     if refused:
         with pytest.raises(IdentityError, match="it is not tried"):
-            work.check(block(data))
+            kdf_limits.check(block(data))
     else:
-        work.check(block(data))
+        kdf_limits.check(block(data))
 
 
 CONFIGURATIONS: dict[str, tuple[Callable[[], bytes], str]] = {

@@ -12,26 +12,23 @@ import tomlkit
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mtls_run import approval, configuration, editing, invocation, project, uv_indexes
+from mtls_run import cli
+from mtls_run.config import edit, project, project_trust
+from mtls_run.config import layers as configuration
+from mtls_run.config.origin import Origin, Setting
+from mtls_run.config.pip_settings import PipSettings
+from mtls_run.config.selection import Situation, select
 from mtls_run.errors import ConfigurationError
-from mtls_run.origin import Origin, Setting
-from mtls_run.passphrase.sources import (
-    FromCommand,
-    FromFile,
-    FromKeyring,
-    FromPrompt,
-    FromVariable,
-)
-from mtls_run.pip_settings import PipSettings
-from mtls_run.selection import Situation, select
-from mtls_run.tools import ADAPTERS, recognise
+from mtls_run.passphrase.sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable
+from mtls_run.tools import uv_indexes
+from mtls_run.tools.registry import ADAPTERS, recognise
 from tests.unit.conftest import clean_environment
 from tests.unit.support import Heard
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from mtls_run.configuration import Configuration
+    from mtls_run.config.layers import Configuration
 
 __all__ = ["clean_environment"]
 
@@ -279,7 +276,7 @@ def test_precedence(
         (home / "work" / project.OWN).write_text(f'profile = "{says["project"]}"\n')
         found = project.find(here, {"HOME": str(home)}, Heard())
         assert found is not None
-        approval.allow(found)
+        project_trust.allow(found)
     environ = {"MTLS_RUN_CONFIG": str(config), "HOME": str(home)}
     environ.update({"MTLS_RUN_PROFILE": says["variable"]} if "variable" in says else {})
     pip = PipSettings(cert=Setting(Path("/ca.pem"), SAID))
@@ -289,7 +286,7 @@ def test_precedence(
             environ=environ,
             directory=here,
             configuration=configuration.load(environ, home / "none.toml"),
-            voice=Heard(),
+            reporter=Heard(),
             pip=(lambda: pip) if "pip" in says else None,
         )
     )
@@ -333,13 +330,13 @@ def test_arguments_are_what_was_typed(
 ) -> None:
     """Whatever options stand before the tool, its words are those that were typed."""
     typed = [word for option in options for word in option] + (["--"] if dashes else [])
-    found = invocation.parse([*typed, *tool, *words])
+    found = cli.parse([*typed, *tool, *words])
     assert found.subcommand is None
     assert found.words == (*tool, *words)
     call = recognise(found.words, any_program=False)
     assert (*call.prefix, *call.arguments) == found.words
     adapter = ADAPTERS[call.kind]
-    adapter.claims(call)
+    adapter.overrides(call)
     adapter.pip_command(call)
     adapter.skip_reason(call, {})
 
@@ -376,11 +373,11 @@ def test_edits_keep_every_other_byte(
     for (one, line), words in zip(distinct, between):
         text += f'{words}[profiles."{one}"]\n{line}\n'
     before = text.replace("\n", ends).encode()
-    added = editing.put_profile(before, name, values)
+    added = edit.put_profile(before, name, values)
     assert added.startswith(before.rstrip())
-    changed = editing.put_profile(added, name, {"roots": "none"})
+    changed = edit.put_profile(added, name, {"roots": "none"})
     assert changed.startswith(before.rstrip())
-    gone = editing.drop(changed, ("profiles", name))
+    gone = edit.drop(changed, ("profiles", name))
     assert gone.rstrip() == before.rstrip()
     assert {line for line in gone.split(b"\n") if line.strip()} <= set(before.split(b"\n"))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 
 import pytest
 
-from tests.supply import lock, sbom
+from tests.supply import lock
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -97,28 +96,3 @@ def test_a_damaged_lock_is_noticed() -> None:
     for bad in (good.replace("0" * 64, "0" * 63), good + "--index-url https://x.example\n"):
         with pytest.raises(ValueError, match="not understood"):
             lock.parse(bad)
-
-
-def test_the_bill_names_what_is_locked() -> None:
-    """The bill of materials is written from the lock, and names these packages and no others."""
-    text = sbom.FILE.read_text(encoding="utf-8")
-    pins = lock.read("run")
-    assert text == sbom.text(pins), "stale: run requirements/renew"
-    bill = json.loads(text)
-    named = {(part["name"], part["version"], part["purl"]) for part in bill["components"]}
-    assert named == {(p.name, p.version, f"pkg:pypi/{p.name}@{p.version}") for p in pins}
-    assert len(bill["components"]) == len(pins)
-
-
-def test_the_bill_says_who_needs_what() -> None:
-    """Every part is reached from mtls-run, whose own needs are pyproject.toml's."""
-    bill = sbom.bill(lock.read("run"))
-    needs = {entry["ref"]: set(entry["dependsOn"]) for entry in bill["dependencies"]}
-    names = {part["bom-ref"]: part["name"] for part in bill["components"]}
-    ours = bill["metadata"]["component"]["bom-ref"]
-    assert {names[ref] for ref in needs[ours]} == set(lowest_admitted(ASKED["run"]))
-    reached, left = {ours}, [ours]
-    while left:
-        left += (new := needs[left.pop()] - reached)
-        reached |= new
-    assert reached == {ours, *names}

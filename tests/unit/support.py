@@ -7,19 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtls_run import configuration, identity, plan
-from mtls_run.messages import Voice
-from mtls_run.origin import Origin, Setting
-from mtls_run.profile import Profile
+from mtls_run import plan
+from mtls_run.config import layers
+from mtls_run.config.origin import Origin, Setting
+from mtls_run.config.profile import Profile
+from mtls_run.identity.material import parse
+from mtls_run.output import Reporter
 from mtls_run.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mtls_run.configuration import Configuration
-    from mtls_run.identity import Material
+    from mtls_run.config.layers import Configuration
+    from mtls_run.identity.material import KeyMaterial
     from mtls_run.passphrase.sources import PassphraseSource
-    from mtls_run.trust import Trust
+    from mtls_run.tools.tls_files import TlsFiles
 
 SAID = Origin("the test")
 
@@ -37,7 +39,7 @@ def configured(
             path.write_bytes(text.encode() if isinstance(text, str) else text)
         paths.append(path)
     environ = {} if user is None else {"MTLS_RUN_CONFIG": str(paths[1])}
-    return configuration.load(environ, paths[0])
+    return layers.load(environ, paths[0])
 
 
 def profile(
@@ -63,9 +65,9 @@ def profile(
     return Profile(**{**found.__dict__, "passphrase": Setting(passphrase, SAID)})
 
 
-def material(*contents: bytes) -> Material:
+def material(*contents: bytes) -> KeyMaterial:
     """Return what files with these bytes hold together."""
-    return identity.parse([(Path(f"/pki/file{n}"), data) for n, data in enumerate(contents, 1)])
+    return parse([(Path(f"/pki/file{n}"), data) for n, data in enumerate(contents, 1)])
 
 
 def secret(text: str | None) -> Secret | None:
@@ -75,7 +77,7 @@ def secret(text: str | None) -> Secret | None:
 
 def prepared(
     target: plan.Target,
-    trust: Trust,
+    trust: TlsFiles,
     environ: Mapping[str, str] | None = None,
     *,
     using: Profile | None = None,
@@ -85,8 +87,8 @@ def prepared(
     return plan.prepare(target, using or profile(), trust, added or {}, environ or {})
 
 
-class Heard(Voice):
-    """A voice that keeps what it is given to say."""
+class Heard(Reporter):
+    """A reporter that keeps what it is given to say."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_run import document
+from mtls_run.config import document
 from mtls_run.errors import ConfigurationError
 
 TEXT = """\

@@ -25,10 +25,10 @@ from cryptography.hazmat.primitives.serialization import (
     pkcs12,
 )
 
-from mtls_run import identity
 from mtls_run.errors import IdentityError, WrongPassphraseError
 from mtls_run.identity import checks
 from mtls_run.identity.keys import kind_of
+from mtls_run.identity.material import gather, parse
 from mtls_run.secret import Secret
 from tests.pki import Authority, Issued, KeyKind, make_key, rsa_key
 from tests.unit.support import material, profile, secret
@@ -36,7 +36,7 @@ from tests.unit.support import material, profile, secret
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mtls_run.identity import Identity, Material
+    from mtls_run.identity.material import Identity, KeyMaterial
 
 PASSPHRASE = "correct horse battery"
 PARAMETERS = b"-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
@@ -407,7 +407,7 @@ def test_ready(tmp_path: Path, name: str) -> None:
     """A file that is one unencrypted PEM in the right order is handed on as it stands."""
     path = tmp_path / "id.pem"
     path.write_bytes(READY[name])
-    found = identity.parse([(path, READY[name])]).unlock(None, checks.utc_now())
+    found = parse([(path, READY[name])]).unlock(None, checks.utc_now())
     assert found.ready == path
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(path)
 
@@ -606,7 +606,7 @@ CHECKED: list[tuple[str, Issued, str | None]] = [
 ]
 
 
-def checked(held: Material) -> None:
+def checked(held: KeyMaterial) -> None:
     """Check what shows by now, before a passphrase is asked for."""
     held.check_early(checks.utc_now())
 
@@ -679,19 +679,19 @@ def test_gather(tmp_path: Path) -> None:
     certificate, key = tmp_path / "a.pem", tmp_path / "a.key"
     certificate.write_bytes(ALICE.cert_pem + ALICE.chain_pem)
     key.write_bytes(ALICE.key_pem(PASSPHRASE))
-    held = identity.gather(profile(client_cert=certificate, client_key=key))
+    held = gather(profile(client_cert=certificate, client_key=key))
     assert held is not None
     assert held.where == f"{certificate} and {key}"
     assert held.locked
     assert held.unlock(secret(PASSPHRASE), checks.utc_now()).leaf == ALICE.certificate
-    assert identity.gather(profile()) is None
+    assert gather(profile()) is None
 
 
 def test_key_in_the_certificate_s_file(tmp_path: Path) -> None:
     """A client-key that names the certificate's file is that one file, ready as it stands."""
     path = tmp_path / "a.pem"
     path.write_bytes(ALICE.pem())
-    held = identity.gather(profile(client_cert=path, client_key=path))
+    held = gather(profile(client_cert=path, client_key=path))
     assert held is not None
     assert held.unlock(None, checks.utc_now()).ready == path
 
@@ -745,7 +745,7 @@ def test_unreadable(tmp_path: Path, kind: str, words: str, name: str) -> None:
     if name == "client-key":
         given = profile(client_cert=good, client_key=path)
     with pytest.raises(IdentityError) as caught:
-        identity.gather(given)
+        gather(given)
     assert str(path) in caught.value.fact
     assert words in caught.value.fact
     assert f"`{name}` at the test" in caught.value.fact

@@ -9,7 +9,7 @@ import stat
 
 import pytest
 
-from mtls_run import ownership
+from mtls_run.system import ownership
 from tests.strangers import STRANGER
 
 ME = os.geteuid()

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_run import document, pip_settings
+from mtls_run.config import document, pip_settings
+from mtls_run.config.pip_settings import PipSettings
 from mtls_run.errors import ConfigurationError
-from mtls_run.pip_settings import PipSettings
 from tests.unit.support import working_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mtls_run.origin import Setting
+    from mtls_run.config.origin import Setting
 
 
 class Machine:

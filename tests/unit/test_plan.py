@@ -8,19 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_run import plan, tools
+from mtls_run import plan
 from mtls_run.passphrase.sources import FromVariable
-from mtls_run.trust import Trust
+from mtls_run.tools import registry
+from mtls_run.tools.tls_files import TlsFiles
 from tests.unit.support import prepared, profile
 
-BOTH = Trust(identity="/id", bundle="/ca", native=False)
+BOTH = TlsFiles(identity="/id", bundle="/ca", native=False)
 ODD = ("a b", "", "--", "--cert=after the dashes", "*", "$HOME", "\n", os.fsdecode(b"\xff\xfe"))
 
 
 def target(words: tuple[str, ...], version: tuple[int, ...] | None, path: str) -> plan.Target:
     """Return the target of these words, found at `path`."""
-    call = tools.recognise(words, any_program=True)
-    return plan.Target(call, path, tools.ADAPTERS[call.kind], version)
+    call = registry.recognise(words, any_program=True)
+    return plan.Target(call, path, registry.ADAPTERS[call.kind], version)
 
 
 LEGACY = "--use-deprecated=legacy-certs"
@@ -103,7 +104,7 @@ def test_active() -> None:
 def test_own_identity_goes_to_children() -> None:
     """The --client-cert that the user gives pip is the one of what pip starts, by absolute path."""
     words = ("pip", "install", "--client-cert", "mine.pem", "x")
-    trust = Trust(identity=None, bundle="/ca", native=False)
+    trust = TlsFiles(identity=None, bundle="/ca", native=False)
     found = prepared(target(words, (24, 0), "/t"), trust)
     own = os.path.abspath("mine.pem")  # noqa: PTH100  # what the code is to do
     assert found.changes["PIP_CLIENT_CERT"] == found.changes["SSL_CLIENT_CERT"] == own

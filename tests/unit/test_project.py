@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run import project
+from mtls_run.config import project
 from mtls_run.errors import ConfigurationError
 from mtls_run.passphrase.sources import FromFile, FromKeyring, FromPrompt
 from tests.strangers import STRANGER, give_away, sees_everything
@@ -21,7 +21,7 @@ from tests.unit.support import Heard, working_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from mtls_run.project import ProjectFile
+    from mtls_run.config.project import ProjectFile
 
 OWN, SHARED = project.OWN, project.SHARED
 TABLE = '[tool.mtls-run]\nprofile = "corp"\n'
@@ -34,10 +34,10 @@ def home(tmp_path: Path) -> Path:
 
 
 def find(
-    start: Path, voice: Heard | None = None, environ: Mapping[str, str] | None = None
+    start: Path, reporter: Heard | None = None, environ: Mapping[str, str] | None = None
 ) -> ProjectFile | None:
     """Return the project file that speaks for a directory."""
-    return project.find(start, {**os.environ, **(environ or {})}, voice or Heard())
+    return project.find(start, {**os.environ, **(environ or {})}, reporter or Heard())
 
 
 def refusal(start: Path, environ: Mapping[str, str] | None = None) -> ConfigurationError:

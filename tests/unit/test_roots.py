@@ -15,9 +15,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-from mtls_run import roots, witness
+from mtls_run.cache import dependencies
 from mtls_run.errors import RootsError
-from mtls_run.roots import bundles, certificates, stores
+from mtls_run.roots import bundle as bundles
+from mtls_run.roots import certificates, stores
+from mtls_run.roots import resolve as roots
 from tests.pki import Authority
 from tests.unit.support import profile, working_in
 
@@ -55,7 +57,7 @@ def used(found: roots.Roots) -> bytes:
 
 def settle(path: Path) -> None:
     """Wait until the file is old enough to be told by its status."""
-    while not witness.is_settled(str(path)):
+    while not dependencies.is_settled(str(path)):
         time.sleep(0.01)
 
 

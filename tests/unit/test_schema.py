@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mtls_run import schema
+from mtls_run.config import schema
 from mtls_run.errors import ConfigurationError
 from mtls_run.passphrase.sources import (
     FromCommand,

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run import approval, project
+from mtls_run.config import project, project_trust
+from mtls_run.config.origin import DEFAULT, Origin, Setting
+from mtls_run.config.pip_settings import PipSettings
+from mtls_run.config.selection import Selection, Situation, select
 from mtls_run.errors import ConfigurationError
-from mtls_run.origin import DEFAULT, Origin, Setting
-from mtls_run.pip_settings import PipSettings
-from mtls_run.selection import Selection, Situation, select
 from tests.unit.support import Heard, configured, working_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mtls_run.configuration import Configuration
+    from mtls_run.config.layers import Configuration
 
 # The contract's order, best first. Each source names a profile of its own name, but for pip's
 # settings, which are a profile without one.
@@ -54,7 +54,7 @@ class Place:
     flag: str | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
     pip: PipFiles | None = None
-    voice: Heard = field(default_factory=Heard)
+    reporter: Heard = field(default_factory=Heard)
 
     def select(self) -> Selection:
         """Return what is selected there."""
@@ -64,7 +64,7 @@ class Place:
                 environ={"HOME": os.environ["HOME"], **self.environ},
                 directory=self.directory,
                 configuration=self.configuration,
-                voice=self.voice,
+                reporter=self.reporter,
                 pip=self.pip,
             )
         )
@@ -87,7 +87,7 @@ def place(tmp_path: Path, *sources: str, project_says: str = 'profile = "project
         (directory / project.OWN).write_text(project_says)
         found = project.find(directory, os.environ, Heard())
         assert found is not None
-        approval.allow(found)
+        project_trust.allow(found)
     if "pip" in sources:
         here.pip = PipFiles(PipSettings(cert=Setting(Path("/pip/ca.pem"), PIP)))
     return here
@@ -132,7 +132,7 @@ def test_precedence(tmp_path: Path, sources: tuple[str, ...]) -> None:
     assert found.profile.origin is found.winner.origin
     if here.pip is not None:
         assert here.pip.asked == (1 if winner == "pip" else 0)
-    assert here.voice.notices == []
+    assert here.reporter.notices == []
 
 
 @pytest.mark.parametrize(

@@ -90,14 +90,14 @@ def test_grandchildren_are_no_matter() -> None:
 def test_other_threads() -> None:
     """A thread that was left waiting for a keyring does not swallow the end of the tool."""
     before = """
-from mtls_run.messages import Voice
-from mtls_run.passphrase import keyring_store
+from mtls_run.output import Reporter
+from mtls_run.passphrase import keyring as keyring_store
 keyring_store.PATIENCE, keyring_store.ANNOUNCED_AFTER = 0.2, 0.1
 class Stuck:
     def get_password(self, service, account):
         threading.Event().wait()
 try:
-    keyring_store.Store("stuck", Stuck(), Voice(quiet=True)).get("x")
+    keyring_store.Store("stuck", Stuck(), Reporter(quiet=True)).get("x")
 except keyring_store.KeyringUnusableError:
     pass
 """

@@ -6,22 +6,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run import tools
 from mtls_run.errors import ToolError, UsageError
-from mtls_run.identity import KeyKind
-from mtls_run.tools import pip
-from mtls_run.tools.call import Claims
-from mtls_run.trust import Trust
+from mtls_run.identity.kind import KeyKind
+from mtls_run.tools import pip, registry
+from mtls_run.tools.base import UserOverrides
+from mtls_run.tools.tls_files import TlsFiles
 
 if TYPE_CHECKING:
-    from mtls_run.tools.call import ToolCall
+    from mtls_run.tools.base import ToolCall
 
-BOTH = Trust(identity="/run/id.pem", bundle="/cache/ca.pem", native=False)
+BOTH = TlsFiles(identity="/run/id.pem", bundle="/cache/ca.pem", native=False)
 
 
 def call(*arguments: str) -> ToolCall:
     """Return the call of pip with these arguments."""
-    return tools.recognise(["pip", *arguments], any_program=False)
+    return registry.recognise(["pip", *arguments], any_program=False)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +64,7 @@ def call(*arguments: str) -> ToolCall:
 def test_recognised(words: str, length: int) -> None:
     """Each way to start pip is told, and where pip's own arguments begin."""
     for any_program in (True, False):
-        found = tools.recognise(words.split(), any_program=any_program)
+        found = registry.recognise(words.split(), any_program=any_program)
         assert found.kind == "pip"
         assert (*found.prefix, *found.arguments) == tuple(words.split())
         assert len(found.prefix) == length
@@ -97,9 +96,9 @@ def test_recognised(words: str, length: int) -> None:
 )
 def test_not_recognised(words: str) -> None:
     """What only resembles pip is another program: an error by itself, a command after `--`."""
-    assert tools.recognise(words.split(), any_program=True).kind == "command"
+    assert registry.recognise(words.split(), any_program=True).kind == "command"
     with pytest.raises(UsageError, match="is no tool that mtls-run knows") as caught:
-        tools.recognise(words.split(), any_program=False)
+        registry.recognise(words.split(), any_program=False)
     assert (caught.value.hint or "").startswith("to run any program: mtls-run -- ")
 
 
@@ -223,7 +222,7 @@ def test_list_by_variable(name: str) -> None:
 )
 def test_claims(words: str, cert: str | None, client_cert: str | None) -> None:
     """What the user says of trust and identity is read as optparse reads it, the last of each."""
-    assert pip.claims(call(*words.split())) == Claims(cert=cert, client_cert=client_cert)
+    assert pip.overrides(call(*words.split())) == UserOverrides(cert=cert, client_cert=client_cert)
 
 
 @pytest.mark.parametrize(
@@ -258,37 +257,51 @@ ID, CA, LEGACY = ("--client-cert", "/run/id.pem"), ("--cert", "/cache/ca.pem"), 
 
 
 @pytest.mark.parametrize(
-    ("version", "claims", "expected"),
+    ("version", "overrides", "expected"),
     [
-        ((24, 0), Claims(cert=None, client_cert=None), (*CA, *ID)),
-        ((24, 1, 2), Claims(cert=None, client_cert=None), (*CA, *ID)),
-        ((24, 2), Claims(cert=None, client_cert=None), (*CA, f"--use-deprecated={LEGACY}", *ID)),
-        ((26, 3), Claims(cert=None, client_cert=None), (*CA, f"--use-deprecated={LEGACY}", *ID)),
-        ((26, 3), Claims(cert="mine", client_cert=None), ID),
-        ((26, 3), Claims(cert="", client_cert=None), ID),
-        ((26, 3), Claims(cert=None, client_cert="mine"), (*CA, f"--use-deprecated={LEGACY}")),
-        ((26, 3), Claims(cert="mine", client_cert="mine"), ()),
+        ((24, 0), UserOverrides(cert=None, client_cert=None), (*CA, *ID)),
+        ((24, 1, 2), UserOverrides(cert=None, client_cert=None), (*CA, *ID)),
+        (
+            (24, 2),
+            UserOverrides(cert=None, client_cert=None),
+            (*CA, f"--use-deprecated={LEGACY}", *ID),
+        ),
+        (
+            (26, 3),
+            UserOverrides(cert=None, client_cert=None),
+            (*CA, f"--use-deprecated={LEGACY}", *ID),
+        ),
+        ((26, 3), UserOverrides(cert="mine", client_cert=None), ID),
+        ((26, 3), UserOverrides(cert="", client_cert=None), ID),
+        (
+            (26, 3),
+            UserOverrides(cert=None, client_cert="mine"),
+            (*CA, f"--use-deprecated={LEGACY}"),
+        ),
+        ((26, 3), UserOverrides(cert="mine", client_cert="mine"), ()),
     ],
 )
-def test_flags(version: tuple[int, ...], claims: Claims, expected: tuple[str, ...]) -> None:
+def test_flags(
+    version: tuple[int, ...], overrides: UserOverrides, expected: tuple[str, ...]
+) -> None:
     """The flags are those that the user has not given, and legacy-certs from pip 24.2 on."""
-    assert pip.flags(version, BOTH, claims) == expected
+    assert pip.flags(version, BOTH, overrides) == expected
 
 
 def test_flags_without_parts() -> None:
     """Without an identity, or without a bundle, its flag is left out."""
-    nothing = Claims(cert=None, client_cert=None)
-    assert pip.flags((26, 3), Trust(identity=None, bundle=None, native=True), nothing) == ()
-    only = Trust(identity="/i", bundle=None, native=True)
+    nothing = UserOverrides(cert=None, client_cert=None)
+    assert pip.flags((26, 3), TlsFiles(identity=None, bundle=None, native=True), nothing) == ()
+    only = TlsFiles(identity="/i", bundle=None, native=True)
     assert pip.flags((26, 3), only, nothing) == ("--client-cert", "/i")
     assert pip.version_matters(BOTH)
     assert pip.version_matters(only)
-    assert not pip.version_matters(Trust(identity="/i", bundle=None, native=False))
+    assert not pip.version_matters(TlsFiles(identity="/i", bundle=None, native=False))
 
 
 def test_verifier_of_the_system() -> None:
     """Where the system itself verifies, pip before 24.2, which cannot let it, stops."""
-    verifier = Trust(identity="/i", bundle=None, native=True)
+    verifier = TlsFiles(identity="/i", bundle=None, native=True)
     pip.check((24, 2), verifier, None)
     pip.check((24, 1), BOTH, None)
     with pytest.raises(ToolError, match=r"pip 24\.1 cannot use the operating system's verifier"):
@@ -308,16 +321,16 @@ def test_variables(
     version: tuple[int, ...], before: dict[str, str], expected: dict[str, str] | str
 ) -> None:
     """legacy-certs goes to pip's children by variable, beside what the user has deprecated."""
-    nothing = Claims(cert=None, client_cert=None)
+    nothing = UserOverrides(cert=None, client_cert=None)
     wanted = {"PIP_USE_DEPRECATED": expected} if isinstance(expected, str) else expected
     assert pip.variables(version, BOTH, nothing, before) == wanted
 
 
 def test_user_cert_is_not_beaten() -> None:
     """REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE beat --cert (pip #10147), so they go where it is."""
-    claims = Claims(cert="mine", client_cert=None)
+    overrides = UserOverrides(cert="mine", client_cert=None)
     expected = {"REQUESTS_CA_BUNDLE": None, "CURL_CA_BUNDLE": None}
-    assert pip.variables((26, 3), BOTH, claims, {}) == expected
+    assert pip.variables((26, 3), BOTH, overrides, {}) == expected
 
 
 def test_every_key_is_taken() -> None:

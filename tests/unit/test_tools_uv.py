@@ -6,24 +6,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run import tools
 from mtls_run.errors import ToolError, UsageError
-from mtls_run.identity import KeyKind
-from mtls_run.tools import command, uv
-from mtls_run.tools.call import NO_CLAIMS, ToolCall
-from mtls_run.trust import Trust
+from mtls_run.identity.kind import KeyKind
+from mtls_run.tools import command, registry, uv
+from mtls_run.tools.base import NO_OVERRIDES, ToolCall
+from mtls_run.tools.tls_files import TlsFiles
 
 if TYPE_CHECKING:
-    from mtls_run.tools.call import Version
+    from mtls_run.tools.base import Version
 
-BOTH = Trust(identity="/run/id.pem", bundle="/cache/ca.pem", native=False)
-ROOTS = Trust(identity=None, bundle="/cache/ca.pem", native=False)
-NATIVE = Trust(identity=None, bundle=None, native=True)
+BOTH = TlsFiles(identity="/run/id.pem", bundle="/cache/ca.pem", native=False)
+ROOTS = TlsFiles(identity=None, bundle="/cache/ca.pem", native=False)
+NATIVE = TlsFiles(identity=None, bundle=None, native=True)
 
 
 def call(words: str) -> ToolCall:
     """Return the call of uv that these words make."""
-    return tools.recognise(words.split(), any_program=False)
+    return registry.recognise(words.split(), any_program=False)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,7 @@ def call(words: str) -> ToolCall:
 def test_recognised(words: str, length: int) -> None:
     """Each way to start uv is told, and where uv's own arguments begin."""
     for any_program in (True, False):
-        found = tools.recognise(words.split(), any_program=any_program)
+        found = registry.recognise(words.split(), any_program=any_program)
         assert found.kind == "uv"
         assert (*found.prefix, *found.arguments) == tuple(words.split())
         assert len(found.prefix) == length
@@ -58,10 +57,10 @@ def test_recognised(words: str, length: int) -> None:
 )
 def test_not_recognised(words: str) -> None:
     """What only resembles uv is another program."""
-    found = tools.recognise(words.split(), any_program=True)
+    found = registry.recognise(words.split(), any_program=True)
     assert (found.kind, found.prefix) == ("command", (words.split(maxsplit=1)[0],))
     with pytest.raises(UsageError):
-        tools.recognise(words.split(), any_program=False)
+        registry.recognise(words.split(), any_program=False)
 
 
 NETWORK = [
@@ -225,7 +224,7 @@ P256, P384, P521 = (KeyKind(f"EC P-{n}", rustls=True) for n in (256, 384, 521))
 RSA, SHORT_RSA = KeyKind("RSA 2048", rustls=True), KeyKind("RSA 1024", rustls=False)
 ED448 = KeyKind("Ed448", rustls=False)
 
-GATES: list[tuple[Version, Trust, KeyKind | None, str | None]] = [
+GATES: list[tuple[Version, TlsFiles, KeyKind | None, str | None]] = [
     ((0, 2, 11), BOTH, None, None),
     ((0, 2, 10), BOTH, None, "uv 0.2.10 cannot present a client certificate; uv 0.2.11 and newer"),
     ((0, 2, 10), ROOTS, None, None),
@@ -254,7 +253,7 @@ GATES: list[tuple[Version, Trust, KeyKind | None, str | None]] = [
 
 
 @pytest.mark.parametrize(("version", "trust", "key", "fact"), GATES)
-def test_gates(version: Version, trust: Trust, key: KeyKind | None, fact: str | None) -> None:
+def test_gates(version: Version, trust: TlsFiles, key: KeyKind | None, fact: str | None) -> None:
     """A version that would go on without what it is handed is stopped, and told which can."""
     if fact is None:
         uv.check(version, trust, key)
@@ -270,26 +269,26 @@ def test_version_matters() -> None:
     """The version is asked for wherever anything is handed on."""
     assert uv.version_matters(BOTH)
     assert uv.version_matters(NATIVE)
-    assert not uv.version_matters(Trust(identity=None, bundle=None, native=False))
+    assert not uv.version_matters(TlsFiles(identity=None, bundle=None, native=False))
 
 
 def test_no_flags_and_no_claims() -> None:
     """Uv is given variables alone: a flag that a version does not know would end it."""
     given = call("uv pip install --cert F x")
-    assert uv.claims(given) == NO_CLAIMS
+    assert uv.overrides(given) == NO_OVERRIDES
     for version in ((0, 2, 11), (0, 13, 9)):
-        assert uv.flags(version, BOTH, NO_CLAIMS) == ()
-        assert uv.variables(version, BOTH, NO_CLAIMS, {}) == {}
+        assert uv.flags(version, BOTH, NO_OVERRIDES) == ()
+        assert uv.variables(version, BOTH, NO_OVERRIDES, {}) == {}
 
 
 def test_any_command() -> None:
     """Another program is started as it is: no question, no flag, no gate, never skipped."""
-    found = tools.recognise(["make", "-j", "all"], any_program=True)
+    found = registry.recognise(["make", "-j", "all"], any_program=True)
     assert found == ToolCall(kind="command", prefix=("make",), arguments=("-j", "all"))
     assert command.skip_reason(found, {}) is None
-    assert command.claims(found) == NO_CLAIMS
+    assert command.overrides(found) == NO_OVERRIDES
     assert command.parse_version("make 4") is None
     assert not command.version_matters(BOTH)
-    assert command.flags(None, BOTH, NO_CLAIMS) == ()
-    assert command.variables(None, BOTH, NO_CLAIMS, {}) == {}
+    assert command.flags(None, BOTH, NO_OVERRIDES) == ()
+    assert command.variables(None, BOTH, NO_OVERRIDES, {}) == {}
     command.check(None, BOTH, ED448)

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_run import uv_indexes
-from mtls_run.origin import Setting
-from mtls_run.pip_settings import PipSettings
+from mtls_run.config.origin import Setting
+from mtls_run.config.pip_settings import PipSettings
+from mtls_run.tools import uv_indexes
 from tests.unit.support import SAID
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_run import variables
-from mtls_run.trust import Trust
+from mtls_run.tools import variables
+from mtls_run.tools.tls_files import TlsFiles
 
 BUNDLE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 IDENTITY = ("SSL_CLIENT_CERT", "PIP_CLIENT_CERT")
@@ -16,7 +16,7 @@ ALL = (*BUNDLE, *IDENTITY, *NATIVE, "SSL_CERT_DIR")
 AMBIENT = dict.fromkeys(ALL, "/ambient")
 
 
-def result(trust: Trust, **ambient: str) -> dict[str, str]:
+def result(trust: TlsFiles, **ambient: str) -> dict[str, str]:
     """Return what the tool sees of these variables, in an environment that has all of them."""
     environ = {**AMBIENT, "KEPT": "1", **ambient}
     return variables.apply(environ, variables.for_all(trust, environ))
@@ -24,20 +24,20 @@ def result(trust: Trust, **ambient: str) -> dict[str, str]:
 
 def test_bundle_and_identity() -> None:
     """A bundle and an identity stand in every variable that a tool reads; the rest is unset."""
-    seen = result(Trust(identity="/id", bundle="/ca", native=False))
+    seen = result(TlsFiles(identity="/id", bundle="/ca", native=False))
     assert seen == {**dict.fromkeys(BUNDLE, "/ca"), **dict.fromkeys(IDENTITY, "/id"), "KEPT": "1"}
 
 
 def test_native_with_a_file() -> None:
     """The system's store is uv's native-tls setting by both names, and a file for the others."""
-    seen = result(Trust(identity=None, bundle="/etc/ca", native=True))
+    seen = result(TlsFiles(identity=None, bundle="/etc/ca", native=True))
     expected = dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"), "/etc/ca")
     assert seen == {**expected, **dict.fromkeys(NATIVE, "true"), "KEPT": "1"}
 
 
 def test_native_without_a_file() -> None:
     """Where the system verifies by itself, no file is named to anybody."""
-    seen = result(Trust(identity="/id", bundle=None, native=True))
+    seen = result(TlsFiles(identity="/id", bundle=None, native=True))
     assert seen == {**dict.fromkeys(IDENTITY, "/id"), **dict.fromkeys(NATIVE, "true"), "KEPT": "1"}
 
 
@@ -52,7 +52,7 @@ def test_native_without_a_file() -> None:
 )
 def test_truststore_feature(before: str, after: str | None) -> None:
     """Pip 22.2 to 24.1 would add the system's roots on `truststore`; other features stay."""
-    seen = result(Trust(identity=None, bundle="/ca", native=False), PIP_USE_FEATURE=before)
+    seen = result(TlsFiles(identity=None, bundle="/ca", native=False), PIP_USE_FEATURE=before)
     assert seen.get("PIP_USE_FEATURE") == after
 
 
@@ -68,7 +68,7 @@ def test_nothing_of_the_environment_is_left(
     environ: dict[str, str], identity: str | None, bundle: str | None, native: bool
 ) -> None:
     """Whatever was set before, the result is the same, and nothing of ours is set empty."""
-    trust = Trust(identity=identity, bundle=bundle, native=native)
+    trust = TlsFiles(identity=identity, bundle=bundle, native=native)
     seen = variables.apply(environ, variables.for_all(trust, environ))
     clean = variables.apply({}, variables.for_all(trust, {}))
     assert {name: value for name, value in seen.items() if name in ALL} == clean

@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from .invocation import Invocation, Options
-    from .tools.call import ToolCall
+    from mtls_run.cli import Invocation, Options
+    from mtls_run.tools.base import ToolCall
 
 
 def _isolate() -> None:
@@ -57,15 +57,15 @@ def main() -> None:
 
 def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Return the status; the one place where an error becomes words."""
-    from .errors import FAILED, INTERRUPTED, MtlsRunError  # noqa: PLC0415
-    from .messages import Voice  # noqa: PLC0415
+    from mtls_run.errors import FAILED, INTERRUPTED, MtlsRunError  # noqa: PLC0415
+    from mtls_run.output import Reporter  # noqa: PLC0415
 
     try:
         return _answered(_dispatch(arguments, environ))
     except MtlsRunError as error:
         if environ.get("MTLS_RUN_DEBUG") == "1":
             _trace()
-        Voice(verbose=_is_verbose(arguments)).error(error)
+        Reporter(verbose=_is_verbose(arguments)).error(error)
         return error.status
     except KeyboardInterrupt:
         _ignore_interrupts()
@@ -78,17 +78,17 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
             _trace()
         fact = f"internal error: {type(error).__name__}"
         hint = "with MTLS_RUN_DEBUG=1 it shows where; please report it"
-        Voice().error(MtlsRunError(fact, hint=hint))
+        Reporter().error(MtlsRunError(fact, hint=hint))
         return FAILED
 
 
 def _is_verbose(arguments: Sequence[str]) -> bool:
     """Tell whether mtls-run's own options ask for more; wrong ones ask for nothing."""
-    from . import invocation  # noqa: PLC0415
-    from .errors import UsageError  # noqa: PLC0415
+    from mtls_run import cli  # noqa: PLC0415
+    from mtls_run.errors import UsageError  # noqa: PLC0415
 
     try:
-        return invocation.parse(arguments).options.verbose
+        return cli.parse(arguments).options.verbose
     except UsageError:
         return False
 
@@ -108,7 +108,7 @@ def _answered(status: int) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        from .messages import unwritable  # noqa: PLC0415
+        from mtls_run.output import unwritable  # noqa: PLC0415
 
         _drop_answer()
         raise unwritable(error) from None
@@ -128,66 +128,70 @@ def _trace() -> None:
 
 
 def _dispatch(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    from . import invocation  # noqa: PLC0415
+    from mtls_run import cli  # noqa: PLC0415
 
-    called = invocation.parse(arguments)
+    called = cli.parse(arguments)
     if called.options.help or called.options.version or called.subcommand is not None:
-        from . import commands  # noqa: PLC0415
+        from mtls_run import commands  # noqa: PLC0415
 
         return commands.run(called, environ)
     return _run_tool(called, environ)
 
 
 def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
-    from . import invocation, tools  # noqa: PLC0415
-    from .errors import UsageError  # noqa: PLC0415
+    from mtls_run import cli  # noqa: PLC0415
+    from mtls_run.errors import UsageError  # noqa: PLC0415
+    from mtls_run.tools import registry  # noqa: PLC0415
 
     options = called.options
     if not called.words:
         raise UsageError("there is no tool to run", hint="mtls-run uv pip install …, or --help")
-    call = tools.recognise(called.words, any_program=called.after_dashes)
-    adapter = tools.ADAPTERS[call.kind]
+    call = registry.recognise(called.words, any_program=called.after_dashes)
+    adapter = registry.ADAPTERS[call.kind]
     reason: str | None
     if options.no_profile:
         reason = "--no-profile"
-    elif invocation.disabled(environ):
+    elif cli.disabled(environ):
         reason = "MTLS_RUN_DISABLE=1"
     else:
         reason = adapter.skip_reason(call, environ)
-    from . import executables, launch, trail  # noqa: PLC0415
+    from mtls_run import launch  # noqa: PLC0415
+    from mtls_run.tools import recursion_guard, which  # noqa: PLC0415
 
-    led_here = trail.read(call, environ, wrapped=options.wrapped)
-    path = executables.find(call.prefix[0], environ, led_here.led_back)
+    led_here = recursion_guard.read(call, environ, wrapped=options.wrapped)
+    path = which.find(call.prefix[0], environ, led_here.led_back)
     environ = led_here.followed(path, environ)
     if options.explain:
         return _explain(options, call, path, environ, reason)
     if reason is not None:
         argv = (path, *call.prefix[1:], *call.arguments)
         if options.verbose:
-            from .messages import Voice  # noqa: PLC0415
+            from mtls_run.output import Reporter  # noqa: PLC0415
 
-            Voice(verbose=True).detail(f"runs the tool unchanged: {reason}")
+            Reporter(verbose=True).detail(f"runs the tool unchanged: {reason}")
         return launch.become(path, argv, environ)
     return _start(options, call, path, environ)
 
 
 def _start(options: Options, call: ToolCall, path: str, environ: Mapping[str, str]) -> int:
     """Run the tool as the last run did where nothing has changed, and else by the road."""
-    from . import kept, launch, tools  # noqa: PLC0415
+    from mtls_run import launch  # noqa: PLC0415
+    from mtls_run.cache import launches  # noqa: PLC0415
+    from mtls_run.tools import registry  # noqa: PLC0415
 
-    key = kept.key(call, tools.ADAPTERS[call.kind], path, options)
-    again = None if key is None else kept.find(key, environ)
+    key = launches.key(call, registry.ADAPTERS[call.kind], path, options)
+    again = None if key is None else launches.find(key, environ)
     if again is not None and again.remembered is not None:
-        from . import remembered  # noqa: PLC0415 - off by default
+        from mtls_run.identity import remembered  # noqa: PLC0415 - off by default
 
         held = remembered.held(again.remembered)
         again = again.at(held) if held else None
     if again is None:
         return _travel(options, call, path, environ, key)
     if again.unchanged and not options.wrapped:
-        from .messages import NO_PROFILE, Voice  # noqa: PLC0415
+        from mtls_run.output import NO_PROFILE, Reporter  # noqa: PLC0415
 
-        Voice(quiet=options.quiet).notice(NO_PROFILE)
+        Reporter(quiet=options.quiet).notice(NO_PROFILE)
     argv = (path, *call.prefix[1:], *again.flags, *call.arguments)
     return launch.become(path, argv, again.environ(environ))
 
@@ -200,12 +204,15 @@ def _travel(
 
     # The imports below make a great many objects, and none of them is garbage before exec.
     gc.disable()
-    from . import files, plan, resolving, road, tools  # noqa: PLC0415
-    from .messages import Voice  # noqa: PLC0415
+    from mtls_run import plan, resolve  # noqa: PLC0415
+    from mtls_run import run as road  # noqa: PLC0415
+    from mtls_run.output import Reporter  # noqa: PLC0415
+    from mtls_run.system import files  # noqa: PLC0415
+    from mtls_run.tools import registry  # noqa: PLC0415
 
-    target = plan.Target(call, path, tools.ADAPTERS[call.kind])
-    voice = Voice(quiet=options.quiet, verbose=options.verbose)
-    start = resolving.Start(options, target, environ, files.current_directory(), voice)
+    target = plan.Target(call, path, registry.ADAPTERS[call.kind])
+    reporter = Reporter(quiet=options.quiet, verbose=options.verbose)
+    start = resolve.Start(options, target, environ, files.current_directory(), reporter)
     return road.travel(start, key)
 
 
@@ -213,13 +220,16 @@ def _explain(
     options: Options, call: ToolCall, path: str, environ: Mapping[str, str], reason: str | None
 ) -> int:
     """Answer what would be done; `reason` is why nothing would."""
-    from . import explain, files, plan, resolving, tools  # noqa: PLC0415
-    from .messages import answer  # noqa: PLC0415
+    from mtls_run import plan, resolve  # noqa: PLC0415
+    from mtls_run.commands import explain  # noqa: PLC0415
+    from mtls_run.output import answer  # noqa: PLC0415
+    from mtls_run.system import files  # noqa: PLC0415
+    from mtls_run.tools import registry  # noqa: PLC0415
 
-    target = plan.Target(call, path, tools.ADAPTERS[call.kind])
-    listening = explain.Listening()
-    start = resolving.Start(options, target, environ, files.current_directory(), listening)
-    answer(explain.show(start, listening, reason=reason))
+    target = plan.Target(call, path, registry.ADAPTERS[call.kind])
+    collector = explain.NoticeCollector()
+    start = resolve.Start(options, target, environ, files.current_directory(), collector)
+    answer(explain.show(start, collector, reason=reason))
     return 0
 
 

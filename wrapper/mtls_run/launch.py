@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 
-from .errors import NOT_EXECUTABLE, NOT_FOUND, ToolError
+from mtls_run.errors import NOT_EXECUTABLE, NOT_FOUND, ToolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ def become(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """
     if os.name != "posix":
         # exec on Windows starts a new process and lets the caller's shell go on at once.
-        from .handoff import supervise  # noqa: PLC0415
+        from mtls_run.handoff import supervise  # noqa: PLC0415
 
         return supervise.run(path, argv, environ, supervise.Block())
     # What `signal` wraps, without the enum that it imports.

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from . import variables, witness
-from .passphrase.sources import FromVariable
-from .paths import Path
-from .record import Record
+from mtls_run.cache import dependencies
+from mtls_run.passphrase.sources import FromVariable
+from mtls_run.record import Record
+from mtls_run.tools import variables
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .pip_settings import PipSettings
-    from .profile import Profile
-    from .tools.call import Adapter, ToolCall, Version
-    from .trust import Trust
+    from mtls_run.config.pip_settings import PipSettings
+    from mtls_run.config.profile import Profile
+    from mtls_run.tools.base import Adapter, ToolCall, Version
+    from mtls_run.tools.tls_files import TlsFiles
 
 
 class Target(Record):
@@ -33,11 +34,11 @@ class Target(Record):
         A virtual environment's file counts for its own pip alone: what a repository brings in
         `.venv/pip.conf` is nothing to uv.
         """
-        from . import pip_settings  # noqa: PLC0415 - only where no profile applies
+        from mtls_run.config import pip_settings  # noqa: PLC0415 - only where no profile applies
 
         environment = Path(self.path).parent.parent
         is_pip = self.call.kind == "pip"
-        witness.file(environment / "pyvenv.cfg")
+        dependencies.file(environment / "pyvenv.cfg")
         is_own = is_pip and (environment / "pyvenv.cfg").is_file()
         return pip_settings.read(
             environ,
@@ -60,7 +61,7 @@ class LaunchPlan(Record):
 
     def environ(self, before: Mapping[str, str]) -> dict[str, str]:
         """Return the tool's whole environment."""
-        return variables.apply(witness.plain(before), self.changes)
+        return variables.apply(dependencies.plain(before), self.changes)
 
 
 def unchanged(target: Target) -> LaunchPlan:
@@ -72,7 +73,7 @@ def unchanged(target: Target) -> LaunchPlan:
 def prepare(
     target: Target,
     profile: Profile,
-    trust: Trust,
+    trust: TlsFiles,
     added: Mapping[str, str | None],
     environ: Mapping[str, str],
 ) -> LaunchPlan:
@@ -81,20 +82,20 @@ def prepare(
     The user's arguments stay as they are and in order; what is added stands before them.
     """
     call, adapter = target.call, target.adapter
-    claims = adapter.claims(call)
+    overrides = adapter.overrides(call)
     changes = variables.for_all(trust, environ)
     if profile.yields:
         for name in variables.set_for_uv(environ):
             changes.pop(name, None)
-    if claims.client_cert is not None:
+    if overrides.client_cert is not None:
         # The user's own identity is the one of this run, for whatever the tool starts as well.
-        own = os.path.abspath(claims.client_cert)  # noqa: PTH100 - `..` is the user's to mean
+        own = os.path.abspath(overrides.client_cert)  # noqa: PTH100 - `..` is the user's to mean
         changes.update(PIP_CLIENT_CERT=own, SSL_CLIENT_CERT=own)
-    changes.update(adapter.variables(target.version, trust, claims, environ))
+    changes.update(adapter.variables(target.version, trust, overrides, environ))
     changes.update(added)
     source = profile.passphrase.value
     if isinstance(source, FromVariable):
         changes[source.name] = None
-    flags = adapter.flags(target.version, trust, claims)
+    flags = adapter.flags(target.version, trust, overrides)
     argv = (target.path, *call.prefix[1:], *flags, *call.arguments)
     return LaunchPlan(target.path, argv, changes, flags)

@@ -9,9 +9,9 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .errors import PassphraseError
-from .messages import printable
-from .secret import Secret
+from mtls_run.errors import PassphraseError
+from mtls_run.output import printable
+from mtls_run.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

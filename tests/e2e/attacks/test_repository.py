@@ -171,13 +171,13 @@ def test_link(clone: Clone, name: str, target: str) -> None:
 def test_socket(clone: Clone, monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket in the project file's place stops the run, and nobody connects to it."""
     monkeypatch.chdir(clone.folder)  # its path may be too long for the address of a socket
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(".mtls-run.toml")
-        listening.listen()
-        listening.setblocking(False)
+    with socket.socket(socket.AF_UNIX) as collector:
+        collector.bind(".mtls-run.toml")
+        collector.listen()
+        collector.setblocking(False)
         clone.assert_stopped(clone.run(*INSTALL), ".mtls-run.toml")
         with pytest.raises(BlockingIOError):
-            listening.accept()
+            collector.accept()
 
 
 def test_directory_that_has_no_path(clone: Clone) -> None:

@@ -20,23 +20,23 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.mishap]
 
 # On the way to the tool, which this process becomes.
 ON_THE_WAY = {
-    "start": "before:mtls_run.invocation:parse",
-    "tool-found": "after:mtls_run.executables:find",
-    "kept-sought": "before:mtls_run.kept:find",
-    "configuration-read": "after:mtls_run.configuration:user_file",
-    "identity-read": "after:mtls_run.identity:read",
+    "start": "before:mtls_run.cli:parse",
+    "tool-found": "after:mtls_run.tools.which:find",
+    "kept-sought": "before:mtls_run.cache.launches:find",
+    "configuration-read": "after:mtls_run.config.layers:user_file",
+    "identity-read": "after:mtls_run.identity.source:read",
     "version-asked": "event:subprocess.Popen:--version",
     "version-kept": "event:os.rename:/verdicts/",
-    "resolved": "before:mtls_run.road:_sweep",
-    "swept": "after:mtls_run.road:_sweep",
-    "unlocking": "before:mtls_run.unlocking:unlock",
+    "resolved": "before:mtls_run.run:_sweep",
+    "swept": "after:mtls_run.run:_sweep",
+    "unlocking": "before:mtls_run.identity.unlocking:unlock",
     "passphrase-had": "after:mtls_run.passphrase.fetch:from_variable",
-    "key-open": "after:mtls_run.identity.material:Material.unlock",
-    "unlocked": "after:mtls_run.unlocking:unlock",
-    "bundle-begun": "before:mtls_run.roots.bundles:write_atomically",
+    "key-open": "after:mtls_run.identity.material:KeyMaterial.unlock",
+    "unlocked": "after:mtls_run.identity.unlocking:unlock",
+    "bundle-begun": "before:mtls_run.roots.bundle:write_atomically",
     "bundle-half": "half:/bundles/",
     "bundle-written": "event:os.rename:/bundles/",
-    "bundle-kept": "after:mtls_run.roots.bundles:keep",
+    "bundle-kept": "after:mtls_run.roots.bundle:keep",
 }
 IN_MEMORY = {
     "memory-made": "after:mtls_run.handoff.memfd:_create",
@@ -67,10 +67,10 @@ IN_A_FILE = {
 # Where nothing has to be unlocked, how the tool was started is kept for the next run.
 KEPT = {
     "verdict-half": "half:/verdicts/",
-    "keeping": "before:mtls_run.kept:keep",
+    "keeping": "before:mtls_run.cache.launches:keep",
     "kept-half": "half:/kept/",
     "kept-written": "event:os.rename:/kept/",
-    "kept": "after:mtls_run.kept:keep",
+    "kept": "after:mtls_run.cache.launches:keep",
     "kept-becoming": "event:os.exec:",
 }
 ENDED = {"SIGTERM": -signal.SIGTERM, "SIGHUP": -signal.SIGHUP, "SIGINT": INTERRUPTED}

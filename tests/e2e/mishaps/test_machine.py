@@ -578,7 +578,7 @@ def test_locale_of_another_charset(scene: Scene, charset: str) -> None:
 
 def test_slow_home(scene: Scene) -> None:
     """A home that answers slowly, as one on a network does, makes a run slow and not another."""
-    done = scene.run_at("after:mtls_run.road:_sweep", f"slow:{scene.root}:0.03")
+    done = scene.run_at("after:mtls_run.run:_sweep", f"slow:{scene.root}:0.03")
     scene.assert_worked(done)
     scene.assert_recovers()
 

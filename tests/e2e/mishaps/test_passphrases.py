@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.mishap]
 
 PATIENCE = "set:mtls_run.passphrase.fetch:PATIENCE=2"
-AFTER = "before:mtls_run.unlocking:unlock"
+AFTER = "before:mtls_run.identity.unlocking:unlock"
 
 
 @pytest.fixture
@@ -240,9 +240,9 @@ def silent_socket(path: Path) -> Iterator[str]:
     """Have a bus that accepts and says nothing; yield its address."""
     import socket  # noqa: PLC0415
 
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(str(path))
-        listening.listen(8)
+    with socket.socket(socket.AF_UNIX) as collector:
+        collector.bind(str(path))
+        collector.listen(8)
         yield f"unix:path={path}"
 
 
@@ -365,7 +365,7 @@ def test_signalled_with_a_keyring(kept: Scene, keyring: SecretService, number: s
     """A signal just after the keyring has answered ends the run, and the keyring is as it was."""
     keyring.store("corp", kept.canary.text)
     use(kept, keyring)
-    point = "after:mtls_run.passphrase.keyring_store:_patiently"
+    point = "after:mtls_run.passphrase.keyring:_patiently"
     done = kept.run_at(point, f"signal:{number}")
     ends = {"SIGKILL": -9, "SIGTERM": -15, "SIGINT": 130}
     assert (done.returncode, done.stdout, done.stderr) == (ends[number], "", "")

@@ -157,7 +157,7 @@ def test_replaced_while_it_is_read(scene: Scene) -> None:
     """What was read is what is checked and handed on, though the file is another by then."""
     other = scene.root.with_name("other.pem")
     other.write_bytes(scene.bench.server.issuer.issue("bobby").pem(scene.canary.text))
-    done = scene.run_at("before:mtls_run.unlocking:unlock", f"replace:{other}:{scene.key}")
+    done = scene.run_at("before:mtls_run.identity.unlocking:unlock", f"replace:{other}:{scene.key}")
     scene.assert_worked(done)
     forget(scene)
     scene.bench.assert_installed(scene.run(), WHEELS, subject="CN=bobby")

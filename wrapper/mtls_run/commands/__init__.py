@@ -15,8 +15,8 @@ from mtls_run import __version__
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mtls_run.invocation import Invocation, Options
-    from mtls_run.messages import Voice
+    from mtls_run.cli import Invocation, Options
+    from mtls_run.output import Reporter
 
 HELP = """\
 mtls-run runs pip and uv against a package index that asks for a client certificate.
@@ -60,27 +60,27 @@ pip's own settings. The configuration file is:
 
 @dataclass(frozen=True)
 class Context:
-    """What a subcommand is run with: mtls-run's own options, the environment, and a voice."""
+    """What a subcommand is run with: mtls-run's own options, the environment, and a reporter."""
 
     options: Options
     environ: Mapping[str, str]
-    voice: Voice
+    reporter: Reporter
 
 
 def run(called: Invocation, environ: Mapping[str, str]) -> int:
     """Return the status of the subcommand, or of --help and --version."""
-    from mtls_run.messages import Voice, answer  # noqa: PLC0415
+    from mtls_run.output import Reporter, answer  # noqa: PLC0415
 
     if called.options.version:
         answer(f"mtls-run {__version__}")
         return 0
     if called.options.help or called.subcommand is None:
-        from mtls_run import configuration  # noqa: PLC0415
+        from mtls_run.config import layers  # noqa: PLC0415
 
-        answer(HELP.format(file=configuration.user_file(environ).value))
+        answer(HELP.format(file=layers.user_file(environ).value))
         return 0
     if called.subcommand == "demo":
         return int(importlib.import_module(".demo", __name__).run(called.words))
     module = importlib.import_module(f".{called.subcommand}", __name__)
-    voice = Voice(quiet=called.options.quiet, verbose=called.options.verbose)
-    return int(module.run(called.words, Context(called.options, environ, voice)))
+    reporter = Reporter(quiet=called.options.quiet, verbose=called.options.verbose)
+    return int(module.run(called.words, Context(called.options, environ, reporter)))

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtls_run import approval, project
+from mtls_run.commands import Context, clicked
+from mtls_run.config import project, project_trust
 from mtls_run.errors import ConfigurationError
-from mtls_run.files import current_directory
-from mtls_run.messages import printable
+from mtls_run.output import printable
 from mtls_run.passphrase import sources
 from mtls_run.passphrase.sources import FromFile, FromKeyring, FromPrompt
-
-from . import Context, clicked
+from mtls_run.system.files import current_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mtls_run.project import ProjectFile
+    from mtls_run.config.project import ProjectFile
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -39,12 +38,12 @@ def allow(context: Context, directory: str | None) -> None:
     """
     found = find(context, directory)
     # The names are checked before anything is kept: an approval of what cannot work helps nobody.
-    said = approval.allow(found)
+    said = project_trust.allow(found)
     click.echo(f"allowed: {shown(str(found.path))}")
     for line in describe(found):
         click.echo(f"  {shown(line)}")
     for path, digest in said.files.items():
-        state = digest if digest == approval.MISSING else f"sha256 {digest[:16]}…"
+        state = digest if digest == project_trust.MISSING else f"sha256 {digest[:16]}…"
         click.echo(f"  pinned: {shown(path)} ({state})")
 
 
@@ -55,7 +54,7 @@ def find(context: Context, directory: str | None) -> ProjectFile:
         raise ConfigurationError(
             f"{start} is not a directory", hint="name the directory that has the project file"
         )
-    found = project.find(Path(start), context.environ, context.voice)
+    found = project.find(Path(start), context.environ, context.reporter)
     if found is None:
         raise ConfigurationError(
             f"there is no project file for {start}",

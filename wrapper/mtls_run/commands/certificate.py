@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtls_run import identity
 from mtls_run.errors import IdentityError, MtlsRunError
 from mtls_run.identity import chain
-from mtls_run.identity.formats import Kind
 from mtls_run.identity.keys import open_key, open_pkcs12, public_bytes
+from mtls_run.identity.material import gather
+from mtls_run.identity.pem import Kind
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from cryptography.x509 import Certificate
 
-    from mtls_run.identity import Material
-    from mtls_run.profile import Profile
+    from mtls_run.config.profile import Profile
+    from mtls_run.identity.material import KeyMaterial
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Look:
 def look(profile: Profile, now: datetime) -> Look:
     """Return what shows of the profile's certificate; nothing is asked and nothing unlocked."""
     try:
-        material = identity.gather(profile)
+        material = gather(profile)
     except MtlsRunError as error:
         return Look(named=True, problem=error.fact)
     if material is None:
@@ -65,7 +65,7 @@ def look(profile: Profile, now: datetime) -> Look:
     return Look(named=True, leaf=_leaf(material), locked=material.locked, problem=problem)
 
 
-def _leaf(material: Material) -> Certificate | None:
+def _leaf(material: KeyMaterial) -> Certificate | None:
     """Return the certificate of the key; where that is locked, the one that issued no other."""
     found, keys = list(material.certificates), []
     try:

@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtls_run import configuration
+from mtls_run.config import layers
 from mtls_run.demo.environment import demo_environment
 from mtls_run.demo.index import ADDRESSES, HOST, Index
 from mtls_run.demo.interruption import undisturbed, unwinding
@@ -75,7 +75,7 @@ def run(arguments: Sequence[str]) -> int:
     story = Story.on_stdout()
     with unwinding(), _private_directory() as root:
         _play(root, story)
-    own = configuration.user_file(os.environ).value
+    own = layers.user_file(os.environ).value
     story.end(f"Everything that this demo made is removed again. Your own profiles go into {own}")
     return 0
 

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtls_run import approval
-
-from . import Context, allow, clicked
+from mtls_run.commands import Context, allow, clicked
+from mtls_run.config import project_trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,5 +24,5 @@ def run(arguments: Sequence[str], context: Context) -> int:
 def deny(context: Context, directory: str | None) -> None:
     """Distrust the project file of DIR (the current directory), until `allow` is said again."""
     found = allow.find(context, directory)
-    approval.deny(found.path)
+    project_trust.deny(found.path)
     click.echo(f"denied: {allow.shown(str(found.path))}")

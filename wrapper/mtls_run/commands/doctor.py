@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mtls_run.commands import Context, clicked
 from mtls_run.doctor import examination, findings, machine, report
-from mtls_run.files import current_directory
-from mtls_run.messages import answer
-
-from . import Context, clicked
+from mtls_run.output import answer
+from mtls_run.system.files import current_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +44,7 @@ def doctor(context: Context, urls: tuple[str, ...], *, as_json: bool, timeout: f
     """
     warnings.simplefilter("ignore")  # odd serial numbers in a store of roots are no news here
     here = machine.Surroundings(
-        context.options, context.environ, current_directory(), context.voice
+        context.options, context.environ, current_directory(), context.reporter
     )
     progress = report.Progress.of(context.environ, quiet=as_json or context.options.quiet)
     examined = examination.examine(here, urls, timeout, progress)

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtls_run import remembered
-
-from . import Context, clicked
-from .profile_show import say
+from mtls_run.commands import Context, clicked
+from mtls_run.commands.profile_show import say
+from mtls_run.identity import remembered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

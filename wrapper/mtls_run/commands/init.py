@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from mtls_run import shells
+from mtls_run.commands import Context, clicked
 from mtls_run.errors import UsageError
 from mtls_run.shells import init as shell_code
 from mtls_run.shells.words import SHELL_NAMES
-
-from . import Context, clicked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtls_run import configuration, identity, pip_settings, selection, terminal
+from mtls_run import terminal
+from mtls_run.commands import Context, clicked
+from mtls_run.config import layers, pip_settings, selection
 from mtls_run.errors import (
     ConfigurationError,
     IdentityError,
@@ -15,19 +17,19 @@ from mtls_run.errors import (
     PassphraseError,
     WrongPassphraseError,
 )
-from mtls_run.files import current_directory
 from mtls_run.identity import checks
-from mtls_run.passphrase import keyring_store, opening
+from mtls_run.identity.material import gather
+from mtls_run.passphrase import keyring
+from mtls_run.passphrase import unlock as opening
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt, describe
 from mtls_run.secret import Secret
-
-from . import Context, clicked
+from mtls_run.system.files import current_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mtls_run.identity import Material
-    from mtls_run.profile import Profile
+    from mtls_run.config.profile import Profile
+    from mtls_run.identity.material import KeyMaterial
 
 LONGEST = 4096
 _ONE_LINE = "with --stdin, the passphrase is one line on standard input"
@@ -61,7 +63,7 @@ def set_(context: Context, name: str | None, *, stdin: bool) -> int:
             f"{material.where} is not encrypted",
             hint="it needs no passphrase; to give it one: openssl pkcs8 -topk8 -in KEY -out NEW",
         )
-    store = keyring_store.find(context.environ, context.voice)
+    store = keyring.find(context.environ, context.reporter)
     if stdin:
         given = _read_stdin()
         _opens(material, given)
@@ -89,7 +91,7 @@ def check(context: Context, name: str | None) -> int:
         hint = error.hint
         if isinstance(error, WrongPassphraseError):
             hint = opening.set_command(profile)
-        context.voice.error(MtlsRunError(error.fact, hint=hint))
+        context.reporter.error(MtlsRunError(error.fact, hint=hint))
         return 1
     click.echo(f"{found.where} opens with {source}")
     return 0
@@ -101,18 +103,18 @@ def check(context: Context, name: str | None) -> int:
 def forget(context: Context, name: str | None) -> int:
     """Delete the stored passphrase."""
     account, label = _account(context, name)
-    store = keyring_store.find(context.environ, context.voice)
+    store = keyring.find(context.environ, context.reporter)
     if store.forget(account):
         click.echo(f"the passphrase for {label} is no longer in {store.name}")
     else:
-        context.voice.notice(f"no passphrase for {label} is stored in {store.name}")
+        context.reporter.notice(f"no passphrase for {label} is stored in {store.name}")
     return 0
 
 
-def _profile(context: Context, name: str | None) -> tuple[Profile, Material]:
+def _profile(context: Context, name: str | None) -> tuple[Profile, KeyMaterial]:
     """Return the profile that is meant, and what its files hold."""
     profile = _chosen(context, name)
-    material = identity.gather(profile)
+    material = gather(profile)
     if material is None:
         raise ConfigurationError(
             f"{profile.label} names no certificate, so there is no key to open",
@@ -122,14 +124,14 @@ def _profile(context: Context, name: str | None) -> tuple[Profile, Material]:
 
 
 def _chosen(context: Context, name: str | None) -> Profile:
-    configured = configuration.load(context.environ)
+    configured = layers.load(context.environ)
     flag = name or context.options.profile
     situation = selection.Situation(
         flag,
         context.environ,
         current_directory(),
         configured,
-        context.voice,
+        context.reporter,
         pip=lambda: pip_settings.read(context.environ, command=None, prefix=None),
     )
     profile = selection.select(situation).profile
@@ -144,8 +146,8 @@ def _account(context: Context, name: str | None) -> tuple[str, str]:
     """Return the keyring's user name to forget; the profile itself may be gone already."""
     named = name or context.options.profile
     if named:
-        from mtls_run.origin import Origin  # noqa: PLC0415
-        from mtls_run.schema import check_name  # noqa: PLC0415
+        from mtls_run.config.origin import Origin  # noqa: PLC0415
+        from mtls_run.config.schema import check_name  # noqa: PLC0415
 
         return check_name(named, Origin("NAME")), f"profile {named}"
     profile = _chosen(context, None)
@@ -163,7 +165,7 @@ def _read_stdin() -> Secret:
     return Secret(line)
 
 
-def _opens(material: Material, given: Secret) -> None:
+def _opens(material: KeyMaterial, given: Secret) -> None:
     try:
         material.unlock(given, checks.utc_now())
     except WrongPassphraseError as error:
@@ -173,7 +175,7 @@ def _opens(material: Material, given: Secret) -> None:
         ) from None
 
 
-def _ask(profile: Profile, material: Material) -> Secret:
+def _ask(profile: Profile, material: KeyMaterial) -> Secret:
     if not terminal.available():
         raise PassphraseError(
             "there is no terminal to ask at",
@@ -199,7 +201,7 @@ def _as_a_run_would(profile: Profile, context: Context) -> Secret:
         return terminal.ask_secret(f"passphrase for {profile.label}")
     if not isinstance(source, FromKeyring):
         return opening.fetch_elsewhere(profile, context.environ)
-    store = keyring_store.find(context.environ, context.voice)
+    store = keyring.find(context.environ, context.reporter)
     stored = store.get(profile.account)
     if stored is None:
         raise PassphraseError(

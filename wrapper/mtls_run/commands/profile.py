@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from . import Context
+    from mtls_run.commands import Context
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
     """Return the status of the subcommand."""
     if _is_brief(arguments):
-        from . import profile_show  # noqa: PLC0415
+        from mtls_run.commands import profile_show  # noqa: PLC0415
 
         named = [word for word in arguments[1:] if word != "--brief"]
         return profile_show.brief(context, *named)
-    from . import clicked, profile_cli  # noqa: PLC0415
+    from mtls_run.commands import clicked, profile_cli  # noqa: PLC0415
 
     return clicked.run(profile_cli.profile, "profile", arguments, context)
 

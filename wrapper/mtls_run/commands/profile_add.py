@@ -6,25 +6,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtls_run import editing, identity, profile, terminal
-from mtls_run.config_file import ConfigFile
+from mtls_run import terminal
+from mtls_run.commands import profile_check, profile_values
+from mtls_run.commands.profile_show import say
+from mtls_run.config import edit as editing
+from mtls_run.config import profile
+from mtls_run.config.origin import Origin
+from mtls_run.config.store import ConfigFile
 from mtls_run.errors import ConfigurationError, UsageError
 from mtls_run.identity import checks
-from mtls_run.origin import Origin
-
-from . import profile_check, profile_values
-from .profile_show import say
+from mtls_run.identity.material import gather
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mtls_run.configuration import Configuration
-    from mtls_run.editing import Values
-    from mtls_run.identity import Material
-    from mtls_run.profile import Profile
-
-    from . import Context
-    from .profile_check import Checked
+    from mtls_run.commands import Context
+    from mtls_run.commands.profile_check import Checked
+    from mtls_run.config.edit import Values
+    from mtls_run.config.layers import Configuration
+    from mtls_run.config.profile import Profile
+    from mtls_run.identity.material import KeyMaterial
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,10 @@ def add(context: Context, wish: Wish, *, asking: bool = True) -> None:
             hint=f"mtls-run profile add {wish.name} --client-cert FILE …; see --help",
         )
     candidate = _candidate(wish, values, file, configured)
-    material = identity.gather(candidate)
+    material = gather(candidate)
     if asking and material is not None and _ask_for_key(values, material):
         candidate = _candidate(wish, values, file, configured)
-        material = identity.gather(candidate)
+        material = gather(candidate)
     if asking and _ask_for_ca(values):
         candidate = _candidate(wish, values, file, configured)
     checked = profile_check.check(candidate, material, context, keep=wish.keep)
@@ -72,7 +73,7 @@ def add(context: Context, wish: Wish, *, asking: bool = True) -> None:
     if made_default:
         say(f"{candidate.label} is the default: it applies wherever nothing else says otherwise")
     if wish.name in file.system_profiles():
-        context.voice.notice(f"it is laid, key by key, over the one of {file.system}")
+        context.reporter.notice(f"it is laid, key by key, over the one of {file.system}")
 
 
 def _candidate(wish: Wish, values: Values, file: ConfigFile, configured: Configuration) -> Profile:
@@ -127,7 +128,7 @@ def _ask_for_certificate(values: Values) -> None:
             values["client-cert"] = profile_values.written(typed)
 
 
-def _ask_for_key(values: Values, material: Material) -> bool:
+def _ask_for_key(values: Values, material: KeyMaterial) -> bool:
     """Ask for the key's file, where the certificate's has none; tell whether one was named."""
     if "client-key" in values or material.keys or material.containers:
         return False
@@ -166,7 +167,7 @@ def import_(context: Context, name: str, source: str, *, default: bool, force: b
 
 
 def _of_pip(context: Context) -> tuple[Values, dict[str, Origin]]:
-    from mtls_run import pip_settings  # noqa: PLC0415 - where it is asked for
+    from mtls_run.config import pip_settings  # noqa: PLC0415 - where it is asked for
 
     found = pip_settings.read(context.environ, command=None, prefix=None)
     named = {"client-cert": found.client_cert, "ca-cert": found.cert}

@@ -5,21 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtls_run import roots, terminal
+from mtls_run import terminal
+from mtls_run.config.origin import Setting
 from mtls_run.errors import PassphraseError, WrongPassphraseError
 from mtls_run.identity import checks
-from mtls_run.origin import Setting
-from mtls_run.passphrase import keyring_store, opening
+from mtls_run.passphrase import keyring
+from mtls_run.passphrase import unlock as opening
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt, describe
 from mtls_run.record import replace
+from mtls_run.roots import resolve as roots
 
 if TYPE_CHECKING:
-    from mtls_run.identity import Identity, Material
-    from mtls_run.passphrase.keyring_store import Store
-    from mtls_run.profile import Profile
+    from mtls_run.commands import Context
+    from mtls_run.config.profile import Profile
+    from mtls_run.identity.material import Identity, KeyMaterial
+    from mtls_run.passphrase.keyring import Store
     from mtls_run.secret import Secret
-
-    from . import Context
 
 
 @dataclass(frozen=True)
@@ -36,14 +37,14 @@ class Checked:
             return None
         try:
             self.store.set(profile.account, self.passphrase)
-        except keyring_store.KeyringUnusableError as error:
-            context.voice.notice(f"{error.fact}; the passphrase is not kept")
+        except keyring.KeyringUnusableError as error:
+            context.reporter.notice(f"{error.fact}; the passphrase is not kept")
             return None
         return self.store.name
 
 
 def check(
-    profile: Profile, material: Material | None, context: Context, *, keep: bool = False
+    profile: Profile, material: KeyMaterial | None, context: Context, *, keep: bool = False
 ) -> Checked:
     """Return what the checks found; raise MtlsRunError where the profile cannot work.
 
@@ -63,7 +64,7 @@ def check(
     if not isinstance(source, (FromKeyring, FromPrompt)):
         return _from_elsewhere(profile, material, context)
     if not terminal.available():
-        context.voice.notice(
+        context.reporter.notice(
             f"the key in {material.where} was not opened, since there is no terminal to ask at; "
             f"see: mtls-run passphrase set --stdin {profile.name}"
         )
@@ -73,11 +74,11 @@ def check(
     return _with_keyring(profile, material, context, keep=keep)
 
 
-def _from_elsewhere(profile: Profile, material: Material, context: Context) -> Checked:
+def _from_elsewhere(profile: Profile, material: KeyMaterial, context: Context) -> Checked:
     try:
         given = opening.fetch_elsewhere(profile, context.environ)
     except PassphraseError as error:
-        context.voice.notice(f"{error.fact}; so the key in {material.where} was not opened")
+        context.reporter.notice(f"{error.fact}; so the key in {material.where} was not opened")
         return Checked()
     try:
         return Checked(material.unlock(given, checks.utc_now()))
@@ -88,12 +89,14 @@ def _from_elsewhere(profile: Profile, material: Material, context: Context) -> C
         ) from None
 
 
-def _with_keyring(profile: Profile, material: Material, context: Context, *, keep: bool) -> Checked:
+def _with_keyring(
+    profile: Profile, material: KeyMaterial, context: Context, *, keep: bool
+) -> Checked:
     try:
-        store = keyring_store.find(context.environ, context.voice)
+        store = keyring.find(context.environ, context.reporter)
         stored = store.get(profile.account)
-    except keyring_store.KeyringUnusableError as error:
-        context.voice.notice(f"{error.fact}; the passphrase will not be kept")
+    except keyring.KeyringUnusableError as error:
+        context.reporter.notice(f"{error.fact}; the passphrase will not be kept")
         return Checked(_ask(profile, material)[0])
     if stored is not None:
         try:
@@ -107,7 +110,7 @@ def _with_keyring(profile: Profile, material: Material, context: Context, *, kee
     return Checked(found)
 
 
-def _ask(profile: Profile, material: Material) -> tuple[Identity, Secret]:
+def _ask(profile: Profile, material: KeyMaterial) -> tuple[Identity, Secret]:
     """Return the identity and the passphrase that opened it, asked for at the terminal."""
     return opening.ask(
         profile,

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
-from mtls_run.schema import ROOTS
-
-from .profile_values import PASSPHRASE, values
+from mtls_run.commands.profile_values import PASSPHRASE, values
+from mtls_run.config.schema import ROOTS
 
 if TYPE_CHECKING:
-    from . import Context
+    from mtls_run.commands import Context
 
 SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -34,7 +33,7 @@ def list_(context: Context, *, as_json: bool, names: bool) -> None:
     Each with its certificate's subject and issuer, and the days left, or what is wrong. Nothing is
     asked for and nothing unlocked: what a passphrase hides is shown as locked.
     """
-    from . import profile_list  # noqa: PLC0415 - each command brings what it needs
+    from mtls_run.commands import profile_list  # noqa: PLC0415 - each command brings what it needs
 
     if names and as_json:
         raise click.UsageError("--names and --json contradict each other")
@@ -55,7 +54,7 @@ def show(context: Context, name: str | None, *, as_json: bool, brief: bool) -> i
     It is NAME, or the one that applies here. With --brief it is one line for a shell's prompt, and
     errors still go to stderr.
     """
-    from . import profile_show  # noqa: PLC0415
+    from mtls_run.commands import profile_show  # noqa: PLC0415
 
     if brief and as_json:
         raise click.UsageError("--brief and --json contradict each other")
@@ -96,7 +95,7 @@ def add(context: Context, /, name: str, *, default: bool, force: bool, **given: 
     the terminal each time; env:NAME, a variable; file:PATH, a file that only you can read;
     "command:op read …", what a program prints, its words split as a shell would.
     """
-    from . import profile_add  # noqa: PLC0415
+    from mtls_run.commands import profile_add  # noqa: PLC0415
 
     found = values({key.replace("_", "-"): value for key, value in given.items()})
     wish = profile_add.Wish(name, found, default=default, force=force)
@@ -121,7 +120,7 @@ def import_(context: Context, name: str, *, source: str, default: bool, force: b
     trusted (roots = "none"), and SSL_CLIENT_CERT. FILE: a profile of that file; its passphrase is
     asked for at the terminal and stored in the keyring. (A file of that name: ./pip, ./uv.)
     """
-    from . import profile_add  # noqa: PLC0415
+    from mtls_run.commands import profile_add  # noqa: PLC0415
 
     profile_add.import_(context, name, source, default=default, force=force)
 
@@ -134,7 +133,7 @@ def edit(context: Context) -> None:
     It is $VISUAL, $EDITOR, or vi, on a copy. What would be an error is said, and does not take the
     configuration's place.
     """
-    from . import profile_edit  # noqa: PLC0415
+    from mtls_run.commands import profile_edit  # noqa: PLC0415
 
     profile_edit.edit(context)
 
@@ -145,7 +144,7 @@ def edit(context: Context) -> None:
 @click.pass_obj
 def remove(context: Context, name: str, *, force: bool) -> None:
     """Remove the profile NAME, and forget its passphrase."""
-    from . import profile_remove  # noqa: PLC0415
+    from mtls_run.commands import profile_remove  # noqa: PLC0415
 
     profile_remove.remove(context, name, force=force)
 
@@ -158,6 +157,6 @@ def default(context: Context, name: str) -> None:
 
     It applies wherever nothing else says otherwise.
     """
-    from . import profile_remove  # noqa: PLC0415
+    from mtls_run.commands import profile_remove  # noqa: PLC0415
 
     profile_remove.default(context, name)

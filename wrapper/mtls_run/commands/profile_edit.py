@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run import terminal
-from mtls_run.config_file import ChangedError, ConfigFile
+from mtls_run.commands.profile_show import say
+from mtls_run.config.store import ChangedError, ConfigFile
 from mtls_run.errors import MtlsRunError, ToolError
-from mtls_run.files import read_file
-
-from .profile_show import say
+from mtls_run.system.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from . import Context
+    from mtls_run.commands import Context
 
 LARGEST = 16 * 1024 * 1024
 TEMPLATE = b"""\
@@ -87,7 +86,7 @@ def _edited(
         except MtlsRunError as error:
             if not terminal.available():
                 raise
-            context.voice.error(error)
+            context.reporter.error(error)
             if not terminal.ask_yes("edit it again?"):
                 raise MtlsRunError(
                     f"nothing is changed in {file.path}",

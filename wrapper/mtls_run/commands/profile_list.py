@@ -6,21 +6,19 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mtls_run import configuration
+from mtls_run.commands.certificate import Look, look
+from mtls_run.commands.profile_show import aligned, here_or_notice, say
+from mtls_run.config import layers
+from mtls_run.config.origin import Origin
 from mtls_run.errors import ConfigurationError
 from mtls_run.identity import checks
-from mtls_run.origin import Origin
-
-from .certificate import Look, look
-from .profile_show import aligned, here_or_notice, say
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from mtls_run.configuration import Configuration
-    from mtls_run.selection import Selection
-
-    from . import Context
+    from mtls_run.commands import Context
+    from mtls_run.config.layers import Configuration
+    from mtls_run.config.selection import Selection
 
 HEADINGS = ("NAME", "APPLIES", "SUBJECT", "ISSUER", "LEFT")
 
@@ -77,7 +75,7 @@ class _Entry:
 
 def show(context: Context, *, as_json: bool) -> None:
     """Print the profiles; nothing is asked, nothing unlocked, and no keyring opened."""
-    configured = configuration.load(context.environ)
+    configured = layers.load(context.environ)
     chosen = here_or_notice(context, configured)
     now = checks.utc_now()
     entries = [_entry(name, configured, chosen, now) for name in configured.profiles]
@@ -98,7 +96,7 @@ def show(context: Context, *, as_json: bool) -> None:
 
 def names(context: Context) -> None:
     """Print the names of the profiles; no certificate is looked at."""
-    for name in configuration.load(context.environ).profiles:
+    for name in layers.load(context.environ).profiles:
         say(name)
 
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mtls_run import document, editing, identity
-from mtls_run.config_file import ConfigFile, unknown_profile
+from mtls_run.commands import profile_values
+from mtls_run.commands.profile_show import say
+from mtls_run.config import document
+from mtls_run.config import edit as editing
+from mtls_run.config.origin import Origin
+from mtls_run.config.store import ConfigFile, unknown_profile
 from mtls_run.errors import ConfigurationError, IdentityError
-from mtls_run.origin import Origin
-from mtls_run.passphrase import keyring_store
+from mtls_run.identity.material import gather
+from mtls_run.passphrase import keyring
 from mtls_run.passphrase.sources import FromKeyring
 
-from . import profile_values
-from .profile_show import say
-
 if TYPE_CHECKING:
-    from mtls_run.configuration import Configuration
-    from mtls_run.editing import Keys
-
-    from . import Context
+    from mtls_run.commands import Context
+    from mtls_run.config.edit import Keys
+    from mtls_run.config.layers import Configuration
 
 
 def default(context: Context, name: str) -> None:
@@ -59,7 +59,7 @@ def remove(context: Context, name: str, *, force: bool) -> None:
     file.change(edit)
     say(f"profile {name} is removed from {file.path}")
     if name in file.system_profiles():
-        context.voice.notice(f"profile {name} of {file.system} is still there")
+        context.reporter.notice(f"profile {name} of {file.system} is still there")
     _forget(context, name, expected=_keeps_in_keyring(seen[0], name))
 
 
@@ -103,7 +103,7 @@ def _keeps_in_keyring(configured: Configuration, name: str) -> bool:
     if not isinstance(was.passphrase.value, FromKeyring):
         return False
     try:
-        material = identity.gather(was)
+        material = gather(was)
     except IdentityError:
         return True
     return material is not None and material.locked
@@ -112,11 +112,11 @@ def _keeps_in_keyring(configured: Configuration, name: str) -> bool:
 def _forget(context: Context, name: str, *, expected: bool) -> None:
     """Forget the passphrase; a keyring that is not to be had is a notice where one is expected."""
     try:
-        store = keyring_store.find(context.environ, context.voice)
+        store = keyring.find(context.environ, context.reporter)
         gone = store.forget(name)
-    except keyring_store.KeyringUnusableError as error:
+    except keyring.KeyringUnusableError as error:
         if expected:
-            context.voice.notice(
+            context.reporter.notice(
                 f"{error.fact}; a passphrase that it has for profile {name} is still there; "
                 f"later: mtls-run passphrase forget {name}"
             )
@@ -124,4 +124,4 @@ def _forget(context: Context, name: str, *, expected: bool) -> None:
     if gone:
         say(f"its passphrase is no longer in {store.name}")
     else:
-        context.voice.detail(f"no passphrase for profile {name} was in {store.name}")
+        context.reporter.detail(f"no passphrase for profile {name} was in {store.name}")

@@ -6,28 +6,27 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mtls_run import configuration, selection
+from mtls_run.config import layers, selection
+from mtls_run.config.origin import Origin
+from mtls_run.config.schema import SECONDS
 from mtls_run.errors import MtlsRunError
-from mtls_run.files import current_directory
-from mtls_run.messages import printable
-from mtls_run.origin import Origin
+from mtls_run.output import printable
 from mtls_run.passphrase.sources import describe
-from mtls_run.schema import SECONDS
+from mtls_run.system.files import current_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mtls_run.configuration import Configuration
-    from mtls_run.pip_settings import PipSettings
-    from mtls_run.profile import Profile
-    from mtls_run.selection import Selection
-
-    from . import Context
+    from mtls_run.commands import Context
+    from mtls_run.config.layers import Configuration
+    from mtls_run.config.pip_settings import PipSettings
+    from mtls_run.config.profile import Profile
+    from mtls_run.config.selection import Selection
 
 
 def brief(context: Context, name: str | None = None) -> int:
     """Print the profile that applies here, or `name` if there is such a profile, in one line."""
-    configured = configuration.load(context.environ)
+    configured = layers.load(context.environ)
     if name is not None:
         found: Profile | None = configured.profile(name, Origin("NAME"))
     else:
@@ -39,7 +38,7 @@ def brief(context: Context, name: str | None = None) -> int:
 
 def show(context: Context, name: str | None, *, as_json: bool) -> None:
     """Print the profile that applies here, or `name`."""
-    configured = configuration.load(context.environ)
+    configured = layers.load(context.environ)
     if name is None:
         chosen = here(context, configured)
         profile, applies = chosen.profile, True
@@ -69,7 +68,7 @@ def here(context: Context, configured: Configuration) -> Selection:
             context.environ,
             current_directory(),
             configured,
-            context.voice,
+            context.reporter,
             pip=partial(_of_pip, context.environ),
         )
     )
@@ -80,12 +79,12 @@ def here_or_notice(context: Context, configured: Configuration) -> Selection | N
     try:
         return here(context, configured)
     except MtlsRunError as error:
-        context.voice.notice(error.fact)
+        context.reporter.notice(error.fact)
         return None
 
 
 def _of_pip(environ: Mapping[str, str]) -> PipSettings:
-    from mtls_run import pip_settings  # noqa: PLC0415 - read where nothing else applies
+    from mtls_run.config import pip_settings  # noqa: PLC0415 - read where nothing else applies
 
     return pip_settings.read(environ, command=None, prefix=None)
 

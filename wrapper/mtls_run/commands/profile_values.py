@@ -7,16 +7,16 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mtls_run import schema
+from mtls_run.config import schema
+from mtls_run.config.origin import Origin, Setting
 from mtls_run.errors import UsageError
-from mtls_run.files import current_directory
-from mtls_run.origin import Origin, Setting
+from mtls_run.system.files import current_directory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mtls_run.editing import Values
-    from mtls_run.profile import Said
+    from mtls_run.config.edit import Values
+    from mtls_run.config.profile import ProfileValues
 
 PASSPHRASE = "keyring | prompt | env:NAME | file:PATH | command:WORDS"  # noqa: S105 - the places
 
@@ -99,12 +99,12 @@ def values(given: Mapping[str, str | Sequence[str] | None]) -> Values:
     return found
 
 
-def said(found: Values, origins: Mapping[str, Origin]) -> Said:
+def said(found: Values, origins: Mapping[str, Origin]) -> ProfileValues:
     """Return the values as the ordinary reading takes them; raises ConfigurationError.
 
     An origin is the option's, where `origins` has no other.
     """
-    read: Said = {}
+    read: ProfileValues = {}
     for key, value in found.items():
         origin = origins.get(key, Origin(f"--{key}"))
         place = schema.Place(key, origin, current_directory())

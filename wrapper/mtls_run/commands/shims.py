@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from mtls_run import shells
-from mtls_run.files import current_directory
+from mtls_run.commands import Context, clicked
+from mtls_run.commands.profile_show import say
 from mtls_run.shells import shims as shim_files
-
-from . import Context, clicked
-from .profile_show import say
+from mtls_run.system.files import current_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +55,7 @@ def install(context: Context, directory: str | None, tools: tuple[str, ...]) -> 
         if found.path.parent == where:
             hints.setdefault(shim_files.shadow(found, context.environ), []).append(found.tool)
     for (why, remedy), named in hints.items():
-        context.voice.notice(f"{', '.join(named)}: {why}; {remedy}")
+        context.reporter.notice(f"{', '.join(named)}: {why}; {remedy}")
 
 
 @shims.command()

@@ -11,7 +11,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, TextIO
 
-from mtls_run.messages import printable
+from mtls_run.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
-from .findings import finding
-from .names import above, listed, named
-from .server import ALERTS
+from mtls_run.doctor.findings import finding
+from mtls_run.doctor.names import above, listed, named
+from mtls_run.doctor.server import ALERTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from .findings import Finding
-    from .indexes import Index
-    from .names import Named
-    from .observations import Answer, Attempt, Handshake, Observed
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.indexes import Index
+    from mtls_run.doctor.names import Named
+    from mtls_run.doctor.observations import Answer, Attempt, Handshake, Observed
 
 _REVOKED, _EXPIRED, _UNKNOWN_CA = 44, 45, 48
 _FORBIDDEN = 403

@@ -6,23 +6,23 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtls_run import active, invocation, resolving, variables
+from mtls_run import cli, resolve
+from mtls_run.doctor.findings import finding, of_error
+from mtls_run.doctor.rows import row
 from mtls_run.errors import MtlsRunError
-from mtls_run.messages import shown_word
-from mtls_run.roots import bundles
-from mtls_run.trust import Trust
-
-from .findings import finding, of_error
-from .rows import row
+from mtls_run.handoff import nested
+from mtls_run.output import shown_word
+from mtls_run.roots import bundle as bundles
+from mtls_run.tools import variables
+from mtls_run.tools.tls_files import TlsFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mtls_run.profile import Profile
-    from mtls_run.roots import Roots
-
-    from .findings import Finding
-    from .rows import Row
+    from mtls_run.config.profile import Profile
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.rows import Row
+    from mtls_run.roots.resolve import Roots
 
 _FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 _IDENTITIES = ("SSL_CLIENT_CERT", "PIP_CLIENT_CERT")
@@ -42,8 +42,8 @@ def own(environ: Mapping[str, str]) -> Iterator[Finding]:
     handoff = environ.get("MTLS_RUN_HANDOFF")
     try:
         if handoff:
-            invocation.check_handoff(handoff, "MTLS_RUN_HANDOFF")
-        disabled = invocation.disabled(environ)
+            cli.check_handoff(handoff, "MTLS_RUN_HANDOFF")
+        disabled = cli.disabled(environ)
     except MtlsRunError as error:
         yield of_error(error)
         return
@@ -60,10 +60,10 @@ def replaced(
     profile: Profile, roots: Roots | None, environ: Mapping[str, str], *, has_identity: bool
 ) -> Iterator[Finding]:
     """Yield what contradicts the profile, and what becomes of it."""
-    if roots is None or environ.get(active.VARIABLE):
+    if roots is None or environ.get(nested.VARIABLE):
         return  # inside an mtls-run these variables are its own
-    identity = resolving.TO_COME if has_identity else None
-    trust = Trust(identity=identity, bundle=bundles.expected(roots), native=roots.native)
+    identity = resolve.TO_COME if has_identity else None
+    trust = TlsFiles(identity=identity, bundle=bundles.expected(roots), native=roots.native)
     kept = set(variables.set_for_uv(environ) if profile.yields else ())
     if profile.roots.value == "environment":
         kept |= set(_OF_THE_ENVIRONMENT)

@@ -7,26 +7,24 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from mtls_run import roots
+from mtls_run.config.origin import DEFAULT, Setting
+from mtls_run.config.profile import Profile
+from mtls_run.doctor import tls
+from mtls_run.doctor.findings import finding, of_error
+from mtls_run.doctor.names import listed, named
+from mtls_run.doctor.rows import row
 from mtls_run.errors import MtlsRunError
 from mtls_run.identity import checks
-from mtls_run.origin import DEFAULT, Setting
-from mtls_run.profile import Profile
 from mtls_run.roots import certificates, stores
-
-from . import tls
-from .findings import finding, of_error
-from .names import listed, named
-from .rows import row
+from mtls_run.roots import resolve as roots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mtls_run.roots import Roots
-
-    from .findings import Finding
-    from .rows import Row
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.rows import Row
+    from mtls_run.roots.resolve import Roots
 
 
 # With more it is a whole store, and not the CAs of one's own company.

@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from mtls_run.uv_indexes import without_password
-
-from . import admission
-from .findings import finding
-from .names import above, listed, named
+from mtls_run.doctor import admission
+from mtls_run.doctor.findings import finding
+from mtls_run.doctor.names import above, listed, named
+from mtls_run.tools.uv_indexes import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .admission import Known
-    from .findings import Finding
-    from .indexes import Index
-    from .observations import Answer, Attempt, Observed, Trouble
+    from mtls_run.doctor.admission import Known
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.indexes import Index
+    from mtls_run.doctor.observations import Answer, Attempt, Observed, Trouble
 
 _FINE = range(200, 300)
 _REDIRECTS = range(300, 400)

@@ -7,20 +7,19 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mtls_run.doctor import indexes, machine, probe, verdict
+from mtls_run.doctor.admission import Known
+from mtls_run.doctor.findings import finding
+from mtls_run.doctor.observations import Observed, Trouble
 from mtls_run.identity import checks
-
-from . import indexes, machine, probe, verdict
-from .admission import Known
-from .findings import finding
-from .observations import Observed, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .findings import Finding
-    from .indexes import Index
-    from .machine import Machine, Surroundings
-    from .report import Progress
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.indexes import Index
+    from mtls_run.doctor.machine import Machine, Surroundings
+    from mtls_run.doctor.report import Progress
 
 # Name, connection, proxy, TLS and answer, twice, and redirects: no run has more steps.
 _MOST_STEPS = 14

@@ -14,14 +14,12 @@ from urllib.parse import urljoin, urlsplit
 import h11
 
 from mtls_run import __version__
-
-from .observations import Answer, StoppedError, Trouble
+from mtls_run.doctor.observations import Answer, StoppedError, Trouble
 
 if TYPE_CHECKING:
+    from mtls_run.doctor.observations import Page
+    from mtls_run.doctor.transport import Wire
     from mtls_run.secret import Secret
-
-    from .observations import Page
-    from .transport import Wire
 
 # What pip accepts, in its order of preference (26.3).
 _ACCEPT = (

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from mtls_run import identity, ownership
+from mtls_run.doctor.findings import finding, of_error
+from mtls_run.doctor.names import named
+from mtls_run.doctor.rows import row
 from mtls_run.errors import MtlsRunError
 from mtls_run.identity import chain, checks, extensions
-from mtls_run.messages import quoted
-from mtls_run.passphrase import keyring_store, opening
+from mtls_run.identity.material import gather
+from mtls_run.output import quoted
+from mtls_run.passphrase import keyring
+from mtls_run.passphrase import unlock as opening
 from mtls_run.passphrase.sources import FromKeyring, describe
-
-from .findings import finding, of_error
-from .names import named
-from .rows import row
+from mtls_run.system import ownership
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,14 +28,13 @@ if TYPE_CHECKING:
 
     from cryptography.x509 import Certificate
 
-    from mtls_run.identity import Identity, Material
+    from mtls_run.config.origin import Setting
+    from mtls_run.config.profile import Profile
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.rows import Row
     from mtls_run.identity.extensions import Extension
-    from mtls_run.messages import Voice
-    from mtls_run.origin import Setting
-    from mtls_run.profile import Profile
-
-    from .findings import Finding
-    from .rows import Row
+    from mtls_run.identity.material import Identity, KeyMaterial
+    from mtls_run.output import Reporter
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Held:
     """What a profile's identity is: opened and checked, or as far as it could be seen."""
 
     identity: Identity | None = None
-    material: Material | None = None
+    material: KeyMaterial | None = None
     leaf: Certificate | None = None
     rows: tuple[Row, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -51,10 +51,10 @@ class Held:
 class _Examination:
     """Gathers rows and findings; each step goes on with what those before it left."""
 
-    def __init__(self, profile: Profile, environ: Mapping[str, str], voice: Voice) -> None:
+    def __init__(self, profile: Profile, environ: Mapping[str, str], reporter: Reporter) -> None:
         self.profile = profile
         self.environ = environ
-        self.voice = voice
+        self.reporter = reporter
         self.now = checks.utc_now()
         self.rows: list[Row] = []
         self.findings: list[Finding] = []
@@ -64,7 +64,7 @@ class _Examination:
         for what, setting in self._files():
             self._file(what, setting)
         try:
-            material = identity.gather(self.profile)
+            material = gather(self.profile)
         except MtlsRunError as error:
             self.findings.append(of_error(error))
         opened = self._open(material) if material is not None else None
@@ -94,7 +94,7 @@ class _Examination:
             shown = f", mode {stat.S_IMODE(found.st_mode):04o}, of {ownership.owner_name(found)}"
         self.rows.append(row(what, f"{setting.value}{shown}", setting.origin))
 
-    def _open(self, material: Material) -> Identity | None:
+    def _open(self, material: KeyMaterial) -> Identity | None:
         """Return the identity; where it does not open, say so, and what else is wrong with it."""
         try:
             material.check_early(self.now)
@@ -110,7 +110,7 @@ class _Examination:
                 lambda passphrase: material.unlock(passphrase, self.now),
                 material.where,
                 self.environ,
-                self.voice,
+                self.reporter,
                 once=True,
             )
         except MtlsRunError as error:
@@ -132,8 +132,8 @@ class _Examination:
         if not isinstance(self.profile.passphrase.value, FromKeyring):
             return
         try:
-            store = keyring_store.find(self.environ, self.voice)
-        except keyring_store.KeyringUnusableError as error:
+            store = keyring.find(self.environ, self.reporter)
+        except keyring.KeyringUnusableError as error:
             self.rows.append(row("keyring", "none that may be used"))
             found = of_error(error, self.profile.passphrase.origin)
             self.findings.append(
@@ -142,7 +142,7 @@ class _Examination:
         else:
             self.rows.append(row("keyring", f"{store.name}, which keeps secrets encrypted"))
 
-    def _key(self, material: Material, opened: Identity | None) -> None:
+    def _key(self, material: KeyMaterial, opened: Identity | None) -> None:
         kind = f"{opened.kind.name}, " if opened else ""
         state = "encrypted" if material.locked else "not encrypted"
         self.rows.append(row("private key", kind + state))
@@ -205,11 +205,13 @@ class _Examination:
             )
 
 
-def examine(profile: Profile, environ: Mapping[str, str], voice: Voice, notice_days: int) -> Held:
+def examine(
+    profile: Profile, environ: Mapping[str, str], reporter: Reporter, notice_days: int
+) -> Held:
     """Return what the profile's identity is; nothing raises, and a person is asked once at most."""
     if profile.client_cert is None:
         return Held(rows=(row("identity", "none of the profile's"),))
-    return _Examination(profile, environ, voice).held(notice_days)
+    return _Examination(profile, environ, reporter).held(notice_days)
 
 
 def chain_row(held: Identity, roots: tuple[Certificate, ...]) -> tuple[Row, bool]:
@@ -231,7 +233,7 @@ def chain_row(held: Identity, roots: tuple[Certificate, ...]) -> tuple[Row, bool
     return row("chain", f"{shown}; the server has to know {issuer}, which is no root here"), False
 
 
-def _likely_leaf(material: Material | None) -> Certificate | None:
+def _likely_leaf(material: KeyMaterial | None) -> Certificate | None:
     """Return the certificate that is no CA's, where there is one alone."""
     if material is None:
         return None

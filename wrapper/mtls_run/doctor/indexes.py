@@ -9,22 +9,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from mtls_run import pip_settings, uv_indexes
+from mtls_run.config import pip_settings
+from mtls_run.config.origin import Origin, Setting
+from mtls_run.doctor import proxy
+from mtls_run.doctor.findings import finding, of_error
 from mtls_run.errors import MtlsRunError
-from mtls_run.messages import printable
-from mtls_run.origin import Origin, Setting
-from mtls_run.uv_indexes import without_password
-
-from . import proxy
-from .findings import finding, of_error
+from mtls_run.output import printable
+from mtls_run.tools import uv_indexes
+from mtls_run.tools.uv_indexes import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from mtls_run.doctor.findings import Finding
     from mtls_run.secret import Secret
-
-    from .findings import Finding
 
 _HTTPS = 443
 _NAMED = Origin("the command line")

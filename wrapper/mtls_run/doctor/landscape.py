@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mtls_run.doctor import admission
+from mtls_run.doctor.names import listed, named
+from mtls_run.doctor.rows import row
 from mtls_run.identity import checks
-
-from . import admission
-from .names import listed, named
-from .rows import row
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .observations import Attempt, Handshake, Observed, Trouble
-    from .rows import Row
+    from mtls_run.doctor.observations import Attempt, Handshake, Observed, Trouble
+    from mtls_run.doctor.rows import Row
 
 
 def rows(seen: Observed) -> list[Row]:

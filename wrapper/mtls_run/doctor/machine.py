@@ -5,29 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mtls_run import configuration, ownership, pip_settings, resolving, selection
+from mtls_run import resolve
+from mtls_run.config import layers, pip_settings, selection
+from mtls_run.doctor import ambient, anchors, holder, tls, toolbox
+from mtls_run.doctor.anchors import Anchors
+from mtls_run.doctor.findings import finding, of_error
+from mtls_run.doctor.holder import Held
+from mtls_run.doctor.rows import row
 from mtls_run.errors import MtlsRunError
-from mtls_run.messages import quoted
-from mtls_run.roots import bundles
-from mtls_run.trust import Trust
-
-from . import ambient, anchors, holder, tls, toolbox
-from .anchors import Anchors
-from .findings import finding, of_error
-from .holder import Held
-from .rows import row
+from mtls_run.output import quoted
+from mtls_run.roots import bundle as bundles
+from mtls_run.system import ownership
+from mtls_run.tools.tls_files import TlsFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mtls_run.configuration import Configuration
-    from mtls_run.invocation import Options
-    from mtls_run.messages import Voice
-    from mtls_run.profile import Profile
-
-    from .findings import Finding
-    from .rows import Row
+    from mtls_run.cli import Options
+    from mtls_run.config.layers import Configuration
+    from mtls_run.config.profile import Profile
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.rows import Row
+    from mtls_run.output import Reporter
 
 _NO_PROFILE = (
     "make one: mtls-run profile add NAME --client-cert FILE, then mtls-run profile default NAME; "
@@ -42,7 +42,7 @@ class Surroundings:
     options: Options
     environ: Mapping[str, str]
     directory: Path
-    voice: Voice
+    reporter: Reporter
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def examine(here: Surroundings) -> Machine:
     held, roots = Held(), Anchors(None, "not known: the profile cannot be told")
     if profile is not None:
         days = configured.expiry_notice_days.value if configured is not None else 0
-        held = holder.examine(profile, environ, here.voice, days)
+        held = holder.examine(profile, environ, here.reporter, days)
         roots = anchors.examine(profile, environ)
         rows += [*held.rows, *_chain(held, roots, findings), *roots.rows]
         kind = held.identity.kind if held.identity is not None else None
@@ -104,15 +104,15 @@ def _choose(
     findings: list[Finding] = []
     configured = None
     try:
-        file = configuration.user_file(environ)
+        file = layers.user_file(environ)
         rows.append(_configuration(file.value, str(file.origin), findings))
-        configured = configuration.load(environ)
+        configured = layers.load(environ)
         situation = selection.Situation(
             options.profile,
             environ,
             here.directory,
             configured,
-            here.voice,
+            here.reporter,
             pip=lambda: pip_settings.read(environ, command="install", prefix=prefix),
         )
         chosen = selection.select(situation)
@@ -189,11 +189,11 @@ def _presentable(held: Held) -> Held:
     return replace(held, identity=None, findings=(*held.findings, found))
 
 
-def _trust(profile: Profile | None, roots: Anchors) -> Trust | None:
+def _trust(profile: Profile | None, roots: Anchors) -> TlsFiles | None:
     if profile is None or roots.resolved is None:
         return None
-    return Trust(
-        identity=resolving.TO_COME if profile.client_cert is not None else None,
+    return TlsFiles(
+        identity=resolve.TO_COME if profile.client_cert is not None else None,
         bundle=bundles.expected(roots.resolved),
         native=roots.resolved.native,
     )

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-    from .indexes import Index
-    from .names import Named
+    from mtls_run.doctor.indexes import Index
+    from mtls_run.doctor.names import Named
 
 Step = Literal["name", "connect", "proxy", "tls", "http"]
 # `alert`: the other side ended TLS by an alert; `own-alert`: ours did; `plain`: it speaks no TLS.

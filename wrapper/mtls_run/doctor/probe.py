@@ -6,20 +6,19 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from . import exchange, proxy, transport
-from .observations import Attempt, Observed, StoppedError, Trouble
-from .tls import Tls
+from mtls_run.doctor import exchange, proxy, transport
+from mtls_run.doctor.observations import Attempt, Observed, StoppedError, Trouble
+from mtls_run.doctor.tls import Tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mtls_run.identity import Identity
-
-    from .indexes import Index
-    from .observations import Answer
-    from .proxy import Proxy
-    from .tls import Roots
-    from .transport import Wire
+    from mtls_run.doctor.indexes import Index
+    from mtls_run.doctor.observations import Answer
+    from mtls_run.doctor.proxy import Proxy
+    from mtls_run.doctor.tls import Roots
+    from mtls_run.doctor.transport import Wire
+    from mtls_run.identity.material import Identity
 
 _MOST_REDIRECTS = 5
 # A refusal in TLS 1.3 comes after the handshake, and a server that closes then may have its alert

@@ -11,18 +11,17 @@ from urllib.parse import unquote, urlsplit
 
 import h11
 
+from mtls_run.doctor.exchange import AGENT, refuse_other
+from mtls_run.doctor.observations import StoppedError, Trouble
 from mtls_run.secret import Secret
-from mtls_run.uv_indexes import without_password
-
-from .exchange import AGENT, refuse_other
-from .observations import StoppedError, Trouble
+from mtls_run.tools.uv_indexes import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .indexes import Index
-    from .observations import Kind
-    from .transport import Wire
+    from mtls_run.doctor.indexes import Index
+    from mtls_run.doctor.observations import Kind
+    from mtls_run.doctor.transport import Wire
 
 _PORTS = {"http": 80, "https": 443}
 _LONGEST_HEAD = 64 * 1024

@@ -11,18 +11,17 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from mtls_run.messages import printable
-
-from . import findings, landscape
-from .findings import RANKS
+from mtls_run.doctor import findings, landscape
+from mtls_run.doctor.findings import RANKS
+from mtls_run.output import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import TextIO
 
-    from .examination import Examined
-    from .findings import Finding
-    from .rows import Row
+    from mtls_run.doctor.examination import Examined
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.rows import Row
 
 _BOLD, _DIM = "1", "2"
 _COLOURS = {"error": "1;31", "warning": "33", "note": "36"}

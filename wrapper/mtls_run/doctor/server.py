@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from mtls_run.doctor.findings import finding
+from mtls_run.doctor.names import above, named
 from mtls_run.identity import checks, extensions
 
-from .findings import finding
-from .names import above, named
-
 if TYPE_CHECKING:
-    from .admission import Known
-    from .findings import Finding
-    from .indexes import Index
-    from .names import Named
-    from .observations import Handshake, Problem, Trouble
+    from mtls_run.doctor.admission import Known
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.indexes import Index
+    from mtls_run.doctor.names import Named
+    from mtls_run.doctor.observations import Handshake, Problem, Trouble
 
 SOON = timedelta(days=7)
 _PROTOCOL_VERSION = 70

@@ -18,18 +18,16 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from OpenSSL import SSL, crypto
 
+from mtls_run.doctor import names
+from mtls_run.doctor.observations import Handshake, Problem, StoppedError, Trouble
 from mtls_run.identity import extensions
-
-from . import names
-from .observations import Handshake, Problem, StoppedError, Trouble
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mtls_run.identity import Identity
-
-    from .names import Named
-    from .transport import Wire
+    from mtls_run.doctor.names import Named
+    from mtls_run.doctor.transport import Wire
+    from mtls_run.identity.material import Identity
 
 _CHUNK = 65536
 # What both pip and uv take in TLS 1.2: Python's own list (3.10 on) has CBC and DHE besides, rustls

@@ -7,23 +7,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtls_run import executables, shells, tools, versions
+from mtls_run import shells
+from mtls_run.doctor.findings import finding, of_error
+from mtls_run.doctor.rows import row
 from mtls_run.errors import MtlsRunError
 from mtls_run.passphrase.sources import FromVariable
 from mtls_run.shells import shims
-
-from .findings import finding, of_error
-from .rows import row
+from mtls_run.tools import registry, which
+from mtls_run.tools import version as versions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mtls_run.identity import KeyKind
-    from mtls_run.profile import Profile
-    from mtls_run.trust import Trust
-
-    from .findings import Finding
-    from .rows import Row
+    from mtls_run.config.profile import Profile
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.rows import Row
+    from mtls_run.identity.kind import KeyKind
+    from mtls_run.tools.tls_files import TlsFiles
 
 _PIPS = ("pip", "pip3")
 
@@ -41,7 +41,7 @@ def pip_prefix(environ: Mapping[str, str]) -> Path | None:
     """Return the virtual environment of the pip on PATH, whose own file counts for it."""
     for name in _PIPS:
         try:
-            found = Path(executables.find(name, environ)).parent.parent
+            found = Path(which.find(name, environ)).parent.parent
         except MtlsRunError:
             continue
         return found if (found / "pyvenv.cfg").is_file() else None
@@ -49,7 +49,10 @@ def pip_prefix(environ: Mapping[str, str]) -> Path | None:
 
 
 def examine(
-    environ: Mapping[str, str], profile: Profile | None, trust: Trust | None, kind: KeyKind | None
+    environ: Mapping[str, str],
+    profile: Profile | None,
+    trust: TlsFiles | None,
+    kind: KeyKind | None,
 ) -> Tools:
     """Return what the tools are and can do with `trust`, and a key of this kind."""
     rows: list[Row] = []
@@ -93,14 +96,14 @@ def _tool(
     names: tuple[str, ...],
     environ: Mapping[str, str],
     profile: Profile | None,
-    trust: Trust | None,
+    trust: TlsFiles | None,
     kind: KeyKind | None,
 ) -> tuple[Row, list[Finding]] | None:
     """Return the first of these tools that is there, and what is wrong with it."""
     path = error = None
     for name in names:
         try:
-            path = executables.find(name, environ)
+            path = which.find(name, environ)
             break
         except MtlsRunError as found:
             error = error or found
@@ -108,8 +111,8 @@ def _tool(
         if error is not None and error.status == 126:  # noqa: PLR2004 - there, and not executable
             return row(names[0], error.fact), [replace(of_error(error), rank="warning")]
         return None
-    call = tools.recognise([path], any_program=True)
-    adapter = tools.ADAPTERS[call.kind]
+    call = registry.recognise([path], any_program=True)
+    adapter = registry.ADAPTERS[call.kind]
     # As on the run road: not with the variable that has a passphrase.
     source = profile.passphrase.value if profile is not None else None
     hidden = source.name if isinstance(source, FromVariable) else None

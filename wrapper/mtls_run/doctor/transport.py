@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from .observations import StoppedError, Trouble
+from mtls_run.doctor.observations import StoppedError, Trouble
 
 if TYPE_CHECKING:
     from typing import Protocol

@@ -6,19 +6,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from mtls_run.doctor import admission, answers
+from mtls_run.doctor.findings import finding, in_order
+from mtls_run.doctor.server import of_handshake
 from mtls_run.identity import checks
-
-from . import admission, answers
-from .findings import finding, in_order
-from .server import of_handshake
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .admission import Known
-    from .findings import Finding
-    from .indexes import Index
-    from .observations import Observed, Trouble
+    from mtls_run.doctor.admission import Known
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.indexes import Index
+    from mtls_run.doctor.observations import Observed, Trouble
 
 # A clock that is off by less spoils nothing.
 _SKEW = timedelta(minutes=5)

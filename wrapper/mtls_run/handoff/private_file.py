@@ -9,14 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtls_run import cache
+from mtls_run.cache import store
 from mtls_run.errors import HandoffError
-from mtls_run.paths import Path
+from mtls_run.handoff.leftovers import GATE, places_in_memory
 from mtls_run.record import Record
-
-from . import GATE, places_in_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -102,12 +101,12 @@ class _Place:
     def __call__(self, *, create: bool = True) -> Path:
         """Return the directory, checked; raises OSError where it is not to be used."""
         if self._path is None:
-            expected = cache.expected("handoff")
+            expected = store.expected("handoff")
             if not create and not expected.is_dir():
                 raise FileNotFoundError
             if expected.is_symlink():  # what is swept is nowhere else
                 raise PermissionError(1, "it is a link", str(expected))
-            return cache.directory("handoff")
+            return store.directory("handoff")
         for folder in _leading_to(self._path):
             if _is_others(folder.stat()):
                 raise PermissionError(1, "others could put another in its place", str(self._path))

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from mtls_run import memory
+from mtls_run.system import hardening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,9 +51,9 @@ def run(path: str, argv: Sequence[str], environ: Mapping[str, str], block: Block
         return _run_on_windows(path, argv, environ)
     # Whoever started us may ignore it, and then a child's end is never told.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    memory.give_back()
+    hardening.restore_core_limit()
     child = os.posix_spawn(path, list(argv), environ, setsigmask=block.before, setsigdef=RESTORED)
-    memory.withhold()
+    hardening.forbid_core_dumps()
     while True:
         number, is_terminal = _wait_for_signal()
         if number == signal.SIGCHLD:

@@ -10,13 +10,12 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mtls_run.errors import IdentityError
-
-from .keys import public_bytes
+from mtls_run.identity.keys import public_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .formats import Block
+    from mtls_run.identity.pem import Block
 
 
 def load(block: Block) -> x509.Certificate:

@@ -12,10 +12,9 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from mtls_run.errors import IdentityError
-
-from . import extensions, validity
-from .chain import describe
-from .validity import RENEW, span, utc_now
+from mtls_run.identity import extensions, validity
+from mtls_run.identity.chain import describe
+from mtls_run.identity.validity import RENEW, span, utc_now
 
 if TYPE_CHECKING:
     from datetime import datetime

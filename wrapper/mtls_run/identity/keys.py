@@ -19,17 +19,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mtls_run.errors import IdentityError, WrongPassphraseError
-
-from . import numbers, work
-from .formats import COPY_AGAIN, Kind
-from .kind import KeyKind
+from mtls_run.identity import kdf_limits, numbers
+from mtls_run.identity.kind import KeyKind
+from mtls_run.identity.pem import COPY_AGAIN, Kind
 
 if TYPE_CHECKING:
     from cryptography import x509
 
+    from mtls_run.identity.pem import Block
     from mtls_run.secret import Secret
-
-    from .formats import Block
 
 PrivateKey = Union[
     rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey
@@ -71,7 +69,7 @@ def open_key(block: Block, passphrase: Secret | None) -> PrivateKey:
     that is damaged, of a kind that no TLS client signs with, or encrypted in a way that cannot
     be read, or at a cost that no honest file has.
     """
-    work.check(block)
+    kdf_limits.check(block)
     password = passphrase.reveal() if passphrase and block.kind is Kind.LOCKED_KEY else None
     load = load_pem_private_key if block.is_pem else load_der_private_key
     try:
@@ -102,7 +100,7 @@ def open_pkcs12(
 
     Raises as open_key does.
     """
-    work.check(block)
+    kdf_limits.check(block)
     password = passphrase.reveal() if passphrase else None
     try:
         with warnings.catch_warnings():
@@ -150,8 +148,8 @@ def _validated(key: rsa.RSAPrivateKey, block: Block) -> rsa.RSAPrivateKey:
     Python. OpenSSL and aws-lc, which sign in pip and uv, ask no such thing of a key they are given:
     what matters is that the numbers fit, and that it signs what its public half verifies.
     """
-    if key.key_size > work.MOST_BITS:
-        raise work.too_large(block)
+    if key.key_size > kdf_limits.MOST_BITS:
+        raise kdf_limits.too_large(block)
     its = key.private_numbers()
     public = its.public_numbers
     if not numbers.fit(public.n, public.e, its.d, its.p, its.q, its.dmp1, its.dmq1, its.iqmp):

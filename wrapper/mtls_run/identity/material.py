@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from mtls_run.digests import sha256
 from mtls_run.errors import IdentityError
-from mtls_run.secret import Secret
-
-from . import chain, checks, digest, extensions, formats
-from .formats import Block, Kind
-from .keys import (
+from mtls_run.identity import chain, checks, extensions, source
+from mtls_run.identity import pem as formats
+from mtls_run.identity.keys import (
     PrivateKey,
     check_names,
     is_locked,
@@ -25,12 +22,16 @@ from .keys import (
     pkcs8_pem,
     public_bytes,
 )
+from mtls_run.identity.pem import Block, Kind
+from mtls_run.secret import Secret
+from mtls_run.system.digests import sha256
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from .kind import KeyKind
+    from mtls_run.config.profile import Profile
+    from mtls_run.identity.kind import KeyKind
 
 
 # A company's whole CA bundle beside the identity has some 150 certificates.
@@ -87,7 +88,7 @@ class Container:
 
 
 @dataclass(frozen=True)
-class Material:
+class KeyMaterial:
     """What a profile's files hold, before any passphrase.
 
     `where` names the files in messages; `digest` is the SHA-256 of their bytes.
@@ -158,7 +159,17 @@ class Material:
                 checks.check(leaves[0], self.where, now)
 
 
-def parse(contents: list[tuple[Path, bytes]]) -> Material:
+def gather(profile: Profile) -> KeyMaterial | None:
+    """Return what the files of the profile's identity hold, or None where it has no identity.
+
+    Raises IdentityError, naming the file and where the profile names it, for a file that is not
+    there, cannot be read, or holds nothing that is accepted.
+    """
+    contents = source.read(profile)
+    return parse(contents) if contents else None
+
+
+def parse(contents: list[tuple[Path, bytes]]) -> KeyMaterial:
     """Return what these files, given with their bytes, hold together."""
     split = [formats.split(data, str(path)) for path, data in contents]
     blocks = [block for found in split for block in found.items]
@@ -178,14 +189,14 @@ def parse(contents: list[tuple[Path, bytes]]) -> Material:
         keys = _drop_repeated(keys)
     if len(keys) > 1:
         raise _several_keys(where, [block.where for block in keys])
-    return Material(
+    return KeyMaterial(
         certificates=tuple(certificates),
         keys=keys,
         containers=containers,
         locked=any(is_locked(block) for block in keys) or any(item.locked for item in containers),
         where=where,
         ready=contents[0][0] if len(contents) == 1 and split[0].plain else None,
-        digest=digest(contents),
+        digest=source.digest(contents),
     )
 
 

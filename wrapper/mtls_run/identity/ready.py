@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from mtls_run import verdicts
+from mtls_run.cache import results
+from mtls_run.identity.kind import KeyKind
+from mtls_run.identity.source import digest
 from mtls_run.record import Record
-
-from . import digest
-from .kind import KeyKind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from . import Contents
-    from .material import Identity
+    from mtls_run.identity.material import Identity
+    from mtls_run.identity.source import Contents
 
 _KIND = "identity"
 
 
 class Ready(Record):
-    """What the road asks of Material and of Identity, of one that needs no opening.
+    """What the road asks of KeyMaterial and of Identity, of one that needs no opening.
 
     Times are seconds since 1970. `described` is empty where nobody has read its names yet, which
     only `material` can.
@@ -46,7 +45,7 @@ def recall(contents: Contents, now: float) -> Ready | None:
         return None
     (path, _) = contents[0]
     named = digest(contents)
-    fields = verdicts.recall(_KIND, named)
+    fields = results.recall(_KIND, named)
     if fields is None:
         return None
     try:
@@ -63,7 +62,7 @@ def recall(contents: Contents, now: float) -> Ready | None:
 def keep(named: str, checked: Identity | Ready) -> None:
     """Keep that the bytes of this digest are this identity, checked and ready."""
     kind = checked.kind
-    verdicts.keep(
+    results.keep(
         _KIND,
         named,
         [

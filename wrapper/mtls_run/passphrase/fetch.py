@@ -10,16 +10,16 @@ import time
 from typing import TYPE_CHECKING
 
 from mtls_run.errors import PassphraseError
-from mtls_run.files import read_file
-from mtls_run.messages import quoted
+from mtls_run.output import quoted
 from mtls_run.secret import Secret
+from mtls_run.system.files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
     from typing import Callable
 
-    from .sources import FromCommand, FromFile, FromVariable
+    from mtls_run.passphrase.sources import FromCommand, FromFile, FromVariable
 
     Verify = Callable[[Path, bytes], None]
 

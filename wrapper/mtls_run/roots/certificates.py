@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import binascii
 
-from mtls_run import verdicts
-from mtls_run.der import LONG_FORM, first_element
-from mtls_run.digests import sha256
+from mtls_run.cache import results
 from mtls_run.errors import IdentityError, RootsError
+from mtls_run.identity.der import LONG_FORM, first_element
+from mtls_run.system.digests import sha256
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mtls_run.origin import Origin
+    from mtls_run.config.origin import Origin
 
 _KIND = "ca"
 _LABELS = (b"CERTIFICATE", b"X509 CERTIFICATE", b"TRUSTED CERTIFICATE")
@@ -27,38 +27,21 @@ def read_added(data: bytes, name: str, said: Origin) -> list[bytes]:
     certificate, or something that is none; `said` is where the profile names it.
     """
     named = sha256(data).hexdigest()
-    known = verdicts.recall(_KIND, named)
+    known = results.recall(_KIND, named)
     if known:
         return [bytes.fromhex(der) for der in known]
-    found = glanced(data) or parsed(data, name, said)
-    verdicts.keep(_KIND, named, [der.hex() for der in found])
+    found = parsed(data, name, said)
+    results.keep(_KIND, named, [der.hex() for der in found])
     return found
-
-
-def glanced(data: bytes) -> list[bytes]:
-    """Return the DER of the certificates where they are ordinary ones and nothing else, or none.
-
-    cryptography's import takes longer than all the rest of a run.
-    """
-    from mtls_run.identity import glance, outline  # noqa: PLC0415 - for bytes never seen before
-
-    try:
-        blocks = glance.blocks(data)
-        for _, content in blocks:
-            outline.read(content)
-    except (ValueError, IndexError):
-        return []
-    ordinary = all(label == b"CERTIFICATE" for label, _ in blocks)
-    return [der for _, der in blocks] if ordinary else []
 
 
 def parsed(data: bytes, name: str, said: Origin) -> list[bytes]:
     """Return the DER of the certificates, whatever form they have; raises as `read_added`."""
-    from mtls_run.identity import chain, formats  # noqa: PLC0415 - cryptography is not always needed
+    from mtls_run.identity import chain, pem  # noqa: PLC0415 - cryptography is not always needed
 
     try:
-        blocks = formats.split(data, name).items
-        found = [chain.load(block) for block in blocks if block.kind is formats.Kind.CERTIFICATE]
+        blocks = pem.split(data, name).items
+        found = [chain.load(block) for block in blocks if block.kind is pem.Kind.CERTIFICATE]
     except IdentityError as error:
         raise RootsError(
             f"{error.fact}; `ca-cert` at {said} names it", hint=error.hint, code="ca-unrecognised"

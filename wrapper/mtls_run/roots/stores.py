@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from mtls_run import witness
+from mtls_run.cache import dependencies
 from mtls_run.errors import RootsError
-from mtls_run.files import read_file
-from mtls_run.paths import Path
+from mtls_run.system.files import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def system_file(files: Sequence[str] = FILES) -> Path | None:
     for name in files:
         path = Path(name)
         try:
-            witness.file(path)
+            dependencies.file(path)
             if path.is_file() and path.stat().st_size:
                 return path
         except OSError:
@@ -92,7 +92,7 @@ def read_directory(directory: Path) -> bytes:
     """Return the PEM of every certificate file in a directory such as SSL_CERT_DIR names."""
     parts = []
     try:
-        witness.file(directory)
+        dependencies.file(directory)
         entries = sorted(directory.iterdir())
     except OSError:
         return b""
@@ -109,7 +109,7 @@ def read_directory(directory: Path) -> bytes:
 def _exported_from_keychains() -> bytes:
     import subprocess  # noqa: PLC0415 - macOS alone
 
-    witness.unkeepable()  # what a program answers may be another next time
+    dependencies.unkeepable()  # what a program answers may be another next time
     command = ["/usr/bin/security", "find-certificate", "-a", "-p", *_KEYCHAINS]
     try:
         found = subprocess.run(command, capture_output=True, check=True, timeout=30)
@@ -125,7 +125,7 @@ def _exported_from_keychains() -> bytes:
 def _exported_from_windows() -> bytes:
     import ssl  # noqa: PLC0415 - Windows alone
 
-    witness.unkeepable()
+    dependencies.unkeepable()
     parts = []
     for store in ("ROOT", "CA"):
         for der, encoding, _trust in ssl.enum_certificates(store):  # type: ignore[attr-defined,unused-ignore]

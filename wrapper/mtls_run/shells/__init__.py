@@ -10,8 +10,8 @@ import os
 import sys
 from pathlib import Path
 
-from mtls_run import places
 from mtls_run.errors import MtlsRunError
+from mtls_run.system import dirs
 
 # What the contract's wrappers are for; a shim can be had for any program.
 TOOLS = ("pip", "pip3", "uv", "uvx")
@@ -32,7 +32,7 @@ def source(name: str) -> str:
 
 def folder() -> Path:
     """Return the directory that shims are put into where no other is named."""
-    return Path(places.user("data")) / "shims"
+    return Path(dirs.user("data")) / "shims"
 
 
 def own_program() -> Path:

@@ -6,13 +6,13 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
 
-from . import PROGRAM_MARK, TOOLS, folder, source, words
+from mtls_run.shells import PROGRAM_MARK, TOOLS, folder, source, words
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from .words import Command, Option, Takes
+    from mtls_run.shells.words import Command, Option, Takes
 
 TABLE_MARK = "@TABLE@"
 

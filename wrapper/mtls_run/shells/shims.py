@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtls_run import executables
 from mtls_run.errors import MtlsRunError, ToolError, UsageError
-from mtls_run.files import write_atomically
-from mtls_run.messages import quoted
-
-from . import PROGRAM_MARK, folder, init, source
+from mtls_run.output import quoted
+from mtls_run.shells import PROGRAM_MARK, folder, init, source
+from mtls_run.system.files import write_atomically
+from mtls_run.tools import which
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,7 +54,7 @@ def install(where: Path, tools: Iterable[str], program: Path) -> list[Path]:
         for extension in (_WINDOWS if os.name == "nt" else ("",))
     }
     for path in contents:
-        if os.path.lexists(path) and not executables.is_shim(str(path)):
+        if os.path.lexists(path) and not which.is_shim(str(path)):
             raise MtlsRunError(
                 f"{path} is there, and is no shim of mtls-run's",
                 hint="name a directory of its own for shims: mtls-run shims install --dir DIR",
@@ -105,7 +104,7 @@ def present(where: Path) -> list[Path]:
         entries = sorted(where.iterdir())
     except OSError:
         return []
-    return [path for path in entries if path.is_file() and executables.is_shim(str(path))]
+    return [path for path in entries if path.is_file() and which.is_shim(str(path))]
 
 
 def survey(where: Path, environ: Mapping[str, str]) -> list[Shim]:
@@ -129,7 +128,7 @@ def shadow(shim: Shim, environ: Mapping[str, str]) -> tuple[str, str]:
             f"{where} is not on PATH",
             f'put it first, in what your shell reads: export PATH={quoted(where)}:"$PATH"',
         )
-    if executables.is_shim(shim.reached):
+    if which.is_shim(shim.reached):
         return f"{shim.reached}, another shim, comes first", "nothing: it does the same"
     environment = environ.get("VIRTUAL_ENV")
     if environment and _same(Path(shim.reached).parent.parent, environment):
@@ -145,10 +144,10 @@ def shadow(shim: Shim, environ: Mapping[str, str]) -> tuple[str, str]:
 
 def _look(path: Path, environ: Mapping[str, str]) -> Shim:
     tool = _tool(path)
-    candidates = executables.on_path(tool, environ)
+    candidates = which.on_path(tool, environ)
     reached = next((found for found in candidates if _is_program(found)), None)
     try:
-        runs: str | None = executables.find(tool, environ)
+        runs: str | None = which.find(tool, environ)
     except ToolError:
         runs = None
     return Shim(path, tool, reached, runs)

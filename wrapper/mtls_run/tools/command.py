@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from .call import NO_CLAIMS, Claims, ToolCall
+from mtls_run.tools.base import NO_OVERRIDES, ToolCall, UserOverrides
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mtls_run.identity import KeyKind
-    from mtls_run.trust import Trust
-
-    from .call import Version
+    from mtls_run.identity.kind import KeyKind
+    from mtls_run.tools.base import Version
+    from mtls_run.tools.tls_files import TlsFiles
 
 KIND = "command"
 
@@ -31,9 +30,9 @@ def pip_command(call: ToolCall) -> str | None:  # noqa: ARG001
     return None
 
 
-def claims(call: ToolCall) -> Claims:  # noqa: ARG001
+def overrides(call: ToolCall) -> UserOverrides:  # noqa: ARG001
     """Return nothing: its arguments are its own."""
-    return NO_CLAIMS
+    return NO_OVERRIDES
 
 
 def parse_version(output: str) -> Version | None:  # noqa: ARG001
@@ -41,24 +40,24 @@ def parse_version(output: str) -> Version | None:  # noqa: ARG001
     return None
 
 
-def version_matters(trust: Trust) -> bool:  # noqa: ARG001
+def version_matters(trust: TlsFiles) -> bool:  # noqa: ARG001
     """Return False: it may start any version of any tool."""
     return False
 
 
-def check(version: Version | None, trust: Trust, key: KeyKind | None) -> None:
+def check(version: Version | None, trust: TlsFiles, key: KeyKind | None) -> None:
     """Accept every program."""
 
 
-def flags(version: Version | None, trust: Trust, claims: Claims) -> tuple[str, ...]:  # noqa: ARG001
+def flags(version: Version | None, trust: TlsFiles, overrides: UserOverrides) -> tuple[str, ...]:  # noqa: ARG001
     """Return nothing."""
     return ()
 
 
 def variables(
     version: Version | None,  # noqa: ARG001
-    trust: Trust,  # noqa: ARG001
-    claims: Claims,  # noqa: ARG001
+    trust: TlsFiles,  # noqa: ARG001
+    overrides: UserOverrides,  # noqa: ARG001
     environ: Mapping[str, str],  # noqa: ARG001
 ) -> Mapping[str, str | None]:
     """Return nothing beyond the variables that every tool gets."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from mtls_run.errors import ToolError
-
-from .call import Claims, ToolCall
-from .python import program_name, split_module
+from mtls_run.tools.base import ToolCall, UserOverrides
+from mtls_run.tools.python import program_name, split_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mtls_run.identity import KeyKind
-    from mtls_run.trust import Trust
-
-    from .call import Version
+    from mtls_run.identity.kind import KeyKind
+    from mtls_run.tools.base import Version
+    from mtls_run.tools.tls_files import TlsFiles
 
 KIND = "pip"
 
@@ -128,7 +126,7 @@ def pip_command(call: ToolCall) -> str | None:
     return _split(call.arguments)[1]
 
 
-def claims(call: ToolCall) -> Claims:
+def overrides(call: ToolCall) -> UserOverrides:
     """Return the --cert and --client-cert among pip's own arguments; the last of each counts."""
     found: dict[str, str | None] = {"--cert": None, "--client-cert": None}
     words = _options(call.arguments)
@@ -138,7 +136,7 @@ def claims(call: ToolCall) -> Claims:
                 _, equals, value = word.partition("=")
                 following = words[index + 1] if index + 1 < len(words) else ""
                 found[option] = value if equals else following
-    return Claims(cert=found["--cert"], client_cert=found["--client-cert"])
+    return UserOverrides(cert=found["--cert"], client_cert=found["--client-cert"])
 
 
 def parse_version(output: str) -> Version | None:
@@ -165,12 +163,12 @@ def location(output: str) -> str | None:
     return directory if found and python else None
 
 
-def version_matters(trust: Trust) -> bool:
+def version_matters(trust: TlsFiles) -> bool:
     """Tell whether roots are handed on: how they are meant differs from 24.2 on."""
     return trust.bundle is not None or trust.native
 
 
-def check(version: Version | None, trust: Trust, key: KeyKind | None) -> None:  # noqa: ARG001
+def check(version: Version | None, trust: TlsFiles, key: KeyKind | None) -> None:  # noqa: ARG001
     """Raise ToolError where this pip cannot verify as the profile says.
 
     What it is handed as files works since before 21.3, whatever kind the key is. The system's own
@@ -189,30 +187,30 @@ def _replaces(version: Version | None) -> bool:
     return version is not None and version >= LEGACY_CERTS_SINCE
 
 
-def flags(version: Version | None, trust: Trust, claims: Claims) -> tuple[str, ...]:
+def flags(version: Version | None, trust: TlsFiles, overrides: UserOverrides) -> tuple[str, ...]:
     """Return --cert, --client-cert and --use-deprecated where the user has not given them.
 
     Flags and not variables alone, because --isolated drops variables and not flags.
     """
     given: list[str] = []
-    if trust.bundle is not None and claims.cert is None:
+    if trust.bundle is not None and overrides.cert is None:
         given += ["--cert", trust.bundle]
         if _replaces(version):
             given.append(f"--use-deprecated={LEGACY_CERTS}")
-    if trust.identity is not None and claims.client_cert is None:
+    if trust.identity is not None and overrides.client_cert is None:
         given += ["--client-cert", trust.identity]
     return tuple(given)
 
 
 def variables(
-    version: Version | None, trust: Trust, claims: Claims, environ: Mapping[str, str]
+    version: Version | None, trust: TlsFiles, overrides: UserOverrides, environ: Mapping[str, str]
 ) -> Mapping[str, str | None]:
     """Return what pip alone needs: legacy-certs for its children, and its user's --cert unbeaten.
 
     pip's build-isolation child is not handed the flag (source, 26.3), but reads the variable.
     REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE beat --cert (pip #10147).
     """
-    if claims.cert is not None:
+    if overrides.cert is not None:
         return {"REQUESTS_CA_BUNDLE": None, "CURL_CA_BUNDLE": None}
     if trust.bundle is None or not _replaces(version):
         return {}

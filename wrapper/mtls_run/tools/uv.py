@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from mtls_run.errors import ToolError
-
-from .call import NO_CLAIMS, Claims, ToolCall
-from .python import program_name, split_module
+from mtls_run.tools.base import NO_OVERRIDES, ToolCall, UserOverrides
+from mtls_run.tools.python import program_name, split_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mtls_run.identity import KeyKind
-    from mtls_run.trust import Trust
-
-    from .call import Version
+    from mtls_run.identity.kind import KeyKind
+    from mtls_run.tools.base import Version
+    from mtls_run.tools.tls_files import TlsFiles
 
 KIND = "uv"
 
@@ -154,9 +152,9 @@ def pip_command(call: ToolCall) -> str | None:
     return "install" if command == "pip" and _split(after)[1] == "install" else None
 
 
-def claims(call: ToolCall) -> Claims:  # noqa: ARG001 - part of the protocol
+def overrides(call: ToolCall) -> UserOverrides:  # noqa: ARG001 - part of the protocol
     """Return nothing: `uv pip --cert` beats the variables by itself (0.12.0 on)."""
-    return NO_CLAIMS
+    return NO_OVERRIDES
 
 
 def parse_version(output: str) -> Version | None:
@@ -174,12 +172,12 @@ def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < 10  # noqa: PLR2004
 
 
-def version_matters(trust: Trust) -> bool:
+def version_matters(trust: TlsFiles) -> bool:
     """Tell whether anything is handed on: old versions go on without what they do not know."""
     return trust.identity is not None or trust.bundle is not None or trust.native
 
 
-def check(version: Version | None, trust: Trust, key: KeyKind | None) -> None:
+def check(version: Version | None, trust: TlsFiles, key: KeyKind | None) -> None:
     """Raise ToolError where this uv would go on without the identity, or panic on it."""
     if version is None:
         return
@@ -214,15 +212,15 @@ def check(version: Version | None, trust: Trust, key: KeyKind | None) -> None:
         )
 
 
-def flags(version: Version | None, trust: Trust, claims: Claims) -> tuple[str, ...]:  # noqa: ARG001
+def flags(version: Version | None, trust: TlsFiles, overrides: UserOverrides) -> tuple[str, ...]:  # noqa: ARG001
     """Return nothing: a flag that a version does not know ends it, a variable it ignores."""
     return ()
 
 
 def variables(
     version: Version | None,  # noqa: ARG001
-    trust: Trust,  # noqa: ARG001
-    claims: Claims,  # noqa: ARG001
+    trust: TlsFiles,  # noqa: ARG001
+    overrides: UserOverrides,  # noqa: ARG001
     environ: Mapping[str, str],  # noqa: ARG001
 ) -> Mapping[str, str | None]:
     """Return nothing: all that uv reads is among the variables that every tool gets."""

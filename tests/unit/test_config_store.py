@@ -1,0 +1,235 @@
+"""The user's file as it is written: whole or not at all, private, and nobody's change lost."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mtls_run.config import edit as editing
+from mtls_run.config import store as config_store
+from mtls_run.config.store import ChangedError, ConfigFile
+from mtls_run.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Callable
+
+START = b'# mine\n[profiles.a]\nroots = "public"\n'
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> ConfigFile:
+    """Return a configuration in its own directory, with a system file that is not there."""
+    return ConfigFile(tmp_path / "own/mtls-run/config.toml", tmp_path / "etc/config.toml", True)
+
+
+def write(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a file, and the directories above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
+def adding(name: str) -> Callable[[bytes], bytes]:
+    """Return the edit that adds this profile."""
+    return lambda content: editing.put_profile(content, name, {"roots": "public"})
+
+
+def names(folder: Path) -> list[str]:
+    """Return what a directory holds."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def mode(path: Path) -> int:
+    """Return the permissions of a file or directory."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_new_file_is_private(file: ConfigFile) -> None:
+    """A file that was not there is 0600 in directories of 0700, whatever the umask."""
+    before = os.umask(0)
+    try:
+        file.change(adding("a"))
+    finally:
+        os.umask(before)
+    assert file.read() == b'[profiles.a]\nroots = "public"\n'
+    assert mode(file.path) == 0o600
+    assert [mode(path) for path in list(file.path.parents)[:2]] == [0o700, 0o700]
+    assert names(file.path.parent) == ["config.toml"]
+
+
+@pytest.mark.parametrize(("was", "now"), [(0o600, 0o600), (0o400, 0o400), (0o664, 0o600)])
+def test_mode_is_kept_or_tightened(file: ConfigFile, was: int, now: int) -> None:
+    """A tighter mode stays, a looser one does not."""
+    write(file.path, START, was)
+    file.change(adding("b"))
+    assert mode(file.path) == now
+
+
+@pytest.mark.parametrize(("own", "now"), [(True, 0o700), (False, 0o755)])
+def test_directory(file: ConfigFile, own: bool, now: int) -> None:
+    """mtls-run's own directory becomes private; one that MTLS_RUN_CONFIG leads to is left alone."""
+    write(file.path, START)
+    file.path.parent.chmod(0o755)
+    ConfigFile(file.path, file.system, own).change(adding("b"))
+    assert mode(file.path.parent) == now
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("link", ["../../dotfiles/c.toml", "{root}/dotfiles/c.toml"])
+def test_symlink(file: ConfigFile, tmp_path: Path, link: str, there: bool) -> None:
+    """A link stays one, and what it leads to is replaced; its directory keeps its mode."""
+    target = tmp_path / "dotfiles/c.toml"
+    target.parent.mkdir(mode=0o755)
+    target.parent.chmod(0o755)
+    if there:
+        write(target, START)
+    file.path.parent.mkdir(parents=True)
+    file.path.symlink_to(link.format(root=tmp_path))
+    file.change(adding("b"))
+    assert file.path.is_symlink()
+    assert target.read_bytes().startswith(START if there else b"[profiles.b]")
+    assert b"[profiles.b]" in target.read_bytes()
+    assert mode(target) == 0o600
+    assert mode(target.parent) == 0o755
+    assert names(target.parent) == ["c.toml"]
+
+
+def test_someone_without_a_lock(file: ConfigFile) -> None:
+    """What an editor saves meanwhile is not lost: the change is made again, of what is there."""
+    write(file.path, START)
+    seen: list[bytes] = []
+
+    def edit(content: bytes) -> bytes:
+        if not seen:
+            file.path.write_bytes(content + b'[profiles.theirs]\nroots = "public"\n')
+        seen.append(content)
+        return adding("ours")(content)
+
+    file.change(edit)
+    assert len(seen) == 2
+    content = file.path.read_bytes()
+    assert content.startswith(START)
+    assert b"[profiles.theirs]" in content
+    assert b"[profiles.ours]" in content
+
+
+def test_changed_all_the_time(file: ConfigFile) -> None:
+    """Where it never holds still, it ends with an error, and what others wrote stands."""
+    write(file.path, START)
+
+    def edit(content: bytes) -> bytes:
+        file.path.write_bytes(content + b"# more\n")
+        return adding("ours")(content)
+
+    with pytest.raises(ChangedError, match="is being changed all the time"):
+        file.change(edit)
+    assert file.path.read_bytes().replace(b"# more\n", b"") == START
+
+
+def test_replace_compares(file: ConfigFile) -> None:
+    """What was edited outside of the lock takes the place of the bytes it was made of alone."""
+    write(file.path, START)
+    with pytest.raises(ChangedError, match="has been changed meanwhile"):
+        file.replace(START + b"# other\n", b"")
+    assert file.path.read_bytes() == START
+    file.replace(START, b"# new\n")
+    assert file.path.read_bytes() == b"# new\n"
+
+
+def test_lock_has_a_limit(file: ConfigFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for the lock too long gets an error that names it, and changes nothing."""
+    write(file.path, START)
+    monkeypatch.setattr(config_store, "PATIENCE", 0.2)
+    with file._locked(), pytest.raises(ConfigurationError) as caught:  # noqa: SLF001
+        file.change(adding("b"))
+    assert caught.value.fact.startswith(f"{file.path} is being changed by another mtls-run")
+    assert ".config.toml.lock" in (caught.value.hint or "")
+    assert file.path.read_bytes() == START
+    file.change(adding("b"))
+
+
+def test_lock_of_the_dead(file: ConfigFile) -> None:
+    """A lock file that a killed run left locks nothing, and is gone afterwards."""
+    write(file.path, START)
+    write(file.path.with_name(".config.toml.lock"), b"")
+    file.change(adding("b"))
+    assert names(file.path.parent) == ["config.toml"]
+
+
+BROKEN = [
+    (b"[profiles.a", "not valid TOML"),
+    (b"\xff\n", "not UTF-8"),
+    (b'[profiles.a]\nrootz = "none"\n', "unknown key"),
+    (b'default-profile = "b"\n[profiles.a]\n', "unknown profile"),
+    (b'[profiles.a]\nextends = "a"\n', "circle"),
+    (b'[profiles.a]\nclient-key = "k"\n', "without `client-cert`"),
+    (b'[profiles."a/b"]\n', "cannot name a profile"),
+]
+
+
+@pytest.mark.parametrize(("content", "fact"), BROKEN)
+def test_error_is_not_written(file: ConfigFile, content: bytes, fact: str) -> None:
+    """What would be an error is said with its line, and the file is as it was, alone."""
+    write(file.path, START)
+    with pytest.raises(ConfigurationError, match=fact) as caught:
+        file.change(lambda _: content)
+    assert str(file.path) in caught.value.fact
+    assert file.path.read_bytes() == START
+    assert names(file.path.parent) == ["config.toml"]
+
+
+def test_faults_of_others_are_not_ours(file: ConfigFile) -> None:
+    """A profile that was no good before keeps nobody from changing another."""
+    before = START + b'[profiles.bad]\nclient-key = "k"\n'
+    write(file.path, before)
+    file.change(adding("b"))
+    assert file.path.read_bytes().startswith(before)
+    with pytest.raises(ConfigurationError, match="circle"):
+        file.change(lambda text: editing.put_profile(text, "a", {"extends": "a"}))
+
+
+def test_system_file_counts(file: ConfigFile) -> None:
+    """A name that only the system's file has may be named, and that file is never written."""
+    system = b'[profiles.fleet]\nroots = "public"\n'
+    write(file.system, system)
+    file.change(lambda text: editing.set_default(text, "fleet"))
+    assert file.path.read_bytes() == b'default-profile = "fleet"\n'
+    assert list(file.system_profiles()) == ["fleet"]
+    assert file.own_profiles(file.read()) == {}
+    assert file.system.read_bytes() == system
+
+
+def test_nothing_to_change(file: ConfigFile) -> None:
+    """An edit that changes nothing leaves the very file."""
+    write(file.path, START)
+    before = file.path.stat()
+    file.change(lambda content: content)
+    assert file.path.stat().st_ino == before.st_ino
+
+
+def test_what_is_no_file(file: ConfigFile) -> None:
+    """A FIFO or a directory in the file's place is an error, and no hang."""
+    file.path.parent.mkdir(parents=True)
+    os.mkfifo(file.path)
+    with pytest.raises(ConfigurationError, match="not a regular file"):
+        file.change(adding("a"))
+    file.path.unlink()
+    file.path.mkdir()
+    with pytest.raises(ConfigurationError, match=str(file.path)):
+        file.change(adding("a"))
+
+
+@pytest.mark.parametrize("place", ["home/.config", "."])
+def test_home_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """A home directory that does not exist is not made."""
+    home = tmp_path / "nobody"
+    monkeypatch.setenv("HOME", str(home))
+    file = ConfigFile(home / place / "config.toml", tmp_path / "none", True)
+    with pytest.raises(ConfigurationError, match="there is no home directory") as caught:
+        file.change(adding("a"))
+    assert str(home) in caught.value.fact
+    assert not home.exists()

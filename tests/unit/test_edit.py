@@ -1,0 +1,299 @@
+"""Edits of the configuration's text: what they change, and that they change nothing else."""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+
+import pytest
+import tomlkit
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mtls_run.config import edit, statements
+from mtls_run.errors import ConfigurationError
+
+# Every way of writing a thing that an edit must not touch.
+TEXT = """\
+# Everything of the company. \u00e9
+
+default-profile = 'corp'  # the usual one
+expiry-notice-days   =  30
+
+# corp: ask Bob
+[ profiles.corp ] # a header
+client-cert='~/pki/alice.p12'
+# the key is elsewhere
+client-key = \"\"\"\\
+  ~/pki/alice.key\"\"\"
+ca-cert = [
+  '~/pki/one.pem', # one
+  "~/pki/two.pem",
+]
+
+# lab's own: do not lose this
+[profiles."lab.eu"]
+extends = "corp" # for now
+passphrase = { env = 'LAB' }
+
+[[directories]]
+path = "~/work"
+profile = "corp"
+
+# second
+[[directories]]
+path = "~/lab"
+profile = "lab.eu"
+# the end
+"""
+FORMS = {
+    "lf": TEXT.encode(),
+    "crlf": TEXT.replace("\n", "\r\n").encode(),
+    "bom": codecs.BOM_UTF8 + TEXT.encode(),
+    "no newline at the end": TEXT.rstrip("\n").encode(),
+}
+
+
+def changed(before: bytes, after: bytes) -> tuple[list[str], list[str]]:
+    """Return the lines that are gone, and those that are new; the others are byte-identical."""
+    old, now = (text.decode("utf-8-sig").split("\n") for text in (before, after))
+    found = list(difflib.ndiff(old, now))
+    gone = [line[2:].rstrip("\r") for line in found if line.startswith("- ")]
+    new = [line[2:].rstrip("\r") for line in found if line.startswith("+ ")]
+    return gone, new
+
+
+def line_ends(content: bytes) -> set[bytes]:
+    """Return the ends of lines that occur."""
+    lines = content.split(b"\n")[:-1]
+    return {b"\r\n" if line.endswith(b"\r") else b"\n" for line in lines}
+
+
+@pytest.fixture(params=FORMS)
+def content(request: pytest.FixtureRequest) -> bytes:
+    """Return the configuration with each end of line, with a BOM, and without its last newline."""
+    return FORMS[request.param]
+
+
+def test_statements_are_the_text() -> None:
+    """Joined, the statements are the text; each has the path of what it says."""
+    parts = statements.split(TEXT)
+    assert "".join(part.text for part in parts) == TEXT
+    assert [part.path for part in parts if part.path] == [
+        ("default-profile",),
+        ("expiry-notice-days",),
+        ("profiles", "corp"),
+        ("profiles", "corp", "client-cert"),
+        ("profiles", "corp", "client-key"),
+        ("profiles", "corp", "ca-cert"),
+        ("profiles", "lab.eu"),
+        ("profiles", "lab.eu", "extends"),
+        ("profiles", "lab.eu", "passphrase"),
+        ("directories", 0),
+        ("directories", 0, "path"),
+        ("directories", 0, "profile"),
+        ("directories", 1),
+        ("directories", 1, "path"),
+        ("directories", 1, "profile"),
+    ]
+
+
+def test_set_default(content: bytes) -> None:
+    """Another default profile changes one line, and keeps the comment on it."""
+    after = edit.set_default(content, "lab.eu")
+    assert changed(content, after) == (
+        ["default-profile = 'corp'  # the usual one"],
+        ['default-profile = "lab.eu"  # the usual one'],
+    )
+    assert line_ends(after) == line_ends(content)
+    assert after.startswith(codecs.BOM_UTF8) == content.startswith(codecs.BOM_UTF8)
+
+
+def test_same_default(content: bytes) -> None:
+    """What is said already keeps its spelling: nothing changes."""
+    assert edit.set_default(content, "corp") == content
+
+
+def test_add(content: bytes) -> None:
+    """A new profile stands at the end, in the file's own ends of lines."""
+    values = {
+        "client-cert": '~/a "b"\\c',
+        "ca-cert": ["~/x", "~/y"],
+        "passphrase": {"command": ["op", "read it"]},
+    }
+    after = edit.put_profile(content, "new.one", values)
+    assert after[len(content) :].split() == [
+        *(b'[profiles."new.one"]', b"client-cert", b"=", b'"~/a', b'\\"b\\"\\\\c"'),
+        *(b"ca-cert", b"=", b'["~/x",', b'"~/y"]'),
+        *(b"passphrase", b"=", b"{command", b"=", b'["op",', b'"read', b'it"]}'),
+    ]
+    assert after.startswith(content)
+    assert line_ends(after) == line_ends(content)
+
+
+def test_replace(content: bytes) -> None:
+    """A profile that is replaced keeps its place, its comments, and the values that stay."""
+    values = {"client-cert": "~/pki/alice.p12", "ca-cert": "~/new.pem", "roots": "none"}
+    after = edit.put_profile(content, "corp", values)
+    gone, new = changed(content, after)
+    assert gone == [
+        'client-key = """\\',
+        '  ~/pki/alice.key"""',
+        "ca-cert = [",
+        "  '~/pki/one.pem', # one",
+        '  "~/pki/two.pem",',
+        "]",
+    ]
+    assert new == ['ca-cert = "~/new.pem"', 'roots = "none"']
+    assert after.decode("utf-8-sig").index("roots") < after.decode("utf-8-sig").index("# lab's own")
+    assert line_ends(after) == line_ends(content)
+
+
+def test_drop(content: bytes) -> None:
+    """A profile goes with what is inside of it; the next one's comment stays."""
+    after = edit.drop(content, ("profiles", "corp"))
+    gone, new = changed(content, after)
+    assert new == []
+    text = after.decode("utf-8-sig")
+    for kept in (
+        "# corp: ask Bob",
+        "# lab's own: do not lose this",
+        "# the usual one",
+        "# the end",
+    ):
+        assert kept in text
+    for lost in ("alice.p12", "alice.key", "the key is elsewhere", "two.pem", "a header"):
+        assert lost not in text
+    assert len(gone) == 9
+    assert line_ends(after) == line_ends(content)
+
+
+def test_drop_several(content: bytes) -> None:
+    """Entries of [[directories]] are dropped by their number in the text as it was."""
+    paths = [("directories", 0), ("profiles", "lab.eu", "extends"), ("default-profile",)]
+    after = edit.drop(content, *paths)
+    assert changed(content, after)[1] == []
+    found = tomlkit.parse(after.decode("utf-8-sig")).unwrap()
+    assert found["directories"] == [{"path": "~/lab", "profile": "lab.eu"}]
+    assert found["profiles"]["lab.eu"] == {"passphrase": {"env": "LAB"}}
+    assert "default-profile" not in found
+    assert "# second" in after.decode("utf-8-sig")
+
+
+def test_both_directories(content: bytes) -> None:
+    """Two of them go at once, whatever the order they are named in."""
+    after = edit.drop(content, ("directories", 0), ("directories", 1))
+    assert "directories" not in tomlkit.parse(after.decode("utf-8-sig"))
+    assert "# second" in after.decode("utf-8-sig")
+
+
+ADDED = b'\n[profiles.b]\nroots = "none"\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"", b'[profiles.b]\nroots = "none"\n'),
+        (b"# mine", b"# mine\n" + ADDED),
+        (b"[profiles.a]\n", b"[profiles.a]\n" + ADDED),
+        (b"[profiles.a]\n\n", b"[profiles.a]\n" + ADDED),
+        (b"[profiles]\na.roots = 'none'\n", b"[profiles]\na.roots = 'none'\n" + ADDED),
+        (b"profiles.a.roots = 'none'\n", b"profiles.a.roots = 'none'\n" + ADDED),
+        (b"profiles.b.roots = 'system'\n", ADDED[1:]),
+        (b"[profiles]\nb = {roots='system'}\n", b"[profiles]\n" + ADDED),
+        (
+            b"profiles = {a = {roots='none'}} # x\n",
+            b"profiles = {a = {roots='none'},b = {roots = \"none\"}} # x\n",
+        ),
+        (
+            b"[profiles.b]\nroots='system'\n[profiles.b.passphrase]\nenv='X'\n[profiles.a]\n",
+            b'[profiles.b]\nroots="none"\n[profiles.a]\n',
+        ),
+        (b"[profiles.b]", b'[profiles.b]\nroots = "none"\n'),
+        (b"[profiles.b]\n'roots' = 'system' # x", b"[profiles.b]\n'roots' = \"none\" # x\n"),
+    ],
+)
+def test_put_wherever_it_stands(before: bytes, after: bytes) -> None:
+    """However a file writes its profiles, one is added or replaced, and the others stay."""
+    assert edit.put_profile(before, "b", {"roots": "none"}) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"", b'default-profile = "b"\n'),
+        (
+            b"# mine\n\n# a\n[profiles.a]\n",
+            b'# mine\n\ndefault-profile = "b"\n\n# a\n[profiles.a]\n',
+        ),
+        (b"# a\n[profiles.a]\n", b'default-profile = "b"\n\n# a\n[profiles.a]\n'),
+        (b"expiry-notice-days = 3 # x\n", b'expiry-notice-days = 3 # x\ndefault-profile = "b"\n'),
+        (b"expiry-notice-days = 3", b'expiry-notice-days = 3\ndefault-profile = "b"\n'),
+        (b"'default-profile'='a'#x\r\n", b"'default-profile'=\"b\"#x\r\n"),
+    ],
+)
+def test_default_is_put_on_top(before: bytes, after: bytes) -> None:
+    """A default that was not there comes before the first table, below the file's own comment."""
+    assert edit.set_default(before, "b") == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"profiles = {a = {}, b = {}}\n", b"profiles = {a = {} }\n"),
+        (b"[profiles]\na = {}\nb = {}\n# c\n", b"[profiles]\na = {}\n# c\n"),
+        (b"[profiles.b.passphrase]\nenv = 'X'\n[profiles.a]\n", b"[profiles.a]\n"),
+        (b"[profiles.b]\nroots = 'none'\n\n\n# a\n[profiles.a]\n", b"# a\n[profiles.a]\n"),
+        (b"[profiles.b]\n# client-cert = 'x'\n", b"# client-cert = 'x'\n"),
+        (
+            b"[profiles.a]\n[profiles.b]\n[directories-of-a]\n",
+            b"[profiles.a]\n[directories-of-a]\n",
+        ),
+    ],
+)
+def test_drop_wherever_it_stands(before: bytes, after: bytes) -> None:
+    """However a file writes its profiles, one goes and the others stay."""
+    assert edit.drop(before, ("profiles", "b")) == after
+
+
+def test_drop_inside_of_one_line() -> None:
+    """A key goes out of a table in one line, and an entry out of a list in one."""
+    before = (
+        b'profiles = {a = {extends="b", roots="none"}}\ndirectories = [{path="x"}, {path="y"}]\n'
+    )
+    after = edit.drop(before, ("profiles", "a", "extends"), ("directories", 0))
+    assert tomlkit.parse(after.decode()).unwrap() == {
+        "profiles": {"a": {"roots": "none"}},
+        "directories": [{"path": "y"}],
+    }
+
+
+def test_what_changes_more_is_refused() -> None:
+    """Where the text does not come out as the values have to, nothing comes out at all."""
+    for text in ("a = 1\nb = 2\n", "a = 1\na = 1\n"):
+        with pytest.raises(ConfigurationError, match="cannot be edited") as caught:
+            edit._edited(b"a = 1\n", lambda _, text=text: text, lambda _: None)  # type: ignore[misc]  # noqa: SLF001
+        assert caught.value.hint == "make the change by hand: mtls-run profile edit"
+
+
+NAMES = st.text("ab.-_1", min_size=1, max_size=4)
+WORDS = st.text(st.characters(codec="utf-8"), max_size=8)
+VALUES = st.dictionaries(
+    st.sampled_from(["client-cert", "client-key", "roots"]), WORDS, min_size=1, max_size=3
+)
+BLANKS = st.sampled_from(["", "\n", "# words\n", "\n# more\n\n"])
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=4), NAMES, VALUES, BLANKS)
+def test_add_then_remove(
+    there: dict[str, dict[str, str]], name: str, values: dict[str, str], blanks: str
+) -> None:
+    """Whatever the names and values, a profile comes and goes, and the text is as it was."""
+    there.pop(name, None)
+    document = tomlkit.document()
+    document["profiles"] = dict(there)
+    before = (blanks + tomlkit.dumps(document).replace("[profiles]\n", "") + blanks).encode()
+    added = edit.put_profile(before, name, values)
+    assert tomlkit.parse(added.decode())["profiles"][name] == values
+    after = edit.drop(added, ("profiles", name))
+    assert after.rstrip(b"\n") == before.rstrip(b"\n")

@@ -1,0 +1,281 @@
+"""The version is asked of the tool, and remembered for as long as what answered is as it was."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mtls_run.cache import results
+from mtls_run.errors import ToolError
+from mtls_run.tools import registry
+from mtls_run.tools import version as versions
+from tests.e2e.toolbox import newest_uv
+from tests.unit.support import working_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.sandbox import FakeTool, Sandbox
+
+
+def asked(*words: str | Path) -> tuple[int, ...]:
+    """Return the version of the tool that these words start, the first being its path."""
+    call = registry.recognise([str(word) for word in words], any_program=False)
+    return versions.of_tool(call, str(words[0]), registry.ADAPTERS[call.kind], dict(os.environ))
+
+
+def memory(tmp_path: Path) -> list[Path]:
+    """Return the files that versions are remembered in."""
+    return list((tmp_path / "cache/mtls-run/verdicts").glob("version-*"))
+
+
+def claim(file: Path, version: str) -> None:
+    """Have another version remembered there, and all else as it is."""
+    kind, _, key = file.name.partition("-")
+    fields = results.recall(kind, key)
+    assert fields
+    results.keep(kind, key, [version, *fields[1:]])
+
+
+def package(tool: FakeTool) -> Path:
+    """Return the file of the pip package that a fake pip names."""
+    return tool.records / "site-packages/pip/__init__.py"
+
+
+def touch(path: Path) -> None:
+    """Give the file another time of change."""
+    later = path.stat().st_mtime_ns + 1_000_000_000
+    os.utime(path, ns=(later, later))
+
+
+def test_pip_is_remembered(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A pip script is asked once, and remembered in a private file."""
+    tool = sandbox.fake_tool("pip", "24.0")
+    assert [asked(tool.path, "install", "x") for _ in range(3)] == [(24, 0)] * 3
+    assert tool.version_questions == 1
+    (file,) = memory(tmp_path)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("changed", ["script", "package", "package gone"])
+def test_upgraded_pip_is_noticed(sandbox: Sandbox, changed: str) -> None:
+    """Whatever changes of what answered, it is asked anew on the very next run."""
+    tool = sandbox.fake_tool("pip", "24.0")
+    asked(tool.path, "install")
+    if changed == "script":
+        touch(tool.path)
+    elif changed == "package":
+        package(tool).write_text('__version__ = "26.3"\n# longer\n')
+    else:
+        package(tool).unlink()
+    asked(tool.path, "install")
+    assert tool.version_questions == 2
+
+
+def test_pip_of_another_interpreter_is_asked(sandbox: Sandbox) -> None:
+    """A script that was rewritten for another version answers with that one."""
+    tool = sandbox.fake_tool("pip", "24.0")
+    assert asked(tool.path, "install") == (24, 0)
+    tool.path.write_text(tool.path.read_text().replace("pip 24.0", "pip 26.30"))
+    assert asked(tool.path, "install") == (26, 30)
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONUSERBASE", "HOME", "PYTHONNOUSERSITE"])
+def test_variables_that_choose_another_pip(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A variable that may make the interpreter import another pip is part of what is remembered."""
+    tool = sandbox.fake_tool("pip", "24.0")
+    asked(tool.path, "install")
+    monkeypatch.setenv(name, "/elsewhere")
+    asked(tool.path, "install")
+    asked(tool.path, "install")
+    assert tool.version_questions == 2
+
+
+def test_long_first_line(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The script that pip writes for long paths, which sh reads first, is remembered as well."""
+    tool = sandbox.fake_tool("pip", "24.0")
+    body = tool.path.read_text()
+    body = body[body.index("from __future__") :]  # which nothing but a docstring may precede
+    python = sys.executable
+    for form in (f"'''exec' {python} \"$0\" \"$@\"", f'\'\'\'exec\' "{python}" "$0" "$@"'):
+        tool.path.write_text(f"#!/bin/sh\n{form}\n' '''\n{body}")
+        before = tool.version_questions
+        assert [asked(tool.path, "install") for _ in range(2)] == [(24, 0)] * 2
+        assert tool.version_questions == before + 1
+    assert len(memory(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    "first",
+    ['#!/bin/sh\nexec {python} {path} "$@"\n', '#!/usr/bin/env sh\nexec {python} {path} "$@"\n'],
+)
+@pytest.mark.parametrize("name", ["pip", "uv"])
+def test_shims_are_asked_each_time(sandbox: Sandbox, tmp_path: Path, name: str, first: str) -> None:
+    """A script that is no tool's own may choose by directory: it is asked each time."""
+    tool = sandbox.fake_tool(name, folder=tmp_path / "real")
+    shim = tmp_path / name
+    shim.write_text(first.format(python=sys.executable, path=tool.path))
+    shim.chmod(0o755)
+    for _ in range(3):
+        asked(shim, "install" if name == "pip" else "sync")
+    assert tool.version_questions == 3
+    assert memory(tmp_path) == []
+
+
+def test_link_to_another_program_is_asked_each_time(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Mise's `uv` is a link to mise, which chooses by directory."""
+    tool = sandbox.fake_tool("uv")
+    (tmp_path / "mise").write_bytes(tool.path.read_bytes())
+    (tmp_path / "mise").chmod(0o755)
+    (tmp_path / "uv").symlink_to("mise")
+    asked(tmp_path / "uv", "sync")
+    asked(tmp_path / "uv", "sync")
+    assert tool.version_questions == 2
+
+
+def test_uv_is_remembered(tmp_path: Path) -> None:
+    """Uv is remembered by the binary, through links, and a new binary is noticed."""
+    real = newest_uv().ready().program
+    expected = tuple(map(int, newest_uv().version.split(".")))
+    link = tmp_path / "bin/uv"
+    link.parent.mkdir()
+    link.symlink_to(real)
+    assert asked(link, "sync") == expected
+    (file,) = memory(tmp_path)
+    # What is remembered is believed: that is how one sees that it was not asked.
+    claim(file, "9.9.9")
+    assert asked(link, "sync") == (9, 9, 9)
+    copy = tmp_path / "copy/uv"
+    copy.parent.mkdir()
+    shutil.copy(real, copy)
+    link.unlink()
+    link.symlink_to(copy)
+    assert asked(link, "sync") == expected
+    touch(copy)
+    claim(file, "9.9.9")
+    assert asked(link, "sync") == expected
+
+
+DAMAGED: list[list[str]] = [
+    [],
+    [""],
+    ["9.9"],
+    ["9.9", "/nowhere"],
+    ["9.9", "/nowhere", "stamp"],
+    ["9.9", "", ""],
+    ["9.9", *["/nowhere", "error 2"] * 3, "/nowhere"],
+]
+
+
+@pytest.mark.parametrize("fields", DAMAGED, ids=range(len(DAMAGED)))
+def test_damaged_memory(sandbox: Sandbox, tmp_path: Path, fields: list[str]) -> None:
+    """What is remembered in another form is not believed and does no harm."""
+    tool = sandbox.fake_tool("pip", "24.0")
+    asked(tool.path, "install")
+    (file,) = memory(tmp_path)
+    kind, _, key = file.name.partition("-")
+    results.keep(kind, key, fields)
+    assert asked(tool.path, "install") == (24, 0)
+    assert tool.version_questions == 2
+    assert asked(tool.path, "install") == (24, 0)
+    assert tool.version_questions == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0", b"end", b"\xff\xfe", b"/\xff\0" * 30000],
+    ids=["empty", "NUL", "text", "no text", "long"],
+)
+def test_memory_of_something_else(sandbox: Sandbox, tmp_path: Path, content: bytes) -> None:
+    """Bytes of something else in the place of what is remembered are not believed."""
+    tool = sandbox.fake_tool("pip", "24.0")
+    asked(tool.path, "install")
+    (file,) = memory(tmp_path)
+    file.write_bytes(content)
+    assert asked(tool.path, "install") == (24, 0)
+    assert tool.version_questions == 2
+
+
+@pytest.mark.parametrize("version", ["", ".", "x", "9.x", "9..9", "9" * 5000])
+def test_damaged_version(sandbox: Sandbox, tmp_path: Path, version: str) -> None:
+    """A remembered version that is none is not believed, though all else is in order."""
+    tool = sandbox.fake_tool("pip", "24.0")
+    asked(tool.path, "install")
+    (file,) = memory(tmp_path)
+    claim(file, version)
+    assert asked(tool.path, "install") == (24, 0)
+
+
+def test_cache_that_cannot_be_written(sandbox: Sandbox, tmp_path: Path) -> None:
+    """Without a cache it is asked each time, and that is all."""
+    tool = sandbox.fake_tool("pip", "24.0")
+    (tmp_path / "cache/mtls-run").write_text("in its place")
+    assert [asked(tool.path, "install") for _ in range(2)] == [(24, 0)] * 2
+    assert tool.version_questions == 2
+
+
+def test_module_of_the_current_directory(tmp_path: Path) -> None:
+    """`python -m pip` prefers a pip of the current directory, which is not remembered."""
+    here = tmp_path / "here"
+    (here / "pip").mkdir(parents=True)
+    (here / "pip/__init__.py").write_text("")
+    (here / "pip/__main__.py").write_text(f"print('pip 21.5 from {here}/pip (python 3)')\n")
+    with working_in(here):
+        assert asked(sys.executable, "-m", "pip", "install") == (21, 5)
+    assert memory(tmp_path) == []
+    with working_in(tmp_path):
+        assert asked(sys.executable, "-m", "pip", "install") != (21, 5)
+    assert len(memory(tmp_path)) == 1
+    with working_in(here):
+        assert asked(sys.executable, "-m", "pip", "install") == (21, 5)
+
+
+def scripted(tmp_path: Path, script: str) -> Path:
+    """Return a uv that is a shell script."""
+    path = tmp_path / "uv"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo something else", "--version does not answer as uv does: 'something else'"),
+        ("true", "--version does not answer as uv does: ''"),
+        ("echo broken >&2; exit 3", "--version` ended with status 3: broken"),
+        ("exit 1", "--version` ended with status 1"),
+        ("kill -9 $$", "--version` ended with status -9"),
+    ],
+)
+def test_wrong_answers(tmp_path: Path, script: str, words: str) -> None:
+    """What does not answer as the tool does is an error that shows what it said."""
+    with pytest.raises(ToolError) as caught:
+        asked(scripted(tmp_path, script), "sync")
+    assert words in caught.value.fact
+    assert caught.value.status == 125
+
+
+def test_question_does_not_take_stdin(tmp_path: Path) -> None:
+    """The tool that is asked for its version finds its standard input empty."""
+    start = time.monotonic()
+    path = scripted(tmp_path, "cat; echo uv 0.13.9")
+    assert asked(path, "sync") == (0, 13, 9)
+    assert time.monotonic() - start < 20
+
+
+def test_tool_that_cannot_start(tmp_path: Path) -> None:
+    """A tool whose interpreter is not there is an error as the shell would give it."""
+    path = tmp_path / "uv"
+    path.write_text("#!/nowhere/at/all\n")
+    path.chmod(0o755)
+    with pytest.raises(ToolError, match="first line names does not exist") as caught:
+        asked(path, "sync")
+    assert caught.value.status == 126

@@ -1,0 +1,208 @@
+"""A TOML file as it was read: its bytes, its tables, and the line where each value stands."""
+
+from __future__ import annotations
+
+import sys
+
+from mtls_run.config.origin import Origin
+from mtls_run.errors import ConfigurationError
+from mtls_run.record import Record
+from mtls_run.system.files import read_file
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+# A configuration is written by hand. What is larger is something else, and is not read whole.
+LARGEST = 1024 * 1024
+# A key in more parts takes tomllib time by their square: a file of one key would take hours
+# (Python 3.11 to 3.14).
+_MOST_PARTS = 200
+# Compiled where they are needed, which for most runs is never.
+_BETWEEN_KEYS = r"[=,\[\]{}]|\.{2,}"
+# Strings, comments, brackets and line ends, as far as it takes to see where a statement ends. An
+# escaped quote ends no basic string, and in three quotes the last three of up to five end it.
+_TOKENS = (
+    r'"""(?:\\.|[^\\])*?"""'
+    r"|'''.*?'''"
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'[^'\n]*'"
+    r"|#[^\n]*|[\[\]{}\n]|[^\s\[\]{}\"'#]+"
+)
+
+
+class FileOrigin(Origin):
+    """A value in a TOML file. The line is looked up only when somebody asks for it."""
+
+    document: Document
+    keys: tuple[str | int, ...]
+
+    def __str__(self) -> str:
+        """Return `FILE:LINE`."""
+        return f"{self.text}:{self.document.line_of(self.keys)}"
+
+
+class Document(Record):
+    """One parsed TOML file; decisions are made on these bytes, never on a second reading."""
+
+    HIDDEN = ("content", "tables")
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
+    path: Path
+    content: bytes
+    tables: dict[str, Any]
+
+    def origin(self, *keys: str | int) -> FileOrigin:
+        """Return where the value under `keys` stands."""
+        return FileOrigin(str(self.path), self, keys)
+
+    def line_of(self, keys: tuple[str | int, ...]) -> int:
+        """Return the 1-based line that says the value under `keys`.
+
+        tomllib keeps no positions, so it is asked for them: of the document's first statements, the
+        smallest number that has the value ends with the one that says it.
+        """
+        lines = self.content.decode("utf-8-sig", "replace").split("\n")
+        starts = statement_lines("\n".join(lines))
+        missing, present = 0, len(starts)
+        while present - missing > 1:
+            middle = (missing + present) // 2
+            if _has(_tables_or_none("\n".join([*lines[: starts[middle]], ""])), keys):
+                present = middle
+            else:
+                missing = middle
+        return starts[present - 1] + 1
+
+
+def _loads(text: str) -> dict[str, Any]:
+    """Return the tables of a TOML text; raises ValueError and RecursionError as tomllib does."""
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415 - a start of Python and a half, with `re` and `typing`
+    else:
+        import tomli as tomllib  # noqa: PLC0415
+    return tomllib.loads(text)
+
+
+def statement_lines(text: str) -> list[int]:
+    """Return the 0-based line on which each statement of a valid TOML document starts.
+
+    A statement is a header, or a key with its value; arrays, and strings in three quotes, may go
+    over several lines. Blank lines and comments are none.
+    """
+    import re  # noqa: PLC0415 - as for tomllib
+
+    starts: list[int] = []
+    line, depth, is_open = 0, 0, False
+    for token in re.finditer(_TOKENS, text, re.DOTALL):
+        kind = token.group()
+        if kind == "\n":
+            line += 1
+            is_open = is_open and depth > 0
+            continue
+        if not kind.startswith("#") and not is_open:
+            starts.append(line)
+            is_open = True
+        depth += (kind in ("[", "{")) - (kind in ("]", "}"))
+        line += kind.count("\n")
+    return starts
+
+
+def read(path: Path, *, what: str = "configuration") -> Document | None:
+    """Return the TOML file at `path`, or None where there is none.
+
+    Raises ConfigurationError, naming file and line, for a file that is not a readable, regular,
+    UTF-8 file of valid TOML.
+    """
+    content = read_regular(path, what=what)
+    return None if content is None else parse(path, content, what=what)
+
+
+def read_regular(path: Path, *, what: str) -> bytes | None:
+    """Return the bytes of the regular file at `path`, or None where there is none."""
+    try:
+        content = read_file(path, LARGEST)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read the {what} {path}: {error.strerror or error}",
+            hint="it has to be a file that you may read",
+        ) from None
+    if content is None:
+        raise ConfigurationError(
+            f"the {what} {path} is larger than {LARGEST // 1024 // 1024} MiB",
+            hint="a configuration is written by hand; this is another file",
+        )
+    return content
+
+
+def parse(path: Path, content: bytes, *, what: str = "configuration") -> Document:
+    """Return `content` as the TOML document that stands at `path`."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(
+            f"{path}:{line}: the {what} is not UTF-8", hint="save it as UTF-8"
+        ) from None
+    number = _line_of_many_parts(text)
+    if number is not None:
+        raise ConfigurationError(
+            f"{path}:{number}: the {what} has a key of more than {_MOST_PARTS} parts",
+            hint="a profile is a table of plain values",
+        )
+    try:
+        return Document(path, content, _loads(text))
+    except ValueError as error:  # TOMLDecodeError, and int's own for thousands of digits
+        line = _error_line(str(error), text)
+        raise ConfigurationError(
+            f"{path}:{line}: the {what} is not valid TOML: {error}",
+            hint="strings stand in quotes, tables in [brackets]; see https://toml.io",
+        ) from None
+    except RecursionError:
+        raise ConfigurationError(
+            f"the {what} {path} is nested too deeply", hint="a profile is a table of plain values"
+        ) from None
+
+
+def _line_of_many_parts(text: str) -> int | None:
+    """Return the first line with a dotted key that nobody would write, or None."""
+    if text.count(".") <= _MOST_PARTS:
+        return None
+    import re  # noqa: PLC0415 - as for tomllib
+
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > _MOST_PARTS and any(
+            part.count(".") > _MOST_PARTS for part in re.split(_BETWEEN_KEYS, line)
+        ):
+            return number
+    return None
+
+
+def _error_line(message: str, text: str) -> int:
+    """Return the line of a TOML error; tomllib says it in words only ("at line 3, column 5")."""
+    import re  # noqa: PLC0415 - as for tomllib
+
+    found = re.search(r"at line (\d+)", message)
+    return int(found.group(1)) if found else text.count("\n") + 1
+
+
+def _tables_or_none(text: str) -> object:
+    try:
+        return _loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _has(tables: object, keys: tuple[str | int, ...]) -> bool:
+    for key in keys:
+        if isinstance(key, int):
+            if not isinstance(tables, list) or key >= len(tables):
+                return False
+            tables = tables[key]
+        elif isinstance(tables, dict) and key in tables:
+            tables = tables[key]
+        else:
+            return False
+    return True

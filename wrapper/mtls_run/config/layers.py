@@ -1,0 +1,212 @@
+"""The user's and the system's configuration files, laid over each other."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from mtls_run.cache import dependencies
+from mtls_run.config import document, profile, schema
+from mtls_run.config.origin import DEFAULT, Origin, Setting
+from mtls_run.errors import ConfigurationError
+from mtls_run.record import Record
+from mtls_run.system import dirs
+from mtls_run.system.files import current_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from mtls_run.config.document import Document
+    from mtls_run.config.profile import Profile, ProfileValues
+
+EXPIRY_NOTICE_DAYS: Setting[int] = Setting(14, DEFAULT)
+
+
+class DirectoryRule(Record):
+    """One entry of [[directories]]: its profile applies at `path` and below."""
+
+    path: Path
+    profile: Setting[str]
+
+
+class Configuration(Record):
+    """What the user file, laid over the system file, says."""
+
+    user_file: Path
+    profiles: Mapping[str, ProfileValues]
+    default_profile: Setting[str] | None = None
+    directories: tuple[DirectoryRule, ...] = ()
+    trusted_directories: Setting[tuple[Path, ...]] | None = None
+    expiry_notice_days: Setting[int] = EXPIRY_NOTICE_DAYS
+
+    def profile(self, name: str, origin: Origin) -> Profile:
+        """Return profile `name`, chosen by `origin`; raise where no file has it."""
+        schema.check_name(name, origin)
+        if name not in self.profiles:
+            if not self.profiles:
+                raise ConfigurationError(
+                    f"{origin}: there is no profile `{name}`; {self.user_file} has none",
+                    hint=f"mtls-run profile add {name} --client-cert FILE",
+                )
+            raise schema.unknown("profile", name, self.profiles, origin)
+        return profile.build(name, profile.resolve(name, self.profiles), origin)
+
+
+def user_file(environ: Mapping[str, str]) -> Setting[Path]:
+    """Return the path of the user file and what says so."""
+    named = environ.get("MTLS_RUN_CONFIG")
+    if named:
+        origin = Origin("MTLS_RUN_CONFIG")
+        place = schema.Place("MTLS_RUN_CONFIG", origin, current_directory())
+        return Setting(schema.read_path(named, place), origin)
+    return Setting(Path(dirs.user("config")) / "config.toml", DEFAULT)
+
+
+def system_file() -> Path:
+    """Return the path of the configuration that a fleet shares."""
+    system: str = sys.platform
+    if system.startswith("linux"):
+        return Path("/etc/mtls-run/config.toml")
+    import platformdirs  # noqa: PLC0415 - not needed on Linux
+
+    return platformdirs.site_config_path("mtls-run", appauthor=False) / "config.toml"
+
+
+def load(environ: Mapping[str, str], system: Path | None = None) -> Configuration:
+    """Return the configuration of this user on this machine.
+
+    Raises ConfigurationError, with file, line and the nearest right spelling, for whatever in the
+    files is not as it should be; a file that MTLS_RUN_CONFIG names must be there.
+    """
+    user = user_file(environ)
+    user_document = document.read(user.value)
+    if user_document is None and user.origin is not DEFAULT:
+        raise ConfigurationError(
+            f"MTLS_RUN_CONFIG names {user.value}, which does not exist",
+            hint="unset MTLS_RUN_CONFIG, or name a file that is there",
+            code="config-missing",
+        )
+    system_document = document.read(system or system_file())
+    documents = [found for found in (system_document, user_document) if found]
+    return lay(user.value, [read_layer(found) for found in documents])
+
+
+class Layer(Record):
+    """One file, read and checked by itself."""
+
+    top: Mapping[str, Setting[Any]]
+    profiles: Mapping[str, ProfileValues]
+    directories: tuple[DirectoryRule, ...]
+
+
+def read_layer(source: Document) -> Layer:
+    """Return what one file says, checked by itself; raises ConfigurationError."""
+    top = _read_keys(source, source.tables, schema.TOP_KEYS, ())
+    profiles: dict[str, ProfileValues] = {}
+    for name, table in source.tables.get("profiles", {}).items():
+        keys = ("profiles", name)
+        schema.check_name(name, source.origin(*keys))
+        profiles[name] = read_profile(source, table, keys)
+    directories = _read_directories(source)
+    return Layer(top, profiles, directories)
+
+
+def read_profile(
+    source: Document, table: object, keys: tuple[str | int, ...], *, also: tuple[str, ...] = ()
+) -> ProfileValues:
+    """Return what the profile's table under `keys` of `source` says, each value checked.
+
+    `also` has further keys that a table in this place may have, for the spelling that is suggested.
+    """
+    place = schema.Place(".".join(map(str, keys)), source.origin(*keys), source.path.parent)
+    values = schema.read_table(table, place)
+    said = _read_keys(source, values, schema.PROFILE_KEYS, keys, also)
+    if "cert" in said:
+        if "ca-cert" in said:
+            raise ConfigurationError(
+                f"{said['cert'].origin}: `cert` and `ca-cert` are two names of one setting",
+                hint="keep `ca-cert`",
+            )
+        said["ca-cert"] = said.pop("cert")
+    return said
+
+
+def _read_keys(
+    source: Document,
+    table: Mapping[str, Any],
+    known: Mapping[str, schema.Reader],
+    keys: tuple[str | int, ...],
+    also: tuple[str, ...] = (),
+) -> ProfileValues:
+    said: ProfileValues = {}
+    for key, value in table.items():
+        origin = source.origin(*keys, key)
+        if key not in known:
+            where = f" in [{'.'.join(map(str, keys))}]" if keys else ""
+            raise schema.unknown(f"key{where}", key, (*known, *also), origin)
+        place = schema.Place(key, origin, source.path.parent)
+        said[key] = Setting(known[key](value, place), origin)
+    return said
+
+
+def _read_directories(source: Document) -> tuple[DirectoryRule, ...]:
+    entries = source.tables.get("directories", [])
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise schema.Place("directories", source.origin("directories"), source.path.parent).wrong(
+            entries, "tables: [[directories]]"
+        )
+    rules: dict[Path, DirectoryRule] = {}
+    for index, entry in enumerate(entries):
+        origin = source.origin("directories", index)
+        said = _read_keys(source, entry, schema.DIRECTORY_KEYS, ("directories", index))
+        for key in schema.DIRECTORY_KEYS:
+            if key not in said:
+                raise ConfigurationError(
+                    f"{origin}: this [[directories]] entry lacks `{key}`",
+                    hint="an entry has a `path` and a `profile`",
+                )
+        path = Path(dependencies.real(said["path"].value))
+        if path in rules:
+            raise ConfigurationError(
+                f"{said['path'].origin}: {path} stands in [[directories]] twice, "
+                f"first at {rules[path].profile.origin}",
+                hint="keep one of the two",
+            )
+        rules[path] = DirectoryRule(path, said["profile"])
+    return tuple(rules.values())
+
+
+def lay(user: Path, layers: list[Layer]) -> Configuration:
+    """Return the layers, the undermost first, laid over each other; raises ConfigurationError."""
+    top: ProfileValues = {}
+    profiles: dict[str, ProfileValues] = {}
+    directories: dict[Path, DirectoryRule] = {}
+    for layer in layers:
+        top.update(layer.top)
+        for name, said in layer.profiles.items():
+            profiles[name] = profile.overlay(profiles.get(name, {}), said)
+        directories.update((rule.path, rule) for rule in layer.directories)
+    _check_names(top.get("default-profile"), directories, profiles)
+    return Configuration(
+        user_file=user,
+        profiles=profiles,
+        default_profile=top.get("default-profile"),
+        directories=tuple(directories.values()),
+        trusted_directories=top.get("trusted-directories"),
+        expiry_notice_days=top.get("expiry-notice-days", EXPIRY_NOTICE_DAYS),
+    )
+
+
+def _check_names(
+    default: Setting[str] | None,
+    directories: Mapping[Path, DirectoryRule],
+    profiles: Mapping[str, ProfileValues],
+) -> None:
+    named = [("default-profile", default)] if default else []
+    named += [("[[directories]]", rule.profile) for rule in directories.values()]
+    named += [("extends", said["extends"]) for said in profiles.values() if "extends" in said]
+    for where, setting in named:
+        if setting.value not in profiles:
+            raise schema.unknown(f"profile in {where}:", setting.value, profiles, setting.origin)

@@ -1,0 +1,311 @@
+"""What pip's own settings say of certificates and indexes: its files, and the PIP_* variables.
+
+Followed as pip 26.3 has it (`_internal/configuration.py`, `cli/parser.py`, `utils/appdirs.py`);
+21.3 to 26.2 read the same, but for what is noted. Nothing else in pip's files is looked at.
+"""
+
+from __future__ import annotations
+
+import configparser
+import io
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtls_run.cache import dependencies
+from mtls_run.config.document import read_regular
+from mtls_run.config.origin import Origin, Setting
+from mtls_run.errors import ConfigurationError
+from mtls_run.system.files import current_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+# The options that count, by pip's long names. `--pypi-url` is another name of `--index-url`.
+_OPTIONS = {
+    "cert": "cert",
+    "client-cert": "client-cert",
+    "index-url": "index-url",
+    "pypi-url": "index-url",
+    "extra-index-url": "extra-index-url",
+    "proxy": "proxy",
+}
+_VARIABLES = ":env:"  # pip keeps the variables as a section of this name, the last to count
+_HINT = "`pip config debug` lists pip's files; --no-profile leaves them unread"
+# Beside what XDG_CONFIG_DIRS names, pip always looks here.
+_ETC = "/etc"
+
+# What one section says, by key, in the order in which the keys were first said.
+_Section = dict[str, Setting[str]]
+
+
+@dataclass(frozen=True)
+class PipSettings:
+    """What wins in pip's settings, each value with its variable, or its file and line.
+
+    Paths are absolute. URLs may hold a password: show them through `uv_indexes.without_password`.
+    """
+
+    cert: Setting[Path] | None = None
+    client_cert: Setting[Path] | None = None
+    index_url: Setting[str] | None = None
+    extra_index_urls: tuple[Setting[str], ...] = ()
+    proxy: Setting[str] | None = None
+
+
+def read(
+    environ: Mapping[str, str],
+    *,
+    command: str | None,
+    prefix: Path | None,
+    isolated: bool = False,
+) -> PipSettings:
+    """Return what pip's settings say for its subcommand `command`.
+
+    [global] counts always, the section of `command` beats it, and a PIP_* variable beats both.
+    `prefix` is the virtual environment whose own pip is run: its file counts then. `isolated` is
+    pip's --isolated: no variables, no user files. Raises ConfigurationError, naming file and line,
+    for a file that pip cannot read or that is not what pip takes.
+    """
+    sections: dict[str, _Section] = {"global": {}}
+    if command is not None:
+        sections[command] = {}
+    sections[_VARIABLES] = {}
+    for path in _files(environ, prefix, isolated=isolated):
+        for section, said in _read_file(path).items():
+            if section in sections:
+                sections[section].update(said)
+    if not isolated:
+        sections[_VARIABLES].update(_read_variables(environ))
+    found: _Section = {}
+    for said in sections.values():
+        # An empty value unsets what a file before said in the same section, and nothing else.
+        found.update({_OPTIONS[key]: value for key, value in said.items() if value.value})
+    for value in found.values():
+        if "\0" in value.value:  # no variable can hold it
+            raise ConfigurationError(f"{value.origin}: a value cannot hold a NUL", hint=_HINT)
+    return PipSettings(
+        cert=_path(found.get("cert"), environ),
+        client_cert=_path(found.get("client-cert"), environ),
+        index_url=found.get("index-url"),
+        extra_index_urls=_list(found.get("extra-index-url")),
+        proxy=found.get("proxy"),
+    )
+
+
+def _files(environ: Mapping[str, str], prefix: Path | None, *, isolated: bool) -> list[Path]:
+    """Return the files that pip reads, those that are there, later beats earlier."""
+    named = environ.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return []
+    places = _Places(environ, sys.platform)
+    candidates = places.machine()
+    if named:
+        dependencies.file(named)
+    # A file that is named stands in the user files' place, but only if it is there.
+    if not isolated and not (named and os.path.exists(named)):  # noqa: PTH110 - as pip asks
+        candidates += places.user()
+    if prefix is not None:
+        candidates.append(os.path.join(prefix, places.basename))  # noqa: PTH118 - strings here
+    if named:
+        candidates.append(named)
+    # A file that is named twice keeps its first place (26.3; up to 25.0 it was the last).
+    return [Path(path) for path in dict.fromkeys(candidates) if _is_there(path)]
+
+
+def _is_there(path: str) -> bool:
+    """Tell whether there is something to read.
+
+    What is in a directory that cannot be entered is not there for pip, and a link to the null
+    device is how a file is masked.
+    """
+    dependencies.file(path)
+    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where this says no
+        return False
+    return not os.path.samefile(path, os.devnull)  # noqa: PTH121
+
+
+class _Places:
+    """Where pip's files are on this platform; the newest platformdirs that pip brings decides."""
+
+    def __init__(self, environ: Mapping[str, str], platform: str) -> None:
+        self.environ = environ
+        self.platform = platform
+        self.basename = "pip.ini" if platform == "win32" else "pip.conf"
+
+    def machine(self) -> list[str]:
+        """Return the files of the machine."""
+        if self.platform == "win32":
+            return self._joined([self.environ.get("PROGRAMDATA", "")], "pip")
+        if self.platform == "darwin":
+            folders = self._absolute("XDG_DATA_DIRS")
+            if not folders:
+                brewed = sys.base_prefix.startswith("/opt/homebrew")
+                folders = ["/opt/homebrew/share"] if brewed else []
+                folders.append("/Library/Application Support")
+            return self._joined(folders, "pip")
+        folders = self._absolute("XDG_CONFIG_DIRS") or ["/etc/xdg"]
+        return [*self._joined(folders, "pip"), *self._joined([_ETC])]
+
+    def user(self) -> list[str]:
+        """Return the user's files: the legacy one, then today's, which beats it."""
+        home = expand_user("~", self.environ)
+        if self.platform == "win32":
+            return self._joined([home, self.environ.get("APPDATA", "")], "pip")
+        if self.platform == "darwin":
+            folders = self._absolute("XDG_DATA_HOME", several=False) or [
+                f"{home}/Library/Application Support"
+            ]
+            if not os.path.isdir(f"{folders[0]}/pip"):  # noqa: PTH112 - strings here
+                folders = [f"{home}/.config"]
+        else:
+            folders = self._absolute("XDG_CONFIG_HOME", several=False) or [f"{home}/.config"]
+        return [*self._joined([home], ".pip"), *self._joined(folders[:1], "pip")]
+
+    def _absolute(self, name: str, *, several: bool = True) -> list[str]:
+        """Return the directories in this variable; relative ones count no more (26.3)."""
+        value = self.environ.get(name, "")
+        parts = value.split(os.pathsep) if several else [value]
+        return [part.strip() for part in parts if os.path.isabs(part.strip())]  # noqa: PTH117
+
+    def _joined(self, folders: Iterable[str], *parts: str) -> list[str]:
+        return [os.path.join(folder, *parts, self.basename) for folder in folders if folder]  # noqa: PTH118
+
+
+class _Key(str):
+    """A key as the parser stores it, with the line that it stands on."""
+
+    __slots__ = ("line",)
+    line: int
+
+
+class _Parser(configparser.RawConfigParser):
+    """Python's own parser, as pip has it, that knows the line of each key.
+
+    Keys that are no matter here get a name of their own each, so that none can stand twice.
+    """
+
+    def __init__(self) -> None:
+        # No header can have this name, so [DEFAULT] is a section that can be asked for its lines.
+        super().__init__(default_section="\n")
+        self._line = 0
+
+    def feed(self, text: str) -> None:
+        """Parse `text`; raises configparser.Error."""
+        self.read_file(self._counted(text))
+
+    def _counted(self, text: str) -> Iterator[str]:
+        # The parser takes a line only when it is done with the one before.
+        for self._line, line in enumerate(io.StringIO(text, newline=None), start=1):
+            yield line
+
+    def optionxform(self, optionstr: str) -> str:
+        """Return the key under its normal name."""
+        name = _normal(optionstr)
+        key = _Key(name if name in _OPTIONS else f"{name}\n{self._line}")
+        key.line = self._line
+        return key
+
+    def said(self, section: str, path: Path) -> _Section:
+        """Return the keys of this section that count."""
+        return {
+            str(key): Setting(value, Origin(f"{path}:{key.line}"))
+            for key, value in self.items(section)
+            if key in _OPTIONS and isinstance(key, _Key)
+        }
+
+
+def _normal(name: str) -> str:
+    """Return a key, or what follows PIP_ in a variable's name, in the spelling of pip's flags."""
+    return name.lower().replace("_", "-").removeprefix("--")
+
+
+def _read_file(path: Path) -> dict[str, _Section]:
+    """Return what the file says, section by section."""
+    try:
+        content = read_regular(path, what="pip configuration")
+    except ConfigurationError as error:
+        raise ConfigurationError(error.fact, hint=_HINT) from None
+    if content is None:  # gone since it was looked for
+        return {}
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(
+            f"{path}:{line}: the pip configuration is not UTF-8", hint=_HINT
+        ) from None
+    if text.startswith("\ufeff"):
+        raise ConfigurationError(
+            f"{path}:1: the pip configuration starts with a byte order mark, which pip refuses",
+            hint="save the file as UTF-8 without one",
+        )
+    parser = _Parser()
+    try:
+        parser.feed(text)
+    except configparser.Error as error:
+        raise _broken(path, error) from None
+    defaults = parser.said("DEFAULT", path) if parser.has_section("DEFAULT") else {}
+    return {
+        section: {**defaults, **parser.said(section, path)}
+        for section in parser.sections()
+        if section != "DEFAULT"
+    }
+
+
+def _broken(path: Path, error: configparser.Error) -> ConfigurationError:
+    """Return the error for a file that is no INI; it shows no line, which may hold a password."""
+    if isinstance(error, configparser.DuplicateOptionError):
+        return ConfigurationError(
+            f"{path}:{error.lineno}: `{error.option}` stands twice in [{error.section}]",
+            hint="keep one; to pip, upper case and `_` for `-` spell the same name",
+        )
+    if isinstance(error, configparser.DuplicateSectionError):
+        return ConfigurationError(
+            f"{path}:{error.lineno}: [{error.section}] stands twice", hint="make them one section"
+        )
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return ConfigurationError(
+            f"{path}:{error.lineno}: this stands before the first section",
+            hint="put a line [global] above it",
+        )
+    line = getattr(error, "lineno", None)
+    if line is None and isinstance(error, configparser.ParsingError) and error.errors:
+        line = error.errors[0][0]
+    where = path if line is None else f"{path}:{line}"
+    return ConfigurationError(
+        f"{where}: the pip configuration is not valid", hint="a line reads `key = value`"
+    )
+
+
+def _read_variables(environ: Mapping[str, str]) -> _Section:
+    """Return what the PIP_* variables say; pip lowers the case of all behind PIP_."""
+    return {
+        key: Setting(value, Origin(name))
+        for name, value in dependencies.with_prefix(environ, "PIP_").items()
+        if (key := _normal(name[4:])) in _OPTIONS
+    }
+
+
+def expand_user(path: str, environ: Mapping[str, str]) -> str:
+    """Return `path` with `~` expanded as the tool does that gets this environment."""
+    if os.name == "posix" and "HOME" in environ and (path == "~" or path.startswith("~/")):
+        return (environ["HOME"].rstrip("/") + path[1:]) or "/"
+    return os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises without a home
+
+
+def _path(said: Setting[str] | None, environ: Mapping[str, str]) -> Setting[Path] | None:
+    """Return a path as pip opens it: relative to the current directory, not to the file."""
+    if said is None:
+        return None
+    if "\0" in said.value:
+        raise ConfigurationError(f"{said.origin}: a path cannot hold a NUL", hint=_HINT)
+    path = Path(expand_user(said.value, environ))
+    return Setting(path if path.is_absolute() else current_directory() / path, said.origin)
+
+
+def _list(said: Setting[str] | None) -> tuple[Setting[str], ...]:
+    """Return the parts of a value that pip splits at whitespace; the whole replaces a list."""
+    return () if said is None else tuple(Setting(part, said.origin) for part in said.value.split())

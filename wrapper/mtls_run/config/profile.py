@@ -1,0 +1,144 @@
+"""A certificate profile: what it says once it is laid over the profiles that it extends."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from mtls_run.config import pins
+from mtls_run.config.origin import DEFAULT, Origin, Setting
+from mtls_run.errors import ConfigurationError
+from mtls_run.passphrase.sources import FromKeyring
+from mtls_run.record import Record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+    from mtls_run.passphrase.sources import PassphraseSource
+
+    # What a profile's table says, key by key, each value already read and with its origin.
+    ProfileValues = dict[str, Setting[Any]]
+
+SYSTEM = Setting("system", DEFAULT)
+NOTHING: Mapping[str, str] = MappingProxyType({})
+KEYRING: Setting[PassphraseSource] = Setting(FromKeyring(), DEFAULT)
+
+
+class Profile(Record):
+    """The identity and roots to use; every value with its origin.
+
+    `name` is None for a profile that no user file names; `origin` is why it applies here.
+    `pinned` has the SHA-256 that files named by a project file have to have. `yields` says that
+    what is set for uv already wins over it, as it does over pip's own settings.
+    """
+
+    name: str | None
+    origin: Origin
+    client_cert: Setting[Path] | None = None
+    client_key: Setting[Path] | None = None
+    ca_cert: Setting[tuple[Path, ...]] | None = None
+    roots: Setting[str] = SYSTEM
+    passphrase: Setting[PassphraseSource] = KEYRING
+    remember: Setting[int] | None = None
+    pinned: Mapping[str, str] = NOTHING
+    yields: bool = False
+
+    def verify(self, path: Path, content: bytes) -> None:
+        """Raise ConfigurationError where a file that an approval pins has other bytes now."""
+        pins.verify(self.pinned, path, content)
+
+    @property
+    def label(self) -> str:
+        """Return the profile as it is named in messages."""
+        if self.name:
+            return f"profile {self.name}"
+        return "the profile of pip's settings" if self.yields else "the profile of this directory"
+
+    @property
+    def account(self) -> str:
+        """Return the keyring's user name for this profile's passphrase."""
+        if self.name:
+            return self.name
+        key = self.client_key or self.client_cert
+        return f"file:{key.value.absolute()}" if key else "file:"
+
+
+def overlay(base: ProfileValues, over: ProfileValues) -> ProfileValues:
+    """Return `over` laid over `base`: values replace, certificate and key as a pair."""
+    merged = dict(base)
+    if "client-cert" in over or "client-key" in over:
+        merged.pop("client-cert", None)
+        merged.pop("client-key", None)
+    merged.update(over)
+    return merged
+
+
+def resolve(name: str, tables: Mapping[str, ProfileValues]) -> ProfileValues:
+    """Return what profile `name` says, laid over every profile that it extends.
+
+    `tables` has each profile by name; `name` is one of them. Raises ConfigurationError for a
+    cycle and for a name that no profile has.
+    """
+    from mtls_run.config.schema import unknown  # noqa: PLC0415 - schema also reads profiles, for nobody but errors
+
+    chain: list[str] = []
+    current: str | None = name
+    while current is not None:
+        chain.append(current)
+        parent = tables[current].get("extends")
+        if parent is None:
+            break
+        if parent.value in chain:
+            loop = " -> ".join([*chain[chain.index(parent.value) :], parent.value])
+            raise ConfigurationError(
+                f"{parent.origin}: `extends` goes in a circle: {loop}",
+                hint="take one `extends` away",
+            )
+        if parent.value not in tables:
+            raise unknown("profile in `extends`:", parent.value, tables, parent.origin)
+        current = parent.value
+    said: ProfileValues = {}
+    for link in reversed(chain):
+        said = overlay(said, tables[link])
+    said.pop("extends", None)
+    return said
+
+
+def build(
+    name: str | None,
+    said: ProfileValues,
+    origin: Origin,
+    *,
+    pinned: Mapping[str, str] | None = None,
+    yields: bool = False,
+) -> Profile:
+    """Return the profile of these values; `origin` says why it applies.
+
+    Raises ConfigurationError where the values do not fit each other.
+    """
+    certificate, key = said.get("client-cert"), said.get("client-key")
+    if key is not None and certificate is None:
+        raise ConfigurationError(
+            f"{key.origin}: `client-key` stands without `client-cert`",
+            hint="name the certificate too; in a layer above, the two replace as a pair",
+        )
+    if "passphrase" in said and certificate is None and not yields:
+        raise ConfigurationError(
+            f"{said['passphrase'].origin}: `passphrase` stands without `client-cert`, "
+            "so the tool would run without a certificate",
+            hint="name the certificate, or the profile that has it: extends = …",
+        )
+    return Profile(
+        name=name,
+        origin=origin,
+        client_cert=certificate,
+        client_key=key,
+        ca_cert=said.get("ca-cert"),
+        roots=said.get("roots", SYSTEM),
+        passphrase=said.get("passphrase", KEYRING),
+        remember=said.get("remember"),
+        pinned=pinned or {},
+        yields=yields,
+    )

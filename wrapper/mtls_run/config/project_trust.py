@@ -1,0 +1,172 @@
+"""What the user has said of a directory's project file: allowed as it was then, or denied.
+
+Kept in the user's state directory, one private file a project file, named by the absolute path: a
+content that was allowed elsewhere is not allowed here (direnv #83). What was allowed is the very
+bytes that were read, and the bytes of the files below the project that it names; these are compared
+when they are read for use, so that nothing can change between review and use (direnv #445).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from mtls_run.config import pins
+from mtls_run.errors import ConfigurationError, MtlsRunError
+from mtls_run.output import quoted
+from mtls_run.record import Record
+from mtls_run.system import dirs
+from mtls_run.system.digests import sha256
+from mtls_run.system.files import private_directory, read_file, write_atomically
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mtls_run.config.layers import Configuration
+    from mtls_run.config.project import ProjectFile
+
+_LARGEST = 1024 * 1024
+_NAMED_LARGEST = 16 * 1024 * 1024
+MISSING = "missing"
+_LOOK = "look at what the project file names before it is allowed"
+
+
+class Approval(Record):
+    """What was said of a project file; `files` has the SHA-256 of each file it names."""
+
+    denied: bool
+    says: str
+    files: Mapping[str, str]
+
+
+def store() -> Path:
+    """Return the directory of the approvals, whether it is there or not."""
+    return Path(dirs.user("state")) / "approvals"
+
+
+def recall(path: Path) -> Approval | None:
+    """Return what was said of the project file at `path`, or None.
+
+    Raises ConfigurationError where an approval is there and cannot be read: a denial is not lost.
+    """
+    entry = _entry(path)
+    found: list[os.stat_result] = []
+    try:
+        content = read_file(entry, _LARGEST, seen=found.append)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _unreadable(entry, error.strerror or str(error)) from None
+    if os.name == "posix" and (found[0].st_uid != os.geteuid() or found[0].st_mode & 0o022):
+        raise _unreadable(entry, "others could have written it")
+    try:
+        import json  # noqa: PLC0415 - where there is an approval
+
+        said = json.loads(content or b"null")
+        if said["path"] != str(path):
+            return None
+        files = {str(name): str(digest) for name, digest in said["files"].items()}
+        return Approval(bool(said["denied"]), str(said["says"]), files)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise _unreadable(entry, "it is damaged") from None
+
+
+def allow(project: ProjectFile) -> Approval:
+    """Keep that the project file counts as it is now; return what was kept."""
+    files = {str(path): _digest(path) for path in project.named_files()}
+    return _keep(project.path, Approval(denied=False, says=project.says, files=files))
+
+
+def deny(path: Path) -> None:
+    """Keep that the project file at `path` does not count, whatever it will say."""
+    _keep(path, Approval(denied=True, says="", files={}))
+
+
+def require(
+    project: ProjectFile, configured: Configuration, anyway: str | None
+) -> Mapping[str, str]:
+    """Return the digests that the named files have to have, where the project file counts.
+
+    `anyway` is the profile that would apply without it: to name that one needs no trust. Raises
+    ConfigurationError, with what to do, where it does not count.
+    """
+    if project.names is not None and project.names.value == anyway:
+        return {}
+    said = recall(project.path)
+    if said is not None and said.denied:
+        raise _refused(project, "is denied by `mtls-run deny`")
+    if _is_trusted(project.directory, configured):
+        return {}
+    if said is None:
+        raise _refused(project, "is not allowed")
+    if said.says != project.says:
+        raise _refused(project, "has changed since it was allowed")
+    return said.files
+
+
+def _is_trusted(directory: Path, configured: Configuration) -> bool:
+    if configured.trusted_directories is None:
+        return False
+    here = Path(os.path.realpath(directory))
+    tops = [Path(os.path.realpath(path)) for path in configured.trusted_directories.value]
+    return any(top == here or top in here.parents for top in tops)
+
+
+def _refused(project: ProjectFile, state: str) -> ConfigurationError:
+    if project.names is not None:
+        wish = f"names profile {project.names.value}"
+    else:
+        wish = f"has a profile of its own ({', '.join(project.said) or 'empty'})"
+    return ConfigurationError(
+        f"the project file {project.path} {wish}, and {state}",
+        hint=f"look at it, then: mtls-run allow {quoted(project.directory)}; "
+        "or choose a profile yourself: mtls-run --profile NAME …",
+        code="project-not-allowed",
+    )
+
+
+def _entry(path: Path) -> Path:
+    name = sha256(os.fsencode(path)).hexdigest()
+    return store() / f"{name}.json"
+
+
+def _keep(path: Path, said: Approval) -> Approval:
+    entry = {"path": str(path), "denied": said.denied, "says": said.says, "files": said.files}
+    try:
+        directory = store()
+        if not directory.is_absolute():
+            raise FileNotFoundError(2, os.strerror(2), str(directory))
+        private_directory(directory.parent)
+        private_directory(directory)
+        import json  # noqa: PLC0415
+
+        write_atomically(_entry(path), json.dumps(entry, indent=1).encode("utf-8"))
+    except OSError as error:
+        raise MtlsRunError(
+            f"this cannot be kept in {store()}: {error.strerror or error}",
+            hint="make the state directory of your home writable",
+        ) from None
+    return said
+
+
+def _digest(path: Path) -> str:
+    try:
+        content = read_file(path, _NAMED_LARGEST)
+    except (FileNotFoundError, NotADirectoryError):
+        return MISSING
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read {path}, which the project file names: {error.strerror or error}",
+            hint=_LOOK,
+        ) from None
+    if content is None:
+        raise ConfigurationError(f"{path}, which the project file names, is too large", hint=_LOOK)
+    return pins.digest(content)
+
+
+def _unreadable(entry: Path, reason: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"what was allowed or denied here cannot be told: {entry}: {reason}",
+        hint="remove that file, and say `mtls-run allow` or `deny` again",
+    )

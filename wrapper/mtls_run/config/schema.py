@@ -1,0 +1,233 @@
+"""The keys of a configuration file, what each takes, and how a wrong one is answered.
+
+A new key of a profile is one line in PROFILE_KEYS and one field of `profile.Profile`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from mtls_run.cache import dependencies
+from mtls_run.errors import ConfigurationError
+from mtls_run.passphrase.sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+    from typing import Any, Callable
+
+    from mtls_run.config.origin import Origin
+    from mtls_run.passphrase.sources import PassphraseSource
+
+    Reader = Callable[[Any, "Place"], Any]
+
+ROOTS = ("system", "public", "environment", "none")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_OF_NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+
+
+class Place:
+    """The place a value is read at: the key's name, its origin, and the directory of its file."""
+
+    def __init__(self, key: str, origin: Origin, directory: Path) -> None:
+        self.key = key
+        self.origin = origin
+        self.directory = directory
+
+    def wrong(self, value: object, takes: str) -> ConfigurationError:
+        """Return the error for a value of the wrong type or shape."""
+        return ConfigurationError(
+            f"{self.origin}: `{self.key}` is {_kind(value)}", hint=f"`{self.key}` takes {takes}"
+        )
+
+
+def valid_name(name: str) -> bool:
+    """Tell whether `name` may name a profile: ASCII letters, digits, `.`, `_`, `-`."""
+    return bool(name) and _OF_NAMES.issuperset(name)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that `word` was most likely meant to be."""
+    # Only a run that fails needs difflib.
+    import difflib  # noqa: PLC0415
+
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def unknown(what: str, word: str, known: Iterable[str], origin: Origin) -> ConfigurationError:
+    """Return the error for a word that is none of `known`, with the nearest right spelling."""
+    choices = sorted(known)
+    close = nearest(word, choices)
+    if close:
+        hint = f"did you mean `{close}`?"
+    elif choices:
+        hint = f"known: {', '.join(choices)}"
+    else:
+        hint = "there are none"
+    return ConfigurationError(f"{origin}: unknown {what} `{word}`", hint=hint)
+
+
+def _kind(value: object) -> str:
+    kinds = {bool: "true or false", int: "a number", float: "a number", str: "a string"}
+    kinds |= {list: "a list", dict: "a table"}
+    return kinds.get(type(value), f"a {type(value).__name__}")
+
+
+def read_table(value: object, place: Place) -> Mapping[str, Any]:
+    """Return a table."""
+    if not isinstance(value, dict):
+        raise place.wrong(value, f"a table: [{place.key}]")
+    return value
+
+
+def read_name(value: object, place: Place) -> str:
+    """Return the name of a profile."""
+    if not isinstance(value, str):
+        raise place.wrong(value, "the name of a profile, a string")
+    return check_name(value, place.origin)
+
+
+def check_name(name: str, origin: Origin) -> str:
+    """Return `name`, which came from `origin`, or raise for one that cannot name a profile."""
+    if not valid_name(name):
+        raise ConfigurationError(
+            f"{origin}: `{name}` cannot name a profile",
+            hint="a name is made of letters, digits, `.`, `_` and `-`",
+        )
+    return name
+
+
+def read_path(value: object, place: Place) -> Path:
+    """Return a path, `~` expanded, relative to the directory of the file that names it."""
+    if not isinstance(value, str):
+        raise place.wrong(value, "a path, a string")
+    if not value or "\0" in value:
+        raise ConfigurationError(
+            f"{place.origin}: `{place.key}` is not a path: {value!r}",
+            hint=f"`{place.key}` takes the path of a file",
+        )
+    if value.startswith("~") and value[1:2] not in ("", "/"):
+        dependencies.file("/etc/passwd")  # somebody else's home
+    if os.name == "posix":
+        # The bytes that stand in the file, UTF-8, whatever the locale has for other names.
+        value = os.fsdecode(value.encode())
+    expanded = os.path.expanduser(value)  # noqa: PTH111 - Path.expanduser raises without a home
+    if expanded.startswith("~"):
+        raise ConfigurationError(
+            f"{place.origin}: no home directory is known for {value}",
+            hint="set HOME, or write the path in full",
+        )
+    return place.directory / expanded
+
+
+def read_paths(value: object, place: Place) -> tuple[Path, ...]:
+    """Return one path, or a list of them, as a tuple."""
+    if isinstance(value, str):
+        return (read_path(value, place),)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise place.wrong(value, "a path or a list of paths")
+    return tuple(read_path(item, place) for item in value)
+
+
+def read_roots(value: object, place: Place) -> str:
+    """Return the name of a base set of roots."""
+    if not isinstance(value, str):
+        raise place.wrong(value, " | ".join(f'"{choice}"' for choice in ROOTS))
+    if value not in ROOTS:
+        raise unknown("value of `roots`", value, ROOTS, place.origin)
+    return value
+
+
+def read_days(value: object, place: Place) -> int:
+    """Return a number of days, zero or more."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise place.wrong(value, "a whole number of days, 0 or more")
+    return value
+
+
+def read_duration(value: object, place: Place) -> int:
+    """Return a time such as "8h", "90m" or "1h30m" in seconds; "off" is 0."""
+    takes = 'a time such as "8h", "90m" or "1h30m", or "off"'
+    if not isinstance(value, str):
+        raise place.wrong(value, takes)
+    if value == "off":
+        return 0
+    import re  # noqa: PLC0415 - a third of a Python start, for those who are told a time
+
+    if not re.fullmatch(r"(\d{1,6}[smhd])+", value, re.ASCII):
+        raise ConfigurationError(
+            f"{place.origin}: `{place.key}` is not a time: {value!r}", hint=f"it takes {takes}"
+        )
+    return sum(int(count) * SECONDS[unit] for count, unit in re.findall(r"(\d+)([smhd])", value))
+
+
+def read_passphrase(value: object, place: Place) -> PassphraseSource:
+    """Return the source of the passphrase."""
+    takes = '"keyring" | "prompt" | { command = […] } | { file = "…" } | { env = "NAME" }'
+    if value == "keyring":
+        return FromKeyring()
+    if value == "prompt":
+        return FromPrompt()
+    if isinstance(value, str):
+        # The value is not repeated: it may well be the passphrase itself.
+        raise ConfigurationError(
+            f"{place.origin}: `passphrase` names a source; a passphrase itself never stands here",
+            hint=f"it takes {takes}",
+        )
+    if not isinstance(value, dict):
+        raise place.wrong(value, takes)
+    if len(value) != 1:
+        raise ConfigurationError(
+            f"{place.origin}: `passphrase` names {len(value)} sources, it takes one",
+            hint=f"it takes {takes}",
+        )
+    ((kind, detail),) = value.items()
+    inner = Place(f"passphrase.{kind}", place.origin, place.directory)
+    if kind == "command":
+        return FromCommand(_read_command(detail, inner))
+    if kind == "file":
+        return FromFile(read_path(detail, inner))
+    if kind == "env":
+        if not isinstance(detail, str) or not detail or "\0" in detail or "=" in detail:
+            raise inner.wrong(detail, "the name of a variable")
+        return FromVariable(detail)
+    raise unknown("source in `passphrase`:", kind, ("command", "file", "env"), place.origin)
+
+
+def _read_command(value: object, place: Place) -> tuple[str, ...]:
+    if (
+        not isinstance(value, list)
+        or not value
+        or not all(isinstance(word, str) and "\0" not in word for word in value)
+        or not value[0]
+    ):
+        raise place.wrong(value, 'a list of words: ["op", "read", "…"]; no shell reads it')
+    # A word with a slash is a path, as everywhere else; any other is looked up on PATH.
+    program = value[0]
+    if "/" in program or program.startswith("~"):
+        program = str(read_path(program, place))
+    return (program, *value[1:])
+
+
+PROFILE_KEYS: dict[str, Reader] = {
+    "client-cert": read_path,
+    "client-key": read_path,
+    "ca-cert": read_paths,
+    "cert": read_paths,  # pip's name for ca-cert
+    "roots": read_roots,
+    "passphrase": read_passphrase,
+    "extends": read_name,
+    "remember": read_duration,
+}
+
+DIRECTORY_KEYS: dict[str, Reader] = {"path": read_path, "profile": read_name}
+
+TOP_KEYS: dict[str, Reader] = {
+    "default-profile": read_name,
+    "trusted-directories": read_paths,
+    "expiry-notice-days": read_days,
+    "profiles": read_table,
+    "directories": lambda value, _place: value,  # read entry by entry
+}

@@ -1,0 +1,282 @@
+"""The user's keyring: only backends that are known to keep a secret, one account, a time limit.
+
+keyring by itself imports whatever class PYTHON_KEYRING_BACKEND or keyringrc.cfg names, extends
+sys.path from that file, and settles silently on a null, failing or plain-text backend
+(keyring #117, #370; poetry #3483). Here those inputs are read as names, and what is not known is
+refused by its name and never imported.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
+
+from mtls_run.cache import dependencies
+from mtls_run.errors import PassphraseError
+from mtls_run.secret import Secret
+from mtls_run.system import hardening
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from mtls_run.output import Reporter
+
+T = TypeVar("T")
+
+SERVICE = "mtls-run"
+_MOST_ENTRIES = 20  # for one account; more would be a keyring that does not delete
+# A keyring may wait for a person at a dialog; a build machine has none.
+PATIENCE, ANNOUNCED_AFTER = 30.0, 1.5
+
+SECRET_SERVICE = "keyring.backends.SecretService.Keyring"  # noqa: S105 - the name of a class
+_LINUX = (
+    SECRET_SERVICE,
+    "keyring.backends.libsecret.Keyring",
+    "keyring.backends.kwallet.DBusKeyring",
+    "keyring.backends.kwallet.DBusKeyringKWallet4",
+)
+ADMITTED = {
+    "darwin": ("keyring.backends.macOS.Keyring",),
+    "win32": ("keyring.backends.Windows.WinVaultKeyring",),
+}.get(sys.platform, _LINUX)
+CHAINER = "keyring.backends.chainer.ChainerBackend"
+UNLOCK = "start the keyring, or unlock it (log in to the desktop, or answer its dialog)"
+# None of these keeps a secret from who can read the user's files.
+_ALT = "keyrings.alt."
+# Why a backend that people meet is refused; any other is refused as unknown.
+_REFUSED = {
+    "keyring.backends.null.Keyring": "keeps nothing",
+    "keyring.backends.fail.Keyring": "keeps nothing",
+    "keyrings.alt.file.PlaintextKeyring": "stores in plain text",
+    "keyrings.alt.Gnome.Keyring": "is not maintained",
+}
+
+
+class KeyringUnusableError(PassphraseError):
+    """There is no keyring that may be used; `fact` says why."""
+
+    code = "keyring-failed"
+
+
+@dataclass(frozen=True)
+class Store:
+    """One keyring that may be used, and what it is called in messages."""
+
+    name: str
+    backend: Any
+    reporter: Reporter
+
+    def get(self, account: str) -> Secret | None:
+        """Return the passphrase kept for `account`, or None; raises KeyringUnusableError."""
+        found = self._patiently(lambda: self.backend.get_password(SERVICE, account))
+        return None if found is None else Secret(found.encode("utf-8", "surrogateescape"))
+
+    def set(self, account: str, passphrase: Secret) -> None:
+        """Keep the passphrase for `account`, and nothing else; raises KeyringUnusableError.
+
+        Another program's entry goes first: keyring would write a second one beside it (it stores
+        one attribute more than it asks for), and then read either.
+        """
+        self.forget(account)
+        text = passphrase.reveal().decode("utf-8", "surrogateescape")
+        self._patiently(lambda: self.backend.set_password(SERVICE, account, text))
+
+    def forget(self, account: str) -> bool:
+        """Delete all that is kept for `account`; return whether there was anything."""
+        found = False
+        for _ in range(_MOST_ENTRIES):
+            if self.get(account) is None:
+                break
+            self._patiently(lambda: self.backend.delete_password(SERVICE, account))
+            found = True
+        return found
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        return _patiently(ask, self.name, self.reporter)
+
+
+def glance(environ: Mapping[str, str], reporter: Reporter, account: str) -> Secret | None:
+    """Return what an unlocked Secret Service keeps for `account`, or None: then ask `find`.
+
+    That is where `find` would look first, at a third of the cost.
+    """
+    configured = _configured(environ)
+    chosen = configured is None or configured[0] in (CHAINER, SECRET_SERVICE)
+    # These change where keyring's backend looks.
+    is_steered = any(name.startswith("KEYRING_PROPERTY_") for name in dependencies.plain(environ))
+    if not chosen or is_steered or ADMITTED[0] != SECRET_SERVICE:
+        return None
+    from mtls_run.passphrase import secret_service  # noqa: PLC0415 - Linux alone
+
+    def look() -> bytes | None:
+        try:
+            return secret_service.look_up(SERVICE, account)
+        except Exception:  # noqa: BLE001 - keyring meets the same, and says it
+            return None
+
+    found = _patiently(look, SECRET_SERVICE, reporter)
+    return None if found is None else Secret(found)
+
+
+def find(environ: Mapping[str, str], reporter: Reporter) -> Store:
+    """Return the keyring to use; raise KeyringUnusableError, which names what was refused."""
+    hardening.disable_core_dumps()  # whoever asks for a keyring is about to have a secret
+    configured = _configured(environ)
+    if configured is None or configured[0] == CHAINER:
+        candidates = ADMITTED
+    elif configured[0] in ADMITTED:
+        candidates = (configured[0],)
+    else:
+        name, origin = configured
+        raise KeyringUnusableError(
+            f"the keyring backend {name}, chosen by {origin}, {_why_refused(name)}",
+            hint=f"unset it, or choose {ADMITTED[0]}",
+            code="keyring-plain-text" if name.startswith(_ALT) else "keyring-failed",
+        )
+    reasons: list[KeyringUnusableError] = []
+    for name in candidates:
+        try:
+            backend = _patiently(lambda name=name: _load(name), name, reporter)  # type: ignore[misc]
+        except KeyringUnusableError as error:
+            reasons.append(error)
+        else:
+            return Store(name, backend, reporter)
+    is_locked = any(reason.code == "keyring-locked" for reason in reasons)
+    raise KeyringUnusableError(
+        _nothing_usable([reason.fact for reason in reasons], configured),
+        hint=UNLOCK,
+        code="keyring-locked" if is_locked else "keyring-absent",
+    )
+
+
+def _why_refused(name: str) -> str:
+    if name in _REFUSED:
+        return _REFUSED[name]
+    if name.startswith(_ALT):
+        return "does not keep a secret from other programs"
+    return "is not one that mtls-run knows to be safe"
+
+
+def _nothing_usable(reasons: list[str], configured: tuple[str, str] | None) -> str:
+    """Return why there is no keyring; name the backends that keyring would have settled for."""
+    fact = f"there is no usable keyring here: {reasons[0]}"
+    if configured is not None:
+        fact += f" ({configured[1]} chooses a chain of backends)"
+    others = [name for name in _others() if name not in ADMITTED]
+    if others:
+        named = "; ".join(f"{name} {_why_refused(name)}" for name in others)
+        fact += f"; not used: {named}"
+    return fact
+
+
+def _others() -> list[str]:
+    """Return the other backends that keyring finds in this installation."""
+    import keyring.backend  # noqa: PLC0415
+
+    try:
+        backends = keyring.backend.get_all_keyring()
+    except Exception:  # noqa: BLE001 - a KEYRING_PROPERTY_ that a backend does not take
+        return []
+    names = []
+    for backend in backends:
+        name = f"{type(backend).__module__}.{type(backend).__qualname__}"
+        if name not in (CHAINER, "keyring.backends.fail.Keyring", "keyring.backends.null.Keyring"):
+            names.append(name)
+    return sorted(names)
+
+
+def _configured(environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Return the backend that the user's keyring settings name, and which setting does."""
+    named = environ.get("PYTHON_KEYRING_BACKEND")
+    if named:
+        return named, "PYTHON_KEYRING_BACKEND"
+    path = settings_file()
+    if not os.path.lexists(path):
+        return None
+    import configparser  # noqa: PLC0415 - hardly anybody has this file
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read(path, encoding="utf-8")
+        named = parser.get("backend", "default-keyring", fallback="").strip()
+    except (configparser.Error, UnicodeDecodeError, OSError):
+        raise KeyringUnusableError(
+            f"keyring's own settings in {path} cannot be read", hint="mend that file, or remove it"
+        ) from None
+    return (named, path) if named else None
+
+
+def settings_file() -> str:
+    """Return the path of keyring's own settings, as keyring.util.platform_ has it."""
+    if not sys.platform.startswith("linux"):
+        from keyring.util import platform_  # noqa: PLC0415
+
+        return os.path.join(platform_.config_root(), "keyringrc.cfg")  # noqa: PTH118
+    # In one line, where importing keyring's costs more than a start of Python. A test compares.
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111
+    return os.path.join(base, "python_keyring", "keyringrc.cfg")  # noqa: PTH118
+
+
+def _load(name: str) -> Any:  # noqa: ANN401 - keyring's backends are untyped
+    """Return a backend of the class `name`; raises where it is not viable here."""
+    import importlib  # noqa: PLC0415
+
+    module, _, attribute = name.rpartition(".")
+    kind = getattr(importlib.import_module(module), attribute)
+    _ = kind.priority  # raises RuntimeError, saying why, where the backend cannot serve
+    return kind()
+
+
+def _patiently(ask: Callable[[], T], name: str, reporter: Reporter) -> T:
+    """Return what `ask` returns, or raise KeyringUnusableError where it fails or takes too long."""
+    answers: list[T] = []
+    failures: list[Exception] = []
+
+    def work() -> None:
+        try:
+            answers.append(ask())
+        except Exception as error:  # noqa: BLE001 - backends raise what their libraries raise
+            failures.append(error)
+
+    # A thread that is left behind dies with the process, or with exec. Till then it gets no signal:
+    # what supervises a tool waits for signals in the main thread.
+    worker = threading.Thread(target=work, daemon=True)
+    with _signals_kept():
+        worker.start()
+    worker.join(ANNOUNCED_AFTER)
+    if worker.is_alive():
+        reporter.notice(f"waiting for {name}, which may be asking for its password in a dialog")
+        worker.join(PATIENCE - ANNOUNCED_AFTER)
+    if failures:
+        raise _failed(name, failures[0]) from None
+    if not answers:
+        fact = f"{name} did not answer within {PATIENCE:.0f} s"
+        raise KeyringUnusableError(fact, hint=UNLOCK, code="keyring-locked")
+    return answers[0]
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Start threads in which every signal is blocked; they inherit the mask."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _failed(name: str, error: Exception) -> KeyringUnusableError:
+    if type(error).__name__ in ("KeyringLocked", "LockedException"):
+        fact = f"{name} is locked, and was not unlocked"
+        return KeyringUnusableError(fact, hint=UNLOCK, code="keyring-locked")
+    words = str(error).splitlines()
+    fact = f"{name}: {words[0].rstrip('.') if words else type(error).__name__}"
+    return KeyringUnusableError(fact, hint=UNLOCK)

@@ -1,0 +1,118 @@
+"""Reading and writing files so that nothing hangs, nothing is half written, nothing is shared."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from mtls_run.cache import dependencies
+from mtls_run.errors import MtlsRunError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def current_directory() -> Path:
+    """Return the current directory; raises MtlsRunError where it was removed under us."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise MtlsRunError(
+            f"the current directory cannot be told: {error.strerror}",
+            hint="cd to one that is there",
+        ) from None
+
+
+def read_file(
+    path: Path, largest: int, *, seen: Callable[[os.stat_result], object] | None = None
+) -> bytes | None:
+    """Return the bytes of the regular file at `path`, or None where there are more than `largest`.
+
+    Opened without waiting, so that a FIFO in a file's place is an error and not a hang. `seen` is
+    given the status of the very file that was read. Raises OSError, whose `strerror` says why.
+    """
+    dependencies.file(path)
+    return read_own(path, largest, seen=seen)
+
+
+def read_own(
+    path: Path, largest: int, *, seen: Callable[[os.stat_result], object] | None = None
+) -> bytes | None:
+    """Read as `read_file` does what mtls-run keeps for itself: no decision rests on it."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except ValueError as error:  # a NUL in the path
+        raise OSError(errno.EINVAL, str(error)) from None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    with os.fdopen(descriptor, "rb") as file:
+        if seen is not None:
+            seen(found)
+        content = file.read(largest + 1)
+    return None if len(content) > largest else content
+
+
+def own_alone(found: os.stat_result) -> None:
+    """Raise OSError unless the file is the user's own, and nobody else may write it."""
+    if os.name == "posix" and (found.st_uid != os.geteuid() or found.st_mode & 0o022):
+        raise PermissionError(errno.EPERM, "others could have written it")
+
+
+def is_missing(error: OSError) -> bool:
+    """Tell whether there is no such file, rather than one that cannot be read."""
+    return isinstance(error, (FileNotFoundError, NotADirectoryError))
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Put `content` at `path` whole or not at all; raises OSError."""
+    name = path.parent / f".{path.name}.{os.urandom(8).hex()}"
+    # What tempfile.mkstemp does, without a third of a Python start for its imports.
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(name, flags | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        name.chmod(mode)
+        name.replace(path)
+    except BaseException:
+        name.unlink(missing_ok=True)
+        raise
+
+
+def drop_older_half(directory: str | os.PathLike[str], most: int) -> None:
+    """Remove the older half of a directory's files where it has more than `most`."""
+    if len(os.listdir(directory)) <= most:  # noqa: PTH208 - a path for each would be made
+        return
+    with os.scandir(directory) as found:
+        entries = [(entry.stat(follow_symlinks=False).st_mtime_ns, entry.path) for entry in found]
+    for _, path in sorted(entries)[: len(entries) // 2]:
+        os.unlink(path)  # noqa: PTH108
+
+
+def private_directory(path: Path) -> Path:
+    """Return `path`, made where it is missing, as a directory that the user alone may enter.
+
+    Raises OSError where it cannot be made, is not a directory, or is somebody else's; a home
+    directory that is not there is not made.
+    """
+    if not path.is_dir():
+        home = Path("~").expanduser()
+        if home in path.parents and not home.is_dir():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(home))
+        for folder in reversed([path, *path.parents]):  # with `parents`, these go by the umask
+            if not folder.is_dir():
+                folder.mkdir(mode=0o700, exist_ok=True)
+    if os.name == "posix":
+        found = path.stat()
+        if found.st_uid != os.geteuid():
+            raise PermissionError(errno.EPERM, f"{path} belongs to another user")
+        if stat.S_IMODE(found.st_mode) & 0o077:
+            path.chmod(0o700)
+    return path

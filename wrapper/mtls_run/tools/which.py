@@ -1,0 +1,111 @@
+"""Where a program is, by PATH's order; what a shell would answer 126 or 127 to, likewise here.
+
+Left out of the search are mtls-run's shims, by what stands in them and not by where they lie;
+mtls-run itself under another name; and, by file identity, what led back here (see `trail`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from mtls_run.errors import NOT_EXECUTABLE, NOT_FOUND, ToolError
+from mtls_run.output import quoted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+# Stands in the first lines of every shim.
+SHIM_MARK = b"mtls-run shim:"
+_HEAD = 64
+
+
+def find(word: str, environ: Mapping[str, str], led_back: Iterable[str] = ()) -> str:
+    """Return the absolute path of the program that `word` names.
+
+    A path is taken as it is; of the programs on PATH those that `led_back` are left out.
+    Raises ToolError with status 127 where there is none, and 126 where it may not be executed.
+    """
+    if not word:
+        raise ToolError("the name of the tool is empty", hint="name one", status=NOT_FOUND)
+    is_path = os.path.basename(word) != word  # noqa: PTH119 - pathlib is slow to import
+    found = _spellings(word, environ) if is_path else on_path(word, environ)
+    passed = _identities([*led_back, sys.argv[0]])
+    refused = passed_over = None
+    for candidate in found:
+        if os.path.isfile(candidate):  # noqa: PTH113
+            if not os.access(candidate, os.X_OK):
+                refused = refused or candidate
+            elif not is_path and (_identity(candidate) in passed or is_shim(candidate)):
+                passed_over = passed_over or candidate
+            else:
+                return os.path.abspath(candidate)  # noqa: PTH100
+    if refused:
+        raise ToolError(
+            f"{refused} is not executable",
+            hint=f"chmod +x {quoted(refused)}",
+            status=NOT_EXECUTABLE,
+            code="tool-missing",
+        )
+    if is_path:
+        raise _no_program(word)
+    beside = f" beside {passed_over}, which leads back to mtls-run" if passed_over else ""
+    raise ToolError(
+        f"there is no `{word}` on PATH{beside}",
+        hint=f"install {word}, or name its path",
+        status=NOT_FOUND,
+        code="tool-missing",
+    )
+
+
+def on_path(name: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield every path that PATH could mean by `name`, in its order, whether it is there or not."""
+    spellings = _spellings(name, environ)
+    for directory in environ.get("PATH", os.defpath).split(os.pathsep):
+        for spelling in spellings:
+            yield os.path.join(directory, spelling)  # noqa: PTH118
+
+
+def _spellings(name: str, environ: Mapping[str, str]) -> list[str]:
+    """Return the names of files that `name` may mean; Windows lets one leave an extension off."""
+    if os.name != "nt":
+        return [name]
+    extensions = environ.get("PATHEXT", ".COM;.EXE;.BAT;.CMD").split(os.pathsep)
+    if name.lower().endswith(tuple(map(str.lower, extensions))):
+        return [name]
+    return [name + extension for extension in extensions]
+
+
+def is_shim(path: str) -> bool:
+    """Tell whether the file is a shim of mtls-run's, wherever it lies and whatever its name is."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            return SHIM_MARK in file.read(_HEAD)
+    except OSError:
+        return False  # a program that may be run, but not read, is none of ours
+
+
+def _identities(paths: Iterable[str]) -> set[tuple[int, int]]:
+    return {found for found in map(_identity, paths) if found is not None}
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _no_program(path: str) -> ToolError:
+    if os.path.isdir(path):  # noqa: PTH112
+        return ToolError(
+            f"{path} is a directory", hint="name the program in it", status=NOT_EXECUTABLE
+        )
+    return ToolError(
+        f"{path} does not exist",
+        hint="name a program that is there",
+        status=NOT_FOUND,
+        code="tool-missing",
+    )
