@@ -1,4 +1,9 @@
-"""The edge: argv and environment in, one of the roads out. It only wires."""
+"""Entry: reads argv and the environment, and calls what answers them. It only wires.
+
+Two quick ways out come first: a call that uses no network, and one whose launch is cached. Every
+other import stands inside the function that needs it, so that these two stay as quick as Python's own
+start. The other place with such imports is `cache.launches.store`; elsewhere they are rare.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mtls_run.cache.launches import Remembered
     from mtls_run.cli import Invocation, Options
-    from mtls_run.tools.base import ToolCall
+    from mtls_run.output import Reporter
+    from mtls_run.resolve import Context
+    from mtls_run.tools.base import Target
 
 
 def _isolate() -> None:
@@ -23,12 +31,12 @@ def _isolate() -> None:
         return
     brought = {""}
     try:
-        brought |= {os.path.abspath(entry) for entry in _python_path()}  # noqa: PTH100
+        brought |= {os.path.abspath(entry) for entry in _python_path()}
         if sys.argv[0].endswith("__main__.py"):
-            brought.add(os.getcwd())  # noqa: PTH109 - `python -m` puts it there
+            brought.add(os.getcwd())  # `python -m` puts it there
     except OSError:
         pass  # the current directory was removed: nothing can be imported from it
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path[:] = [entry for entry in sys.path if entry not in brought or entry == here]
 
 
@@ -56,9 +64,9 @@ def main() -> None:
 
 
 def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Return the status; the one place where an error becomes words."""
-    from mtls_run.errors import FAILED, INTERRUPTED, MtlsRunError  # noqa: PLC0415
-    from mtls_run.output import Reporter  # noqa: PLC0415
+    """Return the status; the one place where an error becomes a message."""
+    from mtls_run.errors import FAILED, INTERRUPTED, MtlsRunError
+    from mtls_run.output import Reporter
 
     try:
         return _answered(_dispatch(arguments, environ))
@@ -71,7 +79,7 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         _ignore_interrupts()
         return INTERRUPTED
     except BrokenPipeError:
-        _drop_answer()  # whoever read it went away
+        _drop_answer()  # the reader went away
         return FAILED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
         if environ.get("MTLS_RUN_DEBUG") == "1":
@@ -84,8 +92,8 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _is_verbose(arguments: Sequence[str]) -> bool:
     """Tell whether mtls-run's own options ask for more; wrong ones ask for nothing."""
-    from mtls_run import cli  # noqa: PLC0415
-    from mtls_run.errors import UsageError  # noqa: PLC0415
+    from mtls_run import cli
+    from mtls_run.errors import UsageError
 
     try:
         return cli.parse(arguments).options.verbose
@@ -95,7 +103,7 @@ def _is_verbose(arguments: Sequence[str]) -> bool:
 
 def _ignore_interrupts() -> None:
     """Let an impatient second Ctrl-C not end by the signal what is ending with its status."""
-    import signal  # noqa: PLC0415
+    import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -108,7 +116,7 @@ def _answered(status: int) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        from mtls_run.output import unwritable  # noqa: PLC0415
+        from mtls_run.output import unwritable
 
         _drop_answer()
         raise unwritable(error) from None
@@ -122,115 +130,134 @@ def _drop_answer() -> None:
 
 def _trace() -> None:
     """Show where it happened; local variables, which may hold a secret, are not shown."""
-    import traceback  # noqa: PLC0415
+    import traceback
 
     traceback.print_exc()
 
 
 def _dispatch(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    from mtls_run import cli  # noqa: PLC0415
+    from mtls_run import cli
 
     called = cli.parse(arguments)
     if called.options.help or called.options.version or called.subcommand is not None:
-        from mtls_run import commands  # noqa: PLC0415
+        from mtls_run import commands
 
         return commands.run(called, environ)
     return _run_tool(called, environ)
 
 
 def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
-    from mtls_run import cli  # noqa: PLC0415
-    from mtls_run.errors import UsageError  # noqa: PLC0415
-    from mtls_run.tools import registry  # noqa: PLC0415
+    from mtls_run import cli, launch
+    from mtls_run.errors import UsageError
+    from mtls_run.tools import recursion_guard, registry, which
+    from mtls_run.tools.base import Target
 
     options = called.options
     if not called.words:
         raise UsageError("there is no tool to run", hint="mtls-run uv pip install …, or --help")
-    call = registry.recognise(called.words, any_program=called.after_dashes)
-    adapter = registry.ADAPTERS[call.kind]
+    tool, call = registry.recognise(called.words, any_program=called.after_dashes)
     reason: str | None
     if options.no_profile:
         reason = "--no-profile"
     elif cli.disabled(environ):
         reason = "MTLS_RUN_DISABLE=1"
     else:
-        reason = adapter.skip_reason(call, environ)
-    from mtls_run import launch  # noqa: PLC0415
-    from mtls_run.tools import recursion_guard, which  # noqa: PLC0415
-
-    led_here = recursion_guard.read(call, environ, wrapped=options.wrapped)
-    path = which.find(call.prefix[0], environ, led_here.led_back)
-    environ = led_here.followed(path, environ)
+        reason = tool.skip_reason(call, environ)
+    guard = recursion_guard.read(call, environ, wrapped=options.wrapped)
+    path = which.find(call.prefix[0], environ, guard.led_back)
+    environ = guard.followed(path, environ)
+    target = Target(tool, call, path)
     if options.explain:
-        return _explain(options, call, path, environ, reason)
+        return _explain(options, target, environ, reason)
     if reason is not None:
-        argv = (path, *call.prefix[1:], *call.arguments)
         if options.verbose:
-            from mtls_run.output import Reporter  # noqa: PLC0415
+            from mtls_run.output import Reporter
 
             Reporter(verbose=True).detail(f"runs the tool unchanged: {reason}")
-        return launch.become(path, argv, environ)
-    return _start(options, call, path, environ)
+        return launch.become(path, target.argv(), environ)
+    return _start(options, target, environ)
 
 
-def _start(options: Options, call: ToolCall, path: str, environ: Mapping[str, str]) -> int:
-    """Run the tool as the last run did where nothing has changed, and else by the road."""
-    from mtls_run import launch  # noqa: PLC0415
-    from mtls_run.cache import launches  # noqa: PLC0415
-    from mtls_run.tools import registry  # noqa: PLC0415
+def _start(options: Options, target: Target, environ: Mapping[str, str]) -> int:
+    """Run the tool as the same call did before, where nothing has changed; else resolve."""
+    from mtls_run import launch
+    from mtls_run.cache import launches
+    from mtls_run.handoff import leftovers
+    from mtls_run.tools import registry
 
-    key = launches.key(call, registry.ADAPTERS[call.kind], path, options)
-    again = None if key is None else launches.find(key, environ)
-    if again is not None and again.remembered is not None:
-        from mtls_run.identity import remembered  # noqa: PLC0415 - off by default
-
-        held = remembered.held(again.remembered)
-        again = again.at(held) if held else None
-    if again is None:
-        return _travel(options, call, path, environ, key)
-    if again.unchanged and not options.wrapped:
-        from mtls_run.output import NO_PROFILE, Reporter  # noqa: PLC0415
+    key = launches.key(target.call, target.path, options)
+    cached = None if key is None else launches.find(key, environ, registry.VARIABLES_READ)
+    if cached is None:
+        return _resolve(options, target, environ, key)
+    identity = None
+    if cached.remembered is not None:
+        identity = _hold_remembered(cached.remembered)
+        if identity is None:
+            return _resolve(options, target, environ, key)
+    leftovers.sweep(environ)
+    if not cached.has_profile and not options.wrapped:
+        from mtls_run.output import NO_PROFILE, Reporter
 
         Reporter(quiet=options.quiet).notice(NO_PROFILE)
-    argv = (path, *call.prefix[1:], *again.flags, *call.arguments)
-    return launch.become(path, argv, again.environ(environ))
+    argv = target.argv(cached.launch.words(identity))
+    return launch.become(target.path, argv, cached.launch.environ(environ, identity))
 
 
-def _travel(
-    options: Options, call: ToolCall, path: str, environ: Mapping[str, str], key: str | None
-) -> int:
-    """Resolve what is not kept, and run the tool."""
-    import gc  # noqa: PLC0415
+def _hold_remembered(remembered: Remembered) -> str | None:
+    """Return the path of the remembered identity, held in memory for the tool, or None.
+
+    What is in the keyring counts only where it is the very PEM that was put there.
+    """
+    from mtls_run.errors import HandoffError
+    from mtls_run.handoff import memfd
+    from mtls_run.identity import remembered as session
+    from mtls_run.system import hardening
+
+    hardening.disable_core_dumps()
+    pem = session.recall(remembered.digest, remembered.pem_sha256)
+    if pem is None:
+        return None
+    try:
+        path = memfd.hold(pem, memfd.IDENTITY)
+    except HandoffError:
+        return None  # `run` knows another way
+    hardening.restore_core_limit()
+    return path
+
+
+def _resolve(options: Options, target: Target, environ: Mapping[str, str], key: str | None) -> int:
+    """Resolve what no cached launch answers, and run the tool."""
+    import gc
 
     # The imports below make a great many objects, and none of them is garbage before exec.
     gc.disable()
-    from mtls_run import plan, resolve  # noqa: PLC0415
-    from mtls_run import run as road  # noqa: PLC0415
-    from mtls_run.output import Reporter  # noqa: PLC0415
-    from mtls_run.system import files  # noqa: PLC0415
-    from mtls_run.tools import registry  # noqa: PLC0415
+    from mtls_run import run
+    from mtls_run.output import Reporter
 
-    target = plan.Target(call, path, registry.ADAPTERS[call.kind])
     reporter = Reporter(quiet=options.quiet, verbose=options.verbose)
-    start = resolve.Start(options, target, environ, files.current_directory(), reporter)
-    return road.travel(start, key)
+    return run.run(_context(options, target, environ, reporter), key)
 
 
 def _explain(
-    options: Options, call: ToolCall, path: str, environ: Mapping[str, str], reason: str | None
+    options: Options, target: Target, environ: Mapping[str, str], reason: str | None
 ) -> int:
     """Answer what would be done; `reason` is why nothing would."""
-    from mtls_run import plan, resolve  # noqa: PLC0415
-    from mtls_run.commands import explain  # noqa: PLC0415
-    from mtls_run.output import answer  # noqa: PLC0415
-    from mtls_run.system import files  # noqa: PLC0415
-    from mtls_run.tools import registry  # noqa: PLC0415
+    from mtls_run.commands import explain
+    from mtls_run.output import answer
 
-    target = plan.Target(call, path, registry.ADAPTERS[call.kind])
     collector = explain.NoticeCollector()
-    start = resolve.Start(options, target, environ, files.current_directory(), collector)
-    answer(explain.show(start, collector, reason=reason))
+    context = _context(options, target, environ, collector)
+    answer(explain.show(context, collector, reason=reason))
     return 0
+
+
+def _context(
+    options: Options, target: Target, environ: Mapping[str, str], reporter: Reporter
+) -> Context:
+    from mtls_run.resolve import Context
+    from mtls_run.system.files import current_directory
+
+    return Context(options, target, environ, current_directory(), reporter)
 
 
 if __name__ == "__main__":

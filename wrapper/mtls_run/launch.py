@@ -23,9 +23,10 @@ def become(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
         from mtls_run.handoff import supervise  # noqa: PLC0415
 
         return supervise.run(path, argv, environ, supervise.Block())
-    # What `signal` wraps, without the enum that it imports.
-    import _signal as signal  # type: ignore[import-not-found]  # noqa: PLC0415
-
+    try:  # the module that `signal` wraps in enums, at half of a Python start on every run
+        import _signal as signal  # type: ignore[import-not-found]  # noqa: PLC0415
+    except ImportError:
+        import signal  # noqa: PLC0415
     # Python ignores these two, and exec would hand that on: `pip … | head` would never end.
     for name in ("SIGPIPE", "SIGXFSZ"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)
@@ -44,7 +45,7 @@ def become(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
 def cannot_start(path: str, error: OSError) -> ToolError:
     """Return the error for a program that the system refused to start."""
     if error.errno == errno.ENOENT:
-        if not os.path.exists(path):  # noqa: PTH110
+        if not os.path.exists(path):
             return ToolError(
                 f"{path} does not exist", hint="it was there a moment ago", status=NOT_FOUND
             )

@@ -1,12 +1,12 @@
-"""How mtls-run speaks.
+"""How mtls-run speaks, and the only code that writes to stdout and stderr.
 
-- stdout belongs to the tool; mtls-run speaks on stderr. (`--explain`, `--help` and the management
-  commands answer a question, and their answer is their stdout.)
-- An error is one fact with its origin, then a hint: what to do. A notice is one fact.
-- `-q` silences notices, never errors; `-v` adds one line per decision.
-- No sentence carries a secret, and none carries a control character: what comes from files and
-  certificates cannot move the cursor.
-- Questions go to the terminal itself and never to stdin; see `terminal`.
+- stdout belongs to the tool, and mtls-run speaks on stderr. `--explain`, `--help` and the management
+  commands answer a question: their answer goes to stdout.
+- An error is one fact with its origin, then a hint that says what to do. A notice is one fact.
+- `-q` silences notices, never errors. `-v` adds one line per decision.
+- No sentence carries a secret or a control character: text from files and certificates cannot move
+  the cursor.
+- Questions go to the terminal itself and never to stdin (`terminal`).
 """
 
 from __future__ import annotations
@@ -33,46 +33,22 @@ def printable(text: str) -> str:
 
 
 def quoted(path: object) -> str:
-    """Return a path as it may be pasted into a shell: a directory's name is somebody's words."""
+    """Return a path as it may be pasted into a shell, whatever its name."""
     import shlex  # noqa: PLC0415 - hints are rare
 
     return shlex.quote(printable(str(path)))
 
 
-def shown_word(word: str) -> str:
-    """Return a word of argv, or a variable's value, with no password in any URL in it.
-
-    A value may have several: pip splits at white space, uv at commas too. A proxy may be named
-    without a scheme.
-    """
-    if "@" not in word:
-        return word
-    import re  # noqa: PLC0415 - few words have one
-
-    return "".join(_shown_part(part) for part in re.split(r"(\s+)", word))
-
-
-def _shown_part(part: str) -> str:
-    import re  # noqa: PLC0415 - see `shown_word`
-
-    if "://" not in part:
-        return re.sub(r"([^/@:=]+:)(?![/\\]).+@", r"\1****@", part)
-    from mtls_run.tools.uv_indexes import without_password  # noqa: PLC0415 - few words are URLs
-
-    head, *rest = part.split("://")
-    return "://".join([head, *(without_password(f"x://{url}")[4:] for url in rest)])
-
-
 class Reporter:
-    """What a run says beside the tool; `noticed` tells whether it was given any notice.
+    """What a run says beside the tool.
 
-    Where a decision takes work to say, ask for `verbose` first: an origin in a file, for one, is a
-    line that has to be found.
+    `noticed` tells whether a notice was given that is due on each run. To name a decision's origin
+    takes a search in a file: ask for `verbose` first.
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False) -> None:
         self.noticed = False
-        self._quiet = quiet
+        self.quiet = quiet
         self.verbose = verbose
 
     def error(self, error: MtlsRunError) -> None:
@@ -83,10 +59,10 @@ class Reporter:
         if self.verbose and error.code:
             _say(f"finding: {error.code} (mtls-run doctor says more)")
 
-    def notice(self, fact: str) -> None:
+    def notice(self, fact: str, *, once_a_day: bool = False) -> None:
         """Say what the user would want to know though the run goes on."""
-        self.noticed = True
-        if not self._quiet:
+        self.noticed = self.noticed or not once_a_day
+        if not self.quiet:
             _say(f"notice: {fact}")
 
     def detail(self, fact: str) -> None:
@@ -117,8 +93,8 @@ def unwritable(error: OSError) -> MtlsRunError:
     from mtls_run.errors import MtlsRunError  # noqa: PLC0415 - for this alone
 
     return MtlsRunError(
-        f"the answer cannot be written to stdout: {error.strerror}",
-        hint="see that there is room where stdout goes",
+        f"cannot write the answer to stdout: {error.strerror}",
+        hint="make room where stdout goes",
     )
 
 
@@ -132,13 +108,13 @@ def _say(line: str) -> None:
         stream.write(shown.decode(encoding))
         stream.flush()
     except (OSError, ValueError):
-        _drop(stream)  # nobody listens; that is no reason to fail
+        _discard(stream)  # that nobody can read it is no reason to fail
 
 
-def _drop(stream: TextIO) -> None:
-    """Let what could not be written go nowhere, or Python's last flush would end with status 120.
+def _discard(stream: TextIO) -> None:
+    """Drop what could not be written, or Python's last flush would end with status 120.
 
-    The stream itself stays what it is: the tool may be luckier with it.
+    The descriptor stays as it is, for the tool.
     """
     import os  # noqa: PLC0415 - hardly ever
 

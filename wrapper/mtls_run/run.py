@@ -1,171 +1,104 @@
-"""The road from a recognised call to the tool: profile, identity and roots, plan, handoff.
+"""The run of a tool that may use the network: resolve → unlock → deliver → launch.
 
-Every command that may use the network comes here; one that does not never imports this module.
+A call that uses no network, or whose launch is cached, never imports this module.
 """
 
 from __future__ import annotations
 
-from mtls_run import launch, output, plan
-from mtls_run.cache import dependencies, launches
-from mtls_run.errors import HandoffError
-from mtls_run.handoff.leftovers import has_leftovers
-from mtls_run.identity import unlocking
-from mtls_run.identity.ready import Ready
-from mtls_run.record import Record, replace
+import gc
+from typing import TYPE_CHECKING
+
+from mtls_run import launch, output, unlock
+from mtls_run.cache import launches
+from mtls_run.cache.launches import CachedLaunch
+from mtls_run.handoff import leftovers
+from mtls_run.handoff.registry import Supervised
 from mtls_run.resolve import resolve
-from mtls_run.roots import bundle as bundles
-from mtls_run.system import dirs, hardening
+from mtls_run.roots import bundle
+from mtls_run.system import hardening
+from mtls_run.tools import registry
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from mtls_run.cache.dependencies import Witness
-    from mtls_run.handoff.private_file import PrivateFile
-    from mtls_run.handoff.supervise import Block
-    from mtls_run.identity.unlocking import Opened
-    from mtls_run.plan import LaunchPlan
-    from mtls_run.resolve import Resolved, Start
+    from mtls_run.cache.dependencies import Dependencies
+    from mtls_run.cache.launches import Launch
+    from mtls_run.resolve import Context, Resolved
+    from mtls_run.tools.base import Target
+    from mtls_run.unlock import Unlocked
 
 
-class Filed(Record):
-    """A private file that a tool is to read, and signals held back until it is gone."""
-
-    file: PrivateFile
-    launched: LaunchPlan
-    block: Block
-
-
-def travel(start: Start, key: str | None = None) -> int:
+def run(context: Context, key: str | None = None) -> int:
     """Run the tool with the profile that applies, or unchanged where none does.
 
-    With a `key`, what was resolved is kept by it for the next run, where that can be. Where this
-    process does not become the tool, the status to end with is returned.
+    The launch is cached under `key`, where it can be. Returns the status to end with where this
+    process does not become the tool. Raises MtlsRunError for what stops the run.
     """
-    seen = None
-    if key is not None:
-        seen = dependencies.listen(start.environ)
-        start = replace(start, environ=seen.environ)
-    resolved = resolve(start, again=True)
+    reporter, target = context.reporter, context.target
+    variables = registry.VARIABLES_READ.values(context.environ)
+    resolved, rests_on = resolve(context, use_results=True)
     if resolved is None:
-        if seen is not None:
-            launches.keep(key, launches.NO_PROFILE, seen)
-        if not start.options.wrapped:
-            start.reporter.notice(output.NO_PROFILE)
-        bare = plan.unchanged(start.target)
-        return launch.become(bare.path, bare.argv, dependencies.plain(start.environ))
-    _sweep(start.environ)
-    opened = unlocking.unlock(resolved)
-    bundle = bundles.handed(resolved.roots)
-    start.reporter.detail(f"roots: {resolved.roots}, in {bundle or 'the system itself'}")
-    if opened.handoff == "memfd":
-        opened = _held(resolved, opened)
-    start.reporter.detail(f"handoff: {opened.handoff}")
-    if opened.handoff == "supervise":
-        filed = _filed(resolved, opened, bundle)
-        del opened, resolved  # while the tool runs, nothing here holds the key
-        return _supervised(filed, start.environ)
-    launched = resolved.plan(resolved.trust(opened.path, bundle), opened.identity)
-    start.reporter.detail(f"becomes: {_command(launched)}")
-    if seen is not None and not start.reporter.noticed:  # a notice is to be given again
-        _keep(resolved, opened, bundle, key, seen)
-    hardening.restore_core_limit()
-    return launch.become(launched.path, launched.argv, launched.environ(start.environ))
-
-
-def _keep(
-    resolved: Resolved, opened: Opened, bundle: str | None, key: str | None, seen: Witness
-) -> None:
-    """Keep how the tool is started; of an unlocked identity only where it is remembered."""
-    stand_in = remembered = None
-    path = opened.path
-    if opened.handoff == "memfd" and opened.remembered is not None:
-        path = stand_in = launches.stand_in()
-        remembered = opened.remembered
-    elif opened.handoff not in ("none", "path"):
-        return
-    launched = resolved.plan(resolved.trust(path, bundle), opened.identity)
-    again = launches.Launch(
-        flags=launched.flags,
-        changes=launched.changes,
-        unchanged=False,
-        remembered=remembered,
-        stand_in=stand_in,
-    )
-    launches.keep(key, again, seen, resolved.good(opened.identity))
-
-
-def _held(resolved: Resolved, opened: Opened) -> Opened:
-    """Return the identity held in memory, or to be supervised where memory is refused."""
-    from mtls_run.handoff import memfd  # noqa: PLC0415
-
-    assert opened.identity is not None  # noqa: S101 - what has a handoff has an identity
-    assert not isinstance(opened.identity, Ready)  # noqa: S101 - that is handed on by its own path
+        if key is not None:
+            launches.store(key, launches.UNCHANGED, rests_on, variables)
+        if not context.options.wrapped:
+            reporter.notice(output.NO_PROFILE)
+        return launch.become(target.path, target.argv(), context.environ)
+    leftovers.sweep(context.environ)
+    unlocked = unlock.unlock(resolved)
+    roots = bundle.deliver(resolved.roots, rests_on)
+    reporter.detail(f"roots: {resolved.roots}, in {roots or 'the system itself'}")
+    delivery = unlocked.deliver(resolved)
     try:
-        path = memfd.hold(opened.identity.pem().reveal(), memfd.IDENTITY)
-    except HandoffError as error:
-        if unlocking.mode(resolved.start)[1]:
-            raise
-        resolved.start.reporter.notice(
-            f"{error.fact}; the unlocked identity is in a private file until the tool ends"
-        )
-        return replace(opened, handoff="supervise")
-    return replace(opened, path=path)
-
-
-def _filed(resolved: Resolved, opened: Opened, bundle: str | None) -> Filed:
-    """Return the private file with the identity, and how the tool is started with it."""
-    from mtls_run.handoff import private_file, supervise  # noqa: PLC0415
-
-    assert opened.identity is not None  # noqa: S101 - what has a handoff has an identity
-    assert not isinstance(opened.identity, Ready)  # noqa: S101 - that is handed on by its own path
-    start = resolved.start
-    block = supervise.Block()
-    try:
-        file = private_file.create(opened.identity.pem().reveal(), start.environ)
-        try:
-            launched = resolved.plan(resolved.trust(str(file.path), bundle), opened.identity)
-            start.reporter.detail(f"starts: {_command(launched)}")
-        except BaseException:
-            file.remove()
-            raise
+        reporter.detail(f"handoff: {delivery.name}")
+        planned = _planned(resolved, unlocked, roots)
+        words = planned.words(delivery.identity)
+        argv = resolved.target.argv(words)
+        environ = planned.environ(context.environ, delivery.identity)
+        reporter.detail(f"runs: {' '.join(resolved.target.shown(words))}")
+        if key is not None and not reporter.noticed:
+            _store(resolved, unlocked, planned, key, rests_on, variables)
     except BaseException:
-        block.release()
+        delivery.close()
         raise
-    return Filed(file, launched, block)
+    if isinstance(delivery, Supervised):
+        del resolved, unlocked  # while the tool runs, nothing here holds the key
+        gc.collect()
+        return _supervised(delivery, target, argv, environ)
+    hardening.restore_core_limit()
+    return launch.become(target.path, argv, environ)
 
 
-def _supervised(filed: Filed, environ: Mapping[str, str]) -> int:
-    """Run the tool as a child that reads the private file; remove it on every way out."""
-    import gc  # noqa: PLC0415
+def _planned(resolved: Resolved, unlocked: Unlocked, roots: str | None) -> Launch:
+    tls = unlocked.handoff.tls_files(roots, native=resolved.roots.native)
+    fingerprint = unlocked.identity.fingerprint if unlocked.identity else None
+    return resolved.launch(tls, fingerprint)
 
+
+def _store(
+    resolved: Resolved,
+    unlocked: Unlocked,
+    planned: Launch,
+    key: str,
+    rests_on: Dependencies,
+    variables: str,
+) -> None:
+    """Cache the launch; that of an unlocked identity only where the session remembers it."""
+    if not unlocked.handoff.outlives_run and unlocked.remembered is None:
+        return
+    cached = CachedLaunch(planned, has_profile=True, remembered=unlocked.remembered)
+    launches.store(
+        key, cached, rests_on, variables, unlock.valid_between(resolved, unlocked.identity)
+    )
+
+
+def _supervised(
+    delivery: Supervised, target: Target, argv: tuple[str, ...], environ: dict[str, str]
+) -> int:
+    """Run the tool as a child and take back the delivery; end as the tool did."""
     from mtls_run.handoff import supervise  # noqa: PLC0415
 
     try:
-        try:
-            # What has been opened is no more than garbage by now; the road leaves that lying.
-            gc.collect()
-            launched = filed.launched
-            status = supervise.run(
-                launched.path, launched.argv, launched.environ(environ), filed.block
-            )
-        except OSError as error:
-            raise launch.cannot_start(filed.launched.path, error) from None
-        finally:
-            filed.file.remove()
+        status = delivery.run(target.path, argv, environ)
+    except OSError as error:
+        raise launch.cannot_start(target.path, error) from None
     finally:
-        filed.block.release()
+        delivery.close()
     return supervise.end_as(status)
-
-
-def _sweep(environ: Mapping[str, str]) -> None:
-    """Remove what killed runs left; that there is any is seen without importing how."""
-    if has_leftovers(environ, dirs.user("cache")):
-        from mtls_run.handoff import private_file  # noqa: PLC0415 - hardly ever
-
-        private_file.sweep(environ)
-
-
-def _command(launched: LaunchPlan) -> str:
-    """Return the command in words, without the passwords of its URLs."""
-    return " ".join(output.shown_word(word) for word in launched.argv)

@@ -1,48 +1,47 @@
-"""What was found out and costs much to find out again, kept by what it depends on.
+"""Cached results of checks, each under a digest of the bytes that were checked.
 
-Checking an identity, or parsing CAs, takes a library whose import costs several times what Python's
-start does; asking a tool for its version costs that tool's start. The result is kept in the user's
-private cache, by a digest of all that it depends on: other bytes are another entry, and a lost one
-costs time only.
+To check an identity or to parse CAs takes a library whose import costs several Python starts, and to
+ask a tool for its version starts the tool. Other bytes have another entry, and a lost entry costs
+time only.
 """
 
 from __future__ import annotations
 
 from mtls_run import __version__
-from mtls_run.cache import store
+from mtls_run.cache.store import directory, drop_older_half
 from mtls_run.system.digests import sha256
-from mtls_run.system.files import drop_older_half, own_alone, read_own, write_atomically
+from mtls_run.system.files import own_alone, read_file, write_atomically
 
-_FOLDER = "verdicts"
+_FOLDER = "results"
 _LARGEST = 64 * 1024
 _MOST = 256
 
 
-def recall(kind: str, digest: str) -> list[str] | None:
-    """Return what was kept for these bytes by this version of mtls-run, or None."""
+def find(kind: str, digest: str) -> list[str] | None:
+    """Return the result that this version of mtls-run stored for these bytes, or None."""
     try:
-        content = read_own(store.directory(_FOLDER) / f"{kind}-{digest}", _LARGEST, seen=own_alone)
+        content = read_file(directory(_FOLDER) / f"{kind}-{digest}", _LARGEST, seen=own_alone)
     except (OSError, ValueError):
         return None
-    text, _, seal = (content or b"").decode("utf-8", "surrogateescape").rpartition("\0")
+    text, _, checksum = (content or b"").decode("utf-8", "surrogateescape").rpartition("\0")
     version, *fields = text.split("\0")
-    return fields if seal == _seal(kind, digest, text) and version == __version__ else None
+    return fields if checksum == _checksum(kind, digest, text) and version == __version__ else None
 
 
-def keep(kind: str, digest: str, fields: list[str]) -> None:
-    """Keep what was found of these bytes; where it cannot be kept, nothing happens."""
+def store(kind: str, digest: str, fields: list[str]) -> None:
+    """Store the result for these bytes; nothing happens where it cannot be stored."""
     text = "\0".join((__version__, *fields))
-    content = f"{text}\0{_seal(kind, digest, text)}".encode("utf-8", "surrogateescape")
+    content = f"{text}\0{_checksum(kind, digest, text)}".encode("utf-8", "surrogateescape")
     if len(content) > _LARGEST:
         return
     try:
-        folder = store.directory(_FOLDER)
+        folder = directory(_FOLDER)
         write_atomically(folder / f"{kind}-{digest}", content)
         drop_older_half(folder, _MOST)
     except OSError:
         return
 
 
-def _seal(kind: str, digest: str, text: str) -> str:
-    """Return what shows that a disk gave back what it was given, by the name it was given."""
+def _checksum(kind: str, digest: str, text: str) -> str:
+    """Return what shows that the disk gave back this entry, undamaged and under its own name."""
     return sha256(f"{kind}-{digest}\0{text}".encode("utf-8", "surrogateescape")).hexdigest()

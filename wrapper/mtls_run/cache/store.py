@@ -1,8 +1,7 @@
-"""The user's cache: public matter, in a directory of its own that nobody else may enter.
+"""The user's private cache. It holds public matter, in a directory that nobody else may enter.
 
-Nothing kept here is ever needed: where it cannot be written, the run costs more and is the same.
-(The one secret that may have to pass through is handoff.private_file's, where there is no memory
-to put it in.)
+Nothing in it is needed: where it cannot be written, a run costs more and does the same. One secret
+may pass through: handoff.private_file puts a key here where the system has no place in memory.
 """
 
 from __future__ import annotations
@@ -28,6 +27,16 @@ def directory(name: str) -> Path:
     if not path.is_absolute():  # without a home, `~` is left as it stands
         raise FileNotFoundError(2, os.strerror(2), str(path))
     private_directory(path.parent)
-    if path.is_symlink():  # what is old here is removed, and that is nowhere else
+    if path.is_symlink():  # old entries are removed, and only here
         raise NotADirectoryError(20, "it is a link", str(path))
     return private_directory(path)
+
+
+def drop_older_half(directory: Path, most: int) -> None:
+    """Remove the older half of a directory's files where it has more than `most`."""
+    if len(os.listdir(directory)) <= most:
+        return
+    with os.scandir(directory) as found:
+        entries = [(entry.stat(follow_symlinks=False).st_mtime_ns, entry.path) for entry in found]
+    for _, path in sorted(entries)[: len(entries) // 2]:
+        os.unlink(path)

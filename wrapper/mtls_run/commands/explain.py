@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
-from mtls_run import plan
-from mtls_run import resolve as resolving
+from mtls_run import unlock
+from mtls_run.cache.launches import WithIdentity
 from mtls_run.config.origin import DEFAULT
-from mtls_run.identity import unlocking
-from mtls_run.output import Reporter, printable, shown_word
+from mtls_run.handoff import registry
+from mtls_run.output import Reporter, printable
 from mtls_run.passphrase.sources import describe
+from mtls_run.resolve import resolve
 from mtls_run.roots import bundle
+from mtls_run.tools import secret_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mtls_run.plan import LaunchPlan, Target
-    from mtls_run.resolve import Resolved, Start
-
-_PLACES = {"memfd": "/proc/PID/fd/N", "supervise": "(a private file)"}
+    from mtls_run.cache.launches import Launch
+    from mtls_run.resolve import Context, Resolved
+    from mtls_run.tools.base import Target
 
 
 class NoticeCollector(Reporter):
@@ -29,25 +31,25 @@ class NoticeCollector(Reporter):
         super().__init__(quiet=True)
         self.notices: list[str] = []
 
-    def notice(self, fact: str) -> None:
+    def notice(self, fact: str, *, once_a_day: bool = False) -> None:
         """Keep the notice."""
+        del once_a_day
         self.notices.append(fact)
 
 
-def show(start: Start, reporter: NoticeCollector, *, reason: str | None) -> str:
+def show(context: Context, reporter: NoticeCollector, *, reason: str | None) -> str:
     """Return what would be done, for a person or as JSON; `reason` is why nothing is injected.
 
     Raises MtlsRunError where the run itself would stop by what shows without a passphrase.
     """
-    resolved = None if reason else resolving.resolve(start)
+    resolved = None if reason else resolve(context)[0]
     if resolved is None:
-        bare = plan.unchanged(start.target)
-        found = _object(start.target, bare, skipped=reason or "no profile applies here")
+        found = _object(context.target, (), {}, skipped=reason or "no profile applies here")
         label, origins = "", []
     else:
         found = _explained(resolved, reporter)
         label, origins = resolved.profile.label, _origins(resolved)
-    return json.dumps(found, indent=2) if start.options.json else _as_text(found, label, origins)
+    return json.dumps(found, indent=2) if context.options.json else _as_text(found, label, origins)
 
 
 def _origins(resolved: Resolved) -> list[tuple[str, str]]:
@@ -70,38 +72,48 @@ def _origins(resolved: Resolved) -> list[tuple[str, str]]:
 
 
 def _explained(resolved: Resolved, reporter: NoticeCollector) -> dict[str, Any]:
-    start = resolved.start
-    opened = unlocking.without_passphrase(resolved)
-    if opened is not None and opened.identity is not None:
-        unlocking.vet(resolved, opened.identity)
-    handoff = opened.handoff if opened else unlocking.mode(start)[0]
-    path = opened.path if opened and opened.path else _PLACES.get(handoff)
-    trust = resolved.trust(path, bundle.expected(resolved.roots))
-    launched = resolved.plan(trust, opened.identity if opened else None)
-    changes = dict(launched.changes)
-    if path is not None:
-        # Its value is made of the path, which is not there yet.
+    context = resolved.context
+    unlocked = unlock.without_passphrase(resolved)
+    identity = unlocked.identity if unlocked else None
+    if identity is not None:
+        unlock.check_tool(resolved, identity)
+        notice = unlock.expiry_notice(resolved, identity)
+        reporter.notices += [notice] if notice else []
+    handoff = (
+        unlocked.handoff if unlocked else registry.choose(context.options, context.environ).handoff
+    )
+    tls = handoff.tls_files(bundle.expected(resolved.roots), native=resolved.roots.native)
+    planned = resolved.launch(tls, identity.fingerprint if identity else None)
+    changes = _shown_changes(planned, handoff.shown_path)
+    if tls.identity is not None:
         changes["MTLS_RUN_ACTIVE"] = "(what spares a nested mtls-run a second unlock)"
     for name, value in changes.items():
-        before = start.environ.get(name)
-        if before is not None and before != value and value is None:
-            reporter.notices.append(f"{name} is unset for the tool")
-        elif before is not None and before != value:
-            reporter.notices.append(f"{name} is replaced for the tool")
-    shown = plan.LaunchPlan(launched.path, launched.argv, changes)
-    found = _object(resolved.target, shown, resolved=resolved, handoff=handoff)
+        before = context.environ.get(name)
+        if before is not None and before != value:
+            verb = "unset" if value is None else "replaced"
+            reporter.notices.append(f"{name} is {verb} for the tool")
+    words = planned.words(handoff.shown_path)
+    found = _object(resolved.target, words, changes, resolved=resolved, handoff=handoff.name)
     return {**found, "notices": reporter.notices}
+
+
+def _shown_changes(planned: Launch, path: str) -> dict[str, str | None]:
+    return {
+        name: f"{value.text}{path}" if isinstance(value, WithIdentity) else value
+        for name, value in planned.variables.items()
+    }
 
 
 def _object(
     target: Target,
-    launched: LaunchPlan,
+    flags: tuple[str, ...],
+    changes: Mapping[str, str | None],
     *,
     resolved: Resolved | None = None,
     handoff: str = "none",
     skipped: str | None = None,
 ) -> dict[str, Any]:
-    changes = launched.changes
+    sets = {name: secret_words.without_passwords(value) for name, value in changes.items() if value}
     return {
         "profile": resolved.profile.name if resolved else None,
         "origin": str(resolved.profile.origin) if resolved else None,
@@ -110,9 +122,9 @@ def _object(
             "kind": target.call.kind,
             "version": ".".join(map(str, target.version)) if target.version else None,
         },
-        "argv": [shown_word(word) for word in launched.argv],
+        "argv": list(target.shown(flags)),
         "env": {
-            "set": {name: shown_word(value) for name, value in changes.items() if value},
+            "set": sets,
             "unset": [name for name, value in changes.items() if value is None],
         },
         "identity": _identity(resolved) if resolved else None,
@@ -169,6 +181,6 @@ def _shown_identity(found: Mapping[str, Any] | None) -> str:
 
 
 def _command(argv: list[str]) -> str:
-    import shlex  # noqa: PLC0415
-
-    return printable(shlex.join(argv))
+    """Return the command as it may be pasted, but for what is masked."""
+    words = [word if secret_words.MASK in word else shlex.quote(word) for word in argv]
+    return printable(" ".join(words))

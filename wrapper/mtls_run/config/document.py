@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from mtls_run.cache.dependencies import Dependencies
+
 # A configuration is written by hand. What is larger is something else, and is not read whole.
 LARGEST = 1024 * 1024
 # A key in more parts takes tomllib time by their square: a file of one key would take hours
@@ -108,21 +110,25 @@ def statement_lines(text: str) -> list[int]:
     return starts
 
 
-def read(path: Path, *, what: str = "configuration") -> Document | None:
+def read(
+    path: Path, *, what: str = "configuration", rests_on: Dependencies | None = None
+) -> Document | None:
     """Return the TOML file at `path`, or None where there is none.
 
     Raises ConfigurationError, naming file and line, for a file that is not a readable, regular,
     UTF-8 file of valid TOML.
     """
-    content = read_regular(path, what=what)
+    content = read_regular(path, what=what, rests_on=rests_on)
     return None if content is None else parse(path, content, what=what)
 
 
-def read_regular(path: Path, *, what: str) -> bytes | None:
+def read_regular(path: Path, *, what: str, rests_on: Dependencies | None = None) -> bytes | None:
     """Return the bytes of the regular file at `path`, or None where there is none."""
     try:
         content = read_file(path, LARGEST)
     except (FileNotFoundError, NotADirectoryError):
+        if rests_on is not None:
+            rests_on.file(path)
         return None
     except OSError as error:
         raise ConfigurationError(
@@ -134,6 +140,8 @@ def read_regular(path: Path, *, what: str) -> bytes | None:
             f"the {what} {path} is larger than {LARGEST // 1024 // 1024} MiB",
             hint="a configuration is written by hand; this is another file",
         )
+    if rests_on is not None:
+        rests_on.content(path, content)
     return content
 
 

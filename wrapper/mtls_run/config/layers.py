@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from mtls_run.cache import dependencies
+from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config import document, profile, schema
 from mtls_run.config.origin import DEFAULT, Origin, Setting
 from mtls_run.errors import ConfigurationError
@@ -74,23 +74,28 @@ def system_file() -> Path:
     return platformdirs.site_config_path("mtls-run", appauthor=False) / "config.toml"
 
 
-def load(environ: Mapping[str, str], system: Path | None = None) -> Configuration:
+def load(
+    environ: Mapping[str, str],
+    system: Path | None = None,
+    *,
+    rests_on: Dependencies | None = None,
+) -> Configuration:
     """Return the configuration of this user on this machine.
 
     Raises ConfigurationError, with file, line and the nearest right spelling, for whatever in the
     files is not as it should be; a file that MTLS_RUN_CONFIG names must be there.
     """
     user = user_file(environ)
-    user_document = document.read(user.value)
+    user_document = document.read(user.value, rests_on=rests_on)
     if user_document is None and user.origin is not DEFAULT:
         raise ConfigurationError(
             f"MTLS_RUN_CONFIG names {user.value}, which does not exist",
             hint="unset MTLS_RUN_CONFIG, or name a file that is there",
             code="config-missing",
         )
-    system_document = document.read(system or system_file())
+    system_document = document.read(system or system_file(), rests_on=rests_on)
     documents = [found for found in (system_document, user_document) if found]
-    return lay(user.value, [read_layer(found) for found in documents])
+    return lay(user.value, [read_layer(found, rests_on) for found in documents])
 
 
 class Layer(Record):
@@ -101,7 +106,7 @@ class Layer(Record):
     directories: tuple[DirectoryRule, ...]
 
 
-def read_layer(source: Document) -> Layer:
+def read_layer(source: Document, rests_on: Dependencies | None = None) -> Layer:
     """Return what one file says, checked by itself; raises ConfigurationError."""
     top = _read_keys(source, source.tables, schema.TOP_KEYS, ())
     profiles: dict[str, ProfileValues] = {}
@@ -109,7 +114,7 @@ def read_layer(source: Document) -> Layer:
         keys = ("profiles", name)
         schema.check_name(name, source.origin(*keys))
         profiles[name] = read_profile(source, table, keys)
-    directories = _read_directories(source)
+    directories = _read_directories(source, rests_on or Dependencies())
     return Layer(top, profiles, directories)
 
 
@@ -151,7 +156,7 @@ def _read_keys(
     return said
 
 
-def _read_directories(source: Document) -> tuple[DirectoryRule, ...]:
+def _read_directories(source: Document, rests_on: Dependencies) -> tuple[DirectoryRule, ...]:
     entries = source.tables.get("directories", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise schema.Place("directories", source.origin("directories"), source.path.parent).wrong(
@@ -167,7 +172,7 @@ def _read_directories(source: Document) -> tuple[DirectoryRule, ...]:
                     f"{origin}: this [[directories]] entry lacks `{key}`",
                     hint="an entry has a `path` and a `profile`",
                 )
-        path = Path(dependencies.real(said["path"].value))
+        path = Path(rests_on.target(said["path"].value))
         if path in rules:
             raise ConfigurationError(
                 f"{said['path'].origin}: {path} stands in [[directories]] twice, "

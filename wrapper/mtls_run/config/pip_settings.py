@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtls_run.cache import dependencies
+from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config.document import read_regular
 from mtls_run.config.origin import Origin, Setting
 from mtls_run.errors import ConfigurationError
@@ -22,6 +22,8 @@ from mtls_run.system.files import current_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from mtls_run.tools.base import PipScope
 
 # The options that count, by pip's long names. `--pypi-url` is another name of `--index-url`.
 _OPTIONS = {
@@ -45,7 +47,7 @@ _Section = dict[str, Setting[str]]
 class PipSettings:
     """What wins in pip's settings, each value with its variable, or its file and line.
 
-    Paths are absolute. URLs may hold a password: show them through `uv_indexes.without_password`.
+    Paths are absolute. URLs may hold a password: show them through `secret_words.without_password`.
     """
 
     cert: Setting[Path] | None = None
@@ -56,28 +58,24 @@ class PipSettings:
 
 
 def read(
-    environ: Mapping[str, str],
-    *,
-    command: str | None,
-    prefix: Path | None,
-    isolated: bool = False,
+    environ: Mapping[str, str], scope: PipScope, rests_on: Dependencies | None = None
 ) -> PipSettings:
-    """Return what pip's settings say for its subcommand `command`.
+    """Return what pip's settings say for the calls in this scope.
 
-    [global] counts always, the section of `command` beats it, and a PIP_* variable beats both.
-    `prefix` is the virtual environment whose own pip is run: its file counts then. `isolated` is
-    pip's --isolated: no variables, no user files. Raises ConfigurationError, naming file and line,
+    [global] counts always, the section of the scope's command beats it, and a PIP_* variable beats
+    both. Raises ConfigurationError, naming file and line,
     for a file that pip cannot read or that is not what pip takes.
     """
     sections: dict[str, _Section] = {"global": {}}
-    if command is not None:
-        sections[command] = {}
+    rests_on = rests_on or Dependencies()
+    if scope.command is not None:
+        sections[scope.command] = {}
     sections[_VARIABLES] = {}
-    for path in _files(environ, prefix, isolated=isolated):
+    for path in _files(environ, scope, rests_on):
         for section, said in _read_file(path).items():
             if section in sections:
                 sections[section].update(said)
-    if not isolated:
+    if not scope.isolated:
         sections[_VARIABLES].update(_read_variables(environ))
     found: _Section = {}
     for said in sections.values():
@@ -95,33 +93,31 @@ def read(
     )
 
 
-def _files(environ: Mapping[str, str], prefix: Path | None, *, isolated: bool) -> list[Path]:
+def _files(environ: Mapping[str, str], scope: PipScope, rests_on: Dependencies) -> list[Path]:
     """Return the files that pip reads, those that are there, later beats earlier."""
     named = environ.get("PIP_CONFIG_FILE")
     if named == os.devnull:
         return []
     places = _Places(environ, sys.platform)
     candidates = places.machine()
-    if named:
-        dependencies.file(named)
     # A file that is named stands in the user files' place, but only if it is there.
-    if not isolated and not (named and os.path.exists(named)):  # noqa: PTH110 - as pip asks
+    if not scope.isolated and not (named and os.path.exists(named)):  # noqa: PTH110 - as pip asks
         candidates += places.user()
-    if prefix is not None:
-        candidates.append(os.path.join(prefix, places.basename))  # noqa: PTH118 - strings here
+    if scope.environment is not None:
+        candidates.append(os.path.join(scope.environment, places.basename))  # noqa: PTH118 - strings here
     if named:
         candidates.append(named)
     # A file that is named twice keeps its first place (26.3; up to 25.0 it was the last).
-    return [Path(path) for path in dict.fromkeys(candidates) if _is_there(path)]
+    return [Path(path) for path in dict.fromkeys(candidates) if _is_there(path, rests_on)]
 
 
-def _is_there(path: str) -> bool:
+def _is_there(path: str, rests_on: Dependencies) -> bool:
     """Tell whether there is something to read.
 
     What is in a directory that cannot be entered is not there for pip, and a link to the null
     device is how a file is masked.
     """
-    dependencies.file(path)
+    rests_on.file(path)
     if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where this says no
         return False
     return not os.path.samefile(path, os.devnull)  # noqa: PTH121
@@ -284,8 +280,8 @@ def _read_variables(environ: Mapping[str, str]) -> _Section:
     """Return what the PIP_* variables say; pip lowers the case of all behind PIP_."""
     return {
         key: Setting(value, Origin(name))
-        for name, value in dependencies.with_prefix(environ, "PIP_").items()
-        if (key := _normal(name[4:])) in _OPTIONS
+        for name, value in environ.items()
+        if name.startswith("PIP_") and (key := _normal(name[4:])) in _OPTIONS
     }
 
 

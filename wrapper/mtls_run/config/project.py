@@ -9,7 +9,7 @@ import os
 import stat
 from pathlib import Path
 
-from mtls_run.cache import dependencies
+from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config import document, layers, schema
 from mtls_run.config.origin import Setting
 from mtls_run.errors import ConfigurationError
@@ -82,24 +82,36 @@ class ProjectFile(Record):
         )
 
 
-def find(start: Path, environ: Mapping[str, str], reporter: Reporter) -> ProjectFile | None:
+def find(
+    start: Path,
+    environ: Mapping[str, str],
+    reporter: Reporter,
+    rests_on: Dependencies | None = None,
+) -> ProjectFile | None:
     """Return the project file that speaks for the directory `start`, or None.
 
     Raises ConfigurationError, with its origin, for one that is not as it should be.
     """
-    for directory in _upward(Path(os.path.realpath(start)), reporter, environ):
+    rests_on = rests_on or Dependencies()
+    for directory in _upward(Path(rests_on.target(start)), reporter, environ, rests_on):
+        rests_on.file(directory / OWN)
+        rests_on.file(directory / SHARED)
         own = _read_own(directory / OWN, environ)
         if own is not None:
+            _note_owner(own.path, rests_on)
             if _has_table(directory / SHARED):
                 reporter.notice(f"{own.path} counts; the table in {directory / SHARED} does not")
             return _parsed(own, own.tables, ())
         shared = _read_shared(directory / SHARED, environ)
         if shared is not None:
+            _note_owner(shared.path, rests_on)
             return _parsed(shared, shared.tables["tool"]["mtls-run"], _TABLE)
     return None
 
 
-def _upward(start: Path, reporter: Reporter, environ: Mapping[str, str]) -> Iterator[Path]:
+def _upward(
+    start: Path, reporter: Reporter, environ: Mapping[str, str], rests_on: Dependencies
+) -> Iterator[Path]:
     """Yield the directories to look in, nearest first.
 
     Ends at the home directory where it started there or below. A directory that anyone can write
@@ -110,9 +122,9 @@ def _upward(start: Path, reporter: Reporter, environ: Mapping[str, str]) -> Iter
     except RuntimeError:  # nobody knows one
         home = None
     if home is not None:
-        dependencies.place(home)
+        rests_on.owner(home)
     for directory in (start, *start.parents):
-        dependencies.place(directory)
+        rests_on.owner(directory)
         try:
             found = directory.stat()
         except OSError:
@@ -125,6 +137,13 @@ def _upward(start: Path, reporter: Reporter, environ: Mapping[str, str]) -> Iter
                 reporter.detail(f"{directory} is passed over: it belongs to {owner}")
         if directory == home:
             return
+
+
+def _note_owner(path: Path, rests_on: Dependencies) -> None:
+    """Note whose the project file is, and who else is in its group."""
+    rests_on.owner(path)
+    for name in ("/etc/passwd", "/etc/group"):
+        rests_on.file(name)
 
 
 def _read_own(path: Path, environ: Mapping[str, str]) -> Document | None:

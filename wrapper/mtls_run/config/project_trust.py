@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mtls_run.cache.dependencies import Dependencies
     from mtls_run.config.layers import Configuration
     from mtls_run.config.project import ProjectFile
 
@@ -45,12 +46,15 @@ def store() -> Path:
     return Path(dirs.user("state")) / "approvals"
 
 
-def recall(path: Path) -> Approval | None:
+def recall(path: Path, rests_on: Dependencies | None = None) -> Approval | None:
     """Return what was said of the project file at `path`, or None.
 
     Raises ConfigurationError where an approval is there and cannot be read: a denial is not lost.
     """
     entry = _entry(path)
+    if rests_on is not None:
+        rests_on.file(entry)
+        rests_on.owner(entry)
     found: list[os.stat_result] = []
     try:
         content = read_file(entry, _LARGEST, seen=found.append)
@@ -83,8 +87,17 @@ def deny(path: Path) -> None:
     _keep(path, Approval(denied=True, says="", files={}))
 
 
+def is_denied(path: Path, rests_on: Dependencies) -> bool:
+    """Tell whether the project file at `path` is denied."""
+    said = recall(path, rests_on)
+    return said is not None and said.denied
+
+
 def require(
-    project: ProjectFile, configured: Configuration, anyway: str | None
+    project: ProjectFile,
+    configured: Configuration,
+    anyway: str | None,
+    rests_on: Dependencies,
 ) -> Mapping[str, str]:
     """Return the digests that the named files have to have, where the project file counts.
 
@@ -93,10 +106,10 @@ def require(
     """
     if project.names is not None and project.names.value == anyway:
         return {}
-    said = recall(project.path)
+    said = recall(project.path, rests_on)
     if said is not None and said.denied:
         raise _refused(project, "is denied by `mtls-run deny`")
-    if _is_trusted(project.directory, configured):
+    if _is_trusted(project.directory, configured, rests_on):
         return {}
     if said is None:
         raise _refused(project, "is not allowed")
@@ -105,11 +118,11 @@ def require(
     return said.files
 
 
-def _is_trusted(directory: Path, configured: Configuration) -> bool:
+def _is_trusted(directory: Path, configured: Configuration, rests_on: Dependencies) -> bool:
     if configured.trusted_directories is None:
         return False
-    here = Path(os.path.realpath(directory))
-    tops = [Path(os.path.realpath(path)) for path in configured.trusted_directories.value]
+    here = Path(rests_on.target(directory))
+    tops = [Path(rests_on.target(path)) for path in configured.trusted_directories.value]
     return any(top == here or top in here.parents for top in tops)
 
 

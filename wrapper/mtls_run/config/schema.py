@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 
-from mtls_run.cache import dependencies
 from mtls_run.errors import ConfigurationError
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable
 
@@ -108,8 +107,6 @@ def read_path(value: object, place: Place) -> Path:
             f"{place.origin}: `{place.key}` is not a path: {value!r}",
             hint=f"`{place.key}` takes the path of a file",
         )
-    if value.startswith("~") and value[1:2] not in ("", "/"):
-        dependencies.file("/etc/passwd")  # somebody else's home
     if os.name == "posix":
         # The bytes that stand in the file, UTF-8, whatever the locale has for other names.
         value = os.fsdecode(value.encode())

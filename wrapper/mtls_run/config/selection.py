@@ -2,59 +2,60 @@
 
 from __future__ import annotations
 
-import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Callable, Optional
 
-from mtls_run.cache import dependencies
-from mtls_run.config import profile
+from mtls_run.cache.dependencies import Dependencies
+from mtls_run.config import pip_settings, profile, project_trust
 from mtls_run.config import project as projects
 from mtls_run.config.origin import Origin, Setting
+from mtls_run.config.schema import unknown
 from mtls_run.errors import ConfigurationError
-from mtls_run.record import Record
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Callable, Optional
 
     from mtls_run.config.layers import Configuration
     from mtls_run.config.pip_settings import PipSettings
     from mtls_run.config.profile import Profile
     from mtls_run.config.project import ProjectFile
     from mtls_run.output import Reporter
+    from mtls_run.tools.base import PipScope
 
-    Source = Callable[["Situation"], Optional["Choice"]]
+    Source = Callable[["_Inputs"], Optional["Choice"]]
 
 
-class Situation(Record):
-    """All that the choice of a profile depends on.
-
-    `pip` reads pip's own settings as they count for the tool that is run; None leaves them out.
-    """
+@dataclass(frozen=True)
+class _Inputs:
+    """All that the choice of a profile depends on."""
 
     flag: str | None
     environ: Mapping[str, str]
     directory: Path
     configuration: Configuration
     reporter: Reporter
-    pip: Callable[[], PipSettings] | None = None
+    rests_on: Dependencies
+    pip_scope: Callable[[], PipScope] | None
 
 
-class Choice(Record):
+@dataclass(frozen=True)
+class Choice:
     """What one source says: a profile by its name, a project file, or pip's settings."""
 
     origin: Origin
     name: str | None = None
     project: ProjectFile | None = None
-    pip: PipSettings | None = None
+    pip_settings: PipSettings | None = None
 
     def __str__(self) -> str:
         if self.name is not None:
             return f"profile {self.name}"
-        return "pip's settings" if self.pip else "the profile in the project file"
+        return "pip's settings" if self.pip_settings else "the profile in the project file"
 
 
-class Selection(Record):
+@dataclass(frozen=True)
+class Selection:
     """The profile that applies, or None; what said so, and what it won over, best first."""
 
     profile: Profile | None
@@ -62,17 +63,17 @@ class Selection(Record):
     won_over: tuple[Choice, ...] = ()
 
 
-def _from_flag(situation: Situation) -> Choice | None:
-    return None if situation.flag is None else Choice(Origin("--profile"), situation.flag)
+def _from_flag(inputs: _Inputs) -> Choice | None:
+    return None if inputs.flag is None else Choice(Origin("--profile"), inputs.flag)
 
 
-def _from_variable(situation: Situation) -> Choice | None:
-    name = situation.environ.get("MTLS_RUN_PROFILE")
+def _from_variable(inputs: _Inputs) -> Choice | None:
+    name = inputs.environ.get("MTLS_RUN_PROFILE")
     return Choice(Origin("MTLS_RUN_PROFILE"), name) if name else None
 
 
-def _from_project_file(situation: Situation) -> Choice | None:
-    found = projects.find(situation.directory, situation.environ, situation.reporter)
+def _from_project_file(inputs: _Inputs) -> Choice | None:
+    found = projects.find(inputs.directory, inputs.environ, inputs.reporter, inputs.rests_on)
     if found is None:
         return None
     if found.names is not None:
@@ -80,29 +81,27 @@ def _from_project_file(situation: Situation) -> Choice | None:
     return Choice(Origin(str(found.path)), None, found)
 
 
-def _from_directories(situation: Situation) -> Choice | None:
-    here = Path(os.path.realpath(situation.directory))
+def _from_directories(inputs: _Inputs) -> Choice | None:
+    here = Path(inputs.rests_on.target(inputs.directory))
     above = {here, *here.parents}
-    for directory in (here, *here.parents):
-        dependencies.place(directory)
-    matching = [rule for rule in situation.configuration.directories if rule.path in above]
+    matching = [rule for rule in inputs.configuration.directories if rule.path in above]
     if not matching:
         return None
     longest = max(matching, key=lambda rule: len(rule.path.parts))
     return Choice(longest.profile.origin, longest.profile.value)
 
 
-def _from_default(situation: Situation) -> Choice | None:
-    default = situation.configuration.default_profile
+def _from_default(inputs: _Inputs) -> Choice | None:
+    default = inputs.configuration.default_profile
     return Choice(default.origin, default.value) if default else None
 
 
-def _from_pip_settings(situation: Situation) -> Choice | None:
-    found = situation.pip() if situation.pip else None
-    if found is None:
+def _from_pip_settings(inputs: _Inputs) -> Choice | None:
+    if inputs.pip_scope is None:
         return None
+    found = pip_settings.read(inputs.environ, inputs.pip_scope(), inputs.rests_on)
     named = found.client_cert or found.cert
-    return Choice(named.origin, pip=found) if named else None
+    return Choice(named.origin, pip_settings=found) if named else None
 
 
 # The contract's order: --profile, MTLS_RUN_PROFILE, the project file, [[directories]],
@@ -115,40 +114,62 @@ SOURCES: tuple[Source, ...] = (
     _from_default,
     _from_pip_settings,
 )
-# What is read only where nothing before it has said anything: to choose a profile oneself is the
-# way past a project file, and pip's files are no matter of a profile's.
+# These are read only where no source before them has spoken: to choose a profile oneself is the way
+# past a project file, and pip's files do not matter beside a profile.
 _NOT_BESIDE_ANOTHER = (_from_project_file, _from_pip_settings)
 
 
-def select(situation: Situation) -> Selection:
-    """Return the profile that applies in this situation, and what it won over.
+def select(
+    configuration: Configuration,
+    environ: Mapping[str, str],
+    directory: Path,
+    reporter: Reporter,
+    *,
+    flag: str | None = None,
+    pip_scope: Callable[[], PipScope] | None = None,
+    rests_on: Dependencies | None = None,
+) -> Selection:
+    """Return the profile that applies in this directory, and what it won over.
 
-    Raises ConfigurationError for a project file that wins and is not allowed.
+    `flag` is the value of --profile. `pip_scope` says which of pip's own settings count; None leaves
+    them unread. What was looked at is noted in `rests_on`. Raises ConfigurationError for a project
+    file that wins and is not allowed.
     """
+    inputs = _Inputs(
+        flag, environ, directory, configuration, reporter, rests_on or Dependencies(), pip_scope
+    )
     hits: list[Choice] = []
     for source in SOURCES:
         if hits and source in _NOT_BESIDE_ANOTHER:
             continue
-        choice = source(situation)
+        choice = source(inputs)
         if choice is not None:
             hits.append(choice)
     if not hits:
         return Selection(None)
+    if len(hits) > 1 and _is_denied(hits[0], hits[1], inputs):
+        hits = hits[1:]
     winner, *others = hits
-    return Selection(_resolved(winner, others, situation), winner, tuple(others))
+    return Selection(_resolved(winner, others, inputs), winner, tuple(others))
 
 
-def _resolved(winner: Choice, others: list[Choice], situation: Situation) -> Profile:
-    configured = situation.configuration
-    if winner.pip is not None:
-        return _of_pip(winner.pip, winner.origin)
+def _is_denied(winner: Choice, next_one: Choice, inputs: _Inputs) -> bool:
+    """Tell whether a denied project file only names the profile that applies without it."""
+    project = winner.project
+    if project is None or project.names is None or project.names.value != next_one.name:
+        return False
+    return project_trust.is_denied(project.path, inputs.rests_on)
+
+
+def _resolved(winner: Choice, others: list[Choice], inputs: _Inputs) -> Profile:
+    configured = inputs.configuration
+    if winner.pip_settings is not None:
+        return _of_pip(winner.pip_settings, winner.origin)
     if winner.project is None:
         assert winner.name is not None  # noqa: S101 - a choice is one of the three
         return configured.profile(winner.name, winner.origin)
     anyway = others[0].name if others else None
-    from mtls_run.config import project_trust  # noqa: PLC0415 - for a project file alone
-
-    pinned = project_trust.require(winner.project, configured, anyway)
+    pinned = project_trust.require(winner.project, configured, anyway, inputs.rests_on)
     if winner.name is not None:
         return configured.profile(winner.name, winner.origin)
     return _inline(winner.project, configured, pinned)
@@ -160,8 +181,6 @@ def _inline(project: ProjectFile, configured: Configuration, pinned: Mapping[str
     parent = said.pop("extends", None)
     if parent is not None:
         if parent.value not in configured.profiles:
-            from mtls_run.config.schema import unknown  # noqa: PLC0415 - for an error alone
-
             raise unknown("profile in `extends`:", parent.value, configured.profiles, parent.origin)
         said = profile.overlay(profile.resolve(parent.value, configured.profiles), said)
     if not said:

@@ -1,12 +1,14 @@
-"""How an unlocked identity reaches the tool: `memfd` and exec, or `supervise` with a file.
+"""Private files that killed runs left: where they may be, and whether there are any.
 
-Nothing is imported at this level: an identity that is handed on by its own path needs neither.
+Every run asks, so that this module imports little; `private_file` removes them.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+
+from mtls_run.system import dirs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,16 +22,21 @@ def places_in_memory(environ: Mapping[str, str]) -> Iterator[str]:
     if sys.platform.startswith("linux"):
         runtime = environ.get("XDG_RUNTIME_DIR", "")
         if runtime.startswith("/"):
-            yield os.path.join(runtime, "mtls-run")  # noqa: PTH118 - pathlib is slow to import
+            yield os.path.join(runtime, "mtls-run")
         yield f"/dev/shm/mtls-run-{os.geteuid()}"  # noqa: S108 - lstat'ed, 0700
 
 
-def has_leftovers(environ: Mapping[str, str], cached: str) -> bool:
-    """Tell whether there are private files, there or below the cache's directory `cached`."""
-    for place in (*places_in_memory(environ), os.path.join(cached, "handoff")):  # noqa: PTH118
-        try:
-            if any(name != GATE for name in os.listdir(place)):  # noqa: PTH208
-                return True
-        except OSError:
-            continue
-    return False
+def sweep(environ: Mapping[str, str]) -> None:
+    """Remove what killed runs left, if there is anything."""
+    cached = os.path.join(dirs.user("cache"), "handoff")
+    if any(_has_entries(place) for place in (*places_in_memory(environ), cached)):
+        from mtls_run.handoff import private_file  # noqa: PLC0415 - hardly ever
+
+        private_file.sweep(environ)
+
+
+def _has_entries(place: str) -> bool:
+    try:
+        return any(name != GATE for name in os.listdir(place))
+    except OSError:
+        return False

@@ -1,8 +1,8 @@
 """A sealed anonymous file, named by the process that holds it: /proc/<pid>/fd/N.
 
-It is in memory, gone with the process, and open to the tool because exec keeps pid and descriptor.
-Not /proc/self/fd/N: that breaks in children that close what they inherit (pip's build isolation,
-any Python `subprocess`), where /proc/<pid>/fd/N does not.
+It is in memory and ends with the process. The tool can open it because exec keeps the pid and the
+descriptor. /proc/self/fd/N would break in children that close what they inherit (pip's build
+isolation, any Python `subprocess`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""MTLS_RUN_ACTIVE: what a nested mtls-run may use again, if it is what it would have made itself.
+"""MTLS_RUN_ACTIVE: an identity that an outer mtls-run unlocked, used again by a nested one.
 
-The variable carries no authority. Whoever writes it can name a file, but that file is used only
-where the same resolved profile with the same certificate files was meant, it is this user's, and it
-holds the recorded certificate with its key, in order and valid now.
+The variable carries no authority. Whoever sets it can name a file, but that file is used only where
+the same resolved profile with the same certificate files is meant, where the file is this user's, and
+where it holds the recorded certificate with its key, in order and valid now.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from mtls_run.cache.launches import WithIdentity
 from mtls_run.errors import IdentityError
 from mtls_run.identity import source
 from mtls_run.identity.material import parse
 from mtls_run.record import Record
 from mtls_run.system.digests import sha256
-from mtls_run.system.files import read_own
+from mtls_run.system.files import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,15 +31,15 @@ _FORM = "1"
 _FIELDS = 4
 
 
-class Active(Record):
-    """An identity that an outer mtls-run handed on, checked anew, and the path it is at."""
+class Inherited(Record):
+    """An identity that an outer mtls-run delivered, checked anew, and its path."""
 
     identity: Identity
     path: str
 
 
-def digest(profile: Profile, named: str) -> str:
-    """Return what names this profile with the bytes of its identity's files, which are `named`."""
+def digest(profile: Profile, files: str) -> str:
+    """Return the digest of this profile and of its identity's files, whose own digest is `files`."""
     values = [
         profile.name,
         profile.client_cert and profile.client_cert.value,
@@ -46,21 +47,21 @@ def digest(profile: Profile, named: str) -> str:
         profile.ca_cert and profile.ca_cert.value,
         profile.roots.value,
         profile.passphrase.value,
-        named,
+        files,
     ]
-    said = "\0".join(str(value) for value in values)
-    return sha256(said.encode("utf-8", "surrogateescape")).hexdigest()
+    text = "\0".join(str(value) for value in values)
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def record(profile: Profile, named: str, fingerprint: str, path: str) -> str:
-    """Return the variable's value for the identity that the tool was handed at `path`."""
-    return ":".join((_FORM, digest(profile, named), fingerprint, path))
+def record(profile: Profile, files: str, fingerprint: str) -> WithIdentity:
+    """Return the variable's value, which ends with the path that the identity is delivered at."""
+    return WithIdentity(":".join((_FORM, digest(profile, files), fingerprint, "")))
 
 
-def honoured(
+def reuse(
     environ: Mapping[str, str], profile: Profile, material: KeyMaterial, now: datetime
-) -> Active | None:
-    """Return the identity that the variable records, or None where mtls-run is to start afresh."""
+) -> Inherited | None:
+    """Return the identity that the variable records, or None where mtls-run starts afresh."""
     fields = environ.get(VARIABLE, "").split(":", _FIELDS - 1)
     if len(fields) != _FIELDS:
         return None
@@ -74,19 +75,19 @@ def honoured(
     try:
         if os.name == "posix" and os.stat(path).st_uid != os.geteuid():  # noqa: PTH116
             return None
-        data = read_own(Path(path), source.LARGEST)
+        data = read_file(Path(path), source.LARGEST)
     except OSError:
         return None
     found = None if data is None else checked(data, material, now)
     if found is None or found.fingerprint != fingerprint:
         return None
-    return Active(found, path)
+    return Inherited(found, path)
 
 
 def checked(pem: bytes, material: KeyMaterial, now: datetime) -> Identity | None:
-    """Return the identity in what an earlier run handed on, where it is the material's, unlocked.
+    """Return the identity in a PEM that an earlier run made of this material, or None.
 
-    It passes the checks that one passes which is unlocked now.
+    It passes the same checks as one that is unlocked now.
     """
     try:
         found = parse([(Path(material.where), pem)]).unlock(None, now)

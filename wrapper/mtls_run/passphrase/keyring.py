@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
-from mtls_run.cache import dependencies
 from mtls_run.errors import PassphraseError
 from mtls_run.secret import Secret
 from mtls_run.system import hardening
@@ -108,7 +107,7 @@ def glance(environ: Mapping[str, str], reporter: Reporter, account: str) -> Secr
     configured = _configured(environ)
     chosen = configured is None or configured[0] in (CHAINER, SECRET_SERVICE)
     # These change where keyring's backend looks.
-    is_steered = any(name.startswith("KEYRING_PROPERTY_") for name in dependencies.plain(environ))
+    is_steered = any(name.startswith("KEYRING_PROPERTY_") for name in environ)
     if not chosen or is_steered or ADMITTED[0] != SECRET_SERVICE:
         return None
     from mtls_run.passphrase import secret_service  # noqa: PLC0415 - Linux alone

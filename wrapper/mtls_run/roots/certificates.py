@@ -27,11 +27,11 @@ def read_added(data: bytes, name: str, said: Origin) -> list[bytes]:
     certificate, or something that is none; `said` is where the profile names it.
     """
     named = sha256(data).hexdigest()
-    known = results.recall(_KIND, named)
+    known = results.find(_KIND, named)
     if known:
         return [bytes.fromhex(der) for der in known]
     found = parsed(data, name, said)
-    results.keep(_KIND, named, [der.hex() for der in found])
+    results.store(_KIND, named, [der.hex() for der in found])
     return found
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from mtls_run.cache import dependencies
 from mtls_run.errors import RootsError
 from mtls_run.system.files import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mtls_run.cache.dependencies import Dependencies
 
 # One file with all roots; the order is that of Go's crypto/x509 root_linux.go.
 FILES = (
@@ -38,12 +39,12 @@ def verifier_is_native() -> bool:
     return sys.platform in ("darwin", "win32")
 
 
-def system_file(files: Sequence[str] = FILES) -> Path | None:
+def system_file(rests_on: Dependencies, files: Sequence[str] = FILES) -> Path | None:
     """Return the file that has the system's store as a whole, or None where there is none."""
     for name in files:
         path = Path(name)
         try:
-            dependencies.file(path)
+            rests_on.status(path)
             if path.is_file() and path.stat().st_size:
                 return path
         except OSError:
@@ -51,17 +52,21 @@ def system_file(files: Sequence[str] = FILES) -> Path | None:
     return None
 
 
-def system_content(files: Sequence[str] = FILES, directories: Sequence[str] = DIRECTORIES) -> bytes:
+def system_content(
+    rests_on: Dependencies,
+    files: Sequence[str] = FILES,
+    directories: Sequence[str] = DIRECTORIES,
+) -> bytes:
     """Return the system's roots as PEM; raises RootsError where there is no store to be found."""
     if sys.platform == "darwin":
-        return _exported_from_keychains()
+        return _exported_from_keychains(rests_on)
     if sys.platform == "win32":
-        return _exported_from_windows()
-    path = system_file(files)
+        return _exported_from_windows(rests_on)
+    path = system_file(rests_on, files)
     if path is not None:
-        return read_bundle(path, "the system's roots")
+        return read_bundle(path, "the system's roots", rests_on)
     for name in directories:
-        content = read_directory(Path(name))
+        content = read_directory(Path(name), rests_on)
         if content:
             return content
     raise RootsError(
@@ -69,7 +74,9 @@ def system_content(files: Sequence[str] = FILES, directories: Sequence[str] = DI
     )
 
 
-def read_bundle(path: Path, what: object, code: str = "roots-no-store") -> bytes:
+def read_bundle(
+    path: Path, what: str, rests_on: Dependencies, code: str = "roots-no-store"
+) -> bytes:
     """Return the bytes of the file; raises RootsError with `what` it was to be, and `code`."""
     try:
         content = read_file(path, LARGEST)
@@ -85,14 +92,15 @@ def read_bundle(path: Path, what: object, code: str = "roots-no-store") -> bytes
             hint="name a file of certificates",
             code=code,
         )
+    rests_on.content(path, content)
     return content
 
 
-def read_directory(directory: Path) -> bytes:
+def read_directory(directory: Path, rests_on: Dependencies) -> bytes:
     """Return the PEM of every certificate file in a directory such as SSL_CERT_DIR names."""
     parts = []
     try:
-        dependencies.file(directory)
+        rests_on.status(directory)
         entries = sorted(directory.iterdir())
     except OSError:
         return b""
@@ -101,15 +109,16 @@ def read_directory(directory: Path) -> bytes:
             content = read_file(entry, LARGEST)
         except OSError:
             continue  # a dangling link or a subdirectory is ordinary here
+        rests_on.file(entry)
         if content and b"-----BEGIN " in content:
             parts.append(content)
     return b"\n".join(parts)
 
 
-def _exported_from_keychains() -> bytes:
+def _exported_from_keychains(rests_on: Dependencies) -> bytes:
     import subprocess  # noqa: PLC0415 - macOS alone
 
-    dependencies.unkeepable()  # what a program answers may be another next time
+    rests_on.forbid_reuse()  # a program may answer otherwise next time
     command = ["/usr/bin/security", "find-certificate", "-a", "-p", *_KEYCHAINS]
     try:
         found = subprocess.run(command, capture_output=True, check=True, timeout=30)
@@ -122,10 +131,10 @@ def _exported_from_keychains() -> bytes:
     return found.stdout
 
 
-def _exported_from_windows() -> bytes:
+def _exported_from_windows(rests_on: Dependencies) -> bytes:
     import ssl  # noqa: PLC0415 - Windows alone
 
-    dependencies.unkeepable()
+    rests_on.forbid_reuse()
     parts = []
     for store in ("ROOT", "CA"):
         for der, encoding, _trust in ssl.enum_certificates(store):  # type: ignore[attr-defined,unused-ignore]

@@ -7,7 +7,6 @@ import os
 import stat
 from pathlib import Path
 
-from mtls_run.cache import dependencies
 from mtls_run.errors import MtlsRunError
 
 TYPE_CHECKING = False
@@ -34,14 +33,6 @@ def read_file(
     Opened without waiting, so that a FIFO in a file's place is an error and not a hang. `seen` is
     given the status of the very file that was read. Raises OSError, whose `strerror` says why.
     """
-    dependencies.file(path)
-    return read_own(path, largest, seen=seen)
-
-
-def read_own(
-    path: Path, largest: int, *, seen: Callable[[os.stat_result], object] | None = None
-) -> bytes | None:
-    """Read as `read_file` does what mtls-run keeps for itself: no decision rests on it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except ValueError as error:  # a NUL in the path
@@ -84,16 +75,6 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     except BaseException:
         name.unlink(missing_ok=True)
         raise
-
-
-def drop_older_half(directory: str | os.PathLike[str], most: int) -> None:
-    """Remove the older half of a directory's files where it has more than `most`."""
-    if len(os.listdir(directory)) <= most:  # noqa: PTH208 - a path for each would be made
-        return
-    with os.scandir(directory) as found:
-        entries = [(entry.stat(follow_symlinks=False).st_mtime_ns, entry.path) for entry in found]
-    for _, path in sorted(entries)[: len(entries) // 2]:
-        os.unlink(path)  # noqa: PTH108
 
 
 def private_directory(path: Path) -> Path:

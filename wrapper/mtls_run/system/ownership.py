@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import stat
 
-from mtls_run.cache import dependencies
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,8 +65,6 @@ def _is_private_group(found: os.stat_result) -> bool:
     import grp  # noqa: PLC0415 - not on Windows
     import pwd  # noqa: PLC0415
 
-    dependencies.file("/etc/passwd")
-    dependencies.file("/etc/group")
     try:
         owner, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
     except KeyError:

@@ -1,4 +1,7 @@
-"""One call of a tool, and what every adapter has to say about its own tool."""
+"""A tool that mtls-run knows: everything that it knows of it, in one class.
+
+A new tool is a module here with one subclass of `Tool`, and its line in `registry.TOOLS`.
+"""
 
 from __future__ import annotations
 
@@ -7,65 +10,161 @@ from mtls_run.record import Record
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Protocol
+    from pathlib import Path
 
+    from mtls_run.cache.dependencies import Dependencies
+    from mtls_run.cache.launches import WithIdentity
+    from mtls_run.config.pip_settings import PipSettings
     from mtls_run.identity.kind import KeyKind
-    from mtls_run.tools.tls_files import TlsFiles
 
     Version = tuple[int, ...]
-
-    class Adapter(Protocol):
-        """All that mtls-run knows of one tool. A new tool is one new module with these."""
-
-        def recognise(self, words: Sequence[str]) -> ToolCall | None:
-            """Return the call that `words` make of this tool, or None where they call another."""
-
-        def skip_reason(self, call: ToolCall, environ: Mapping[str, str]) -> str | None:
-            """Return why this call needs no identity and no roots, or None where it may."""
-
-        def pip_command(self, call: ToolCall) -> str | None:
-            """Return the command whose section of pip's settings counts for this call, or None."""
-
-        def overrides(self, call: ToolCall) -> UserOverrides:
-            """Return what the user's own arguments say of trust and identity."""
-
-        def parse_version(self, output: str) -> Version | None:
-            """Return the version that the tool's answer to `--version` names."""
-
-        def version_matters(self, trust: TlsFiles) -> bool:
-            """Tell whether the version has to be asked for to hand `trust` on."""
-
-        def check(self, version: Version | None, trust: TlsFiles, key: KeyKind | None) -> None:
-            """Raise ToolError where this version of the tool cannot use what it would be handed."""
-
-        def flags(
-            self, version: Version | None, trust: TlsFiles, overrides: UserOverrides
-        ) -> tuple[str, ...]:
-            """Return the arguments to stand before the tool's own subcommand."""
-
-        def variables(
-            self,
-            version: Version | None,
-            trust: TlsFiles,
-            overrides: UserOverrides,
-            environ: Mapping[str, str],
-        ) -> Mapping[str, str | None]:
-            """Return the variables that this tool needs otherwise than all others; None unsets."""
+    # What a variable is to be for the tool; None unsets it.
+    Variables = dict[str, str | WithIdentity | None]
 
 
 class ToolCall(Record):
-    """`prefix` starts the tool (`uv`, or `python -m pip`); `arguments` are the tool's own."""
+    """One call: `prefix` starts the tool (`uv`, `python -m pip`), `arguments` are the tool's own."""
 
     kind: str
     prefix: tuple[str, ...]
     arguments: tuple[str, ...]
 
 
+class TlsFiles(Record):
+    """The identity and roots that the tool is handed, as paths.
+
+    `identity` is one PEM with certificate, chain and key, or None where there is none. `bundle` is a
+    PEM file with exactly the roots, or None where the operating system's verifier is meant (macOS,
+    Windows). `native` says that the roots are the operating system's store and nothing else.
+    """
+
+    identity: str | WithIdentity | None
+    bundle: str | None
+    native: bool
+
+
 class UserOverrides(Record):
-    """What the user's own arguments settle: files they name, or None."""
+    """The files that the user's own arguments name, or None; they win over the profile's."""
 
-    cert: str | None
-    client_cert: str | None
+    cert: str | None = None
+    client_cert: str | None = None
 
 
-NO_OVERRIDES = UserOverrides(cert=None, client_cert=None)
+class PipScope(Record):
+    """Which of pip's own settings count for a call.
+
+    `command` is pip's subcommand, whose section counts. `environment` is the virtual environment
+    whose own pip is called. `isolated` is pip's --isolated: no variables and no user files.
+    """
+
+    command: str | None = None
+    environment: str | None = None
+    isolated: bool = False
+
+
+class Tool:
+    """All that mtls-run knows of one tool; what a tool does not say stays as it is here."""
+
+    KIND: str
+    # What of the environment decides how the tool is started, for the key of a cached launch.
+    VARIABLES_READ: tuple[str, ...] = ()
+    PREFIXES_READ: tuple[str, ...] = ()
+    # Variables that name a client certificate to the tool.
+    IDENTITY_VARIABLES: tuple[str, ...] = ()
+    # The tool's own options whose values are secret, beside those whose names say so.
+    SECRET_OPTIONS: tuple[str, ...] = ()
+
+    def recognise(self, words: Sequence[str]) -> ToolCall | None:
+        """Return the call that `words` make of this tool, or None where they call another."""
+        raise NotImplementedError
+
+    def skip_reason(self, call: ToolCall, environ: Mapping[str, str]) -> str | None:
+        """Return why this call uses no network, or None where it may use it."""
+        return None
+
+    def pip_scope(self, call: ToolCall, path: str, rests_on: Dependencies) -> PipScope:
+        """Return which of pip's own settings count for this call of the program at `path`."""
+        return PipScope()
+
+    def overrides(self, call: ToolCall) -> UserOverrides:
+        """Return what the user's own arguments say of trust and identity."""
+        return UserOverrides()
+
+    def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:
+        """Return the variables that hand `tls` to this tool, whatever program starts it."""
+        return {}
+
+    def own_variables(
+        self,
+        version: Version | None,
+        tls: TlsFiles,
+        overrides: UserOverrides,
+        environ: Mapping[str, str],
+    ) -> Variables:
+        """Return the variables that this tool needs where it is itself what mtls-run starts."""
+        return {}
+
+    def flags(
+        self, version: Version | None, tls: TlsFiles, overrides: UserOverrides
+    ) -> tuple[str | WithIdentity, ...]:
+        """Return the arguments to stand before the tool's own subcommand."""
+        return ()
+
+    def ambient(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the variables by which the user has set up this tool; they win over pip's settings."""
+        return ()
+
+    def index_variables(
+        self,
+        call: ToolCall,
+        settings: PipSettings,
+        environ: Mapping[str, str],
+        directory: Path,
+    ) -> tuple[Mapping[str, str], str | None]:
+        """Return the variables that hand pip's indexes to the tool, and where it has its own.
+
+        The second is the flag, variable or FILE:LINE that names indexes for the tool already.
+        """
+        return {}, None
+
+    def version_matters(self, tls: TlsFiles) -> bool:
+        """Tell whether the tool has to be asked for its version to hand `tls` on."""
+        return False
+
+    def parse_version(self, output: str) -> Version | None:
+        """Return the version in the tool's answer to `--version`, or None."""
+        return None
+
+    def version_rests_on(
+        self, call: ToolCall, path: str, answer: str, environ: Mapping[str, str]
+    ) -> Dependencies | None:
+        """Return what the answer to `--version` rests on, or None where that cannot be told."""
+        return None
+
+    def check(self, version: Version | None, tls: TlsFiles, key: KeyKind | None) -> None:
+        """Raise ToolError where this version of the tool cannot use what it would be handed."""
+
+    def masked(self, arguments: Sequence[str]) -> tuple[str, ...]:
+        """Return the tool's arguments as they may be shown, each secret as `***`."""
+        from mtls_run.tools import secret_words  # noqa: PLC0415 - a run shows nothing by itself
+
+        return secret_words.masked(arguments, self.SECRET_OPTIONS)
+
+
+class Target(Record):
+    """The tool as it was found: the call, the program's absolute path, and its version if known."""
+
+    tool: Tool
+    call: ToolCall
+    path: str
+    version: Version | None = None
+
+    def argv(self, flags: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Return the tool's whole argv: the user's words in order, with `flags` before them."""
+        return (self.path, *self.call.prefix[1:], *flags, *self.call.arguments)
+
+    def shown(self, flags: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Return argv as it may be shown, without the secrets among the user's words."""
+        words = self.argv(flags)
+        end = len(words) - len(self.call.arguments)
+        return (*words[:end], *self.tool.masked(self.call.arguments))

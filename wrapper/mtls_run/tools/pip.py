@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 from mtls_run.errors import ToolError
-from mtls_run.tools.base import ToolCall, UserOverrides
+from mtls_run.tools.base import PipScope, Tool, ToolCall, UserOverrides
+from mtls_run.tools.command import BUNDLE_VARIABLES
 from mtls_run.tools.python import program_name, split_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from mtls_run.cache.dependencies import Dependencies
+    from mtls_run.cache.launches import WithIdentity
     from mtls_run.identity.kind import KeyKind
-    from mtls_run.tools.base import Version
-    from mtls_run.tools.tls_files import TlsFiles
-
-KIND = "pip"
+    from mtls_run.tools.base import TlsFiles, Variables, Version
 
 # Commands that never open a connection (pip 21.3 to 26.3). One that is not here is taken to.
 _LOCAL = frozenset(
@@ -45,38 +47,169 @@ _WITH_VALUE = frozenset(
 # pip 24.2 verifies by truststore, where --cert only adds to the system's roots and certifi's;
 # legacy-certs makes it the whole set again. Before 24.2 pip ends with "invalid choice".
 LEGACY_CERTS = "legacy-certs"
-LEGACY_CERTS_SINCE = (24, 2)
+TRUSTSTORE_SINCE = (24, 2)
 
 
-def recognise(words: Sequence[str]) -> ToolCall | None:
-    """Return the call where `words` call pip, pip3, pip3.N or `python … -m pip`."""
-    name = program_name(words[0])
-    if name in ("pip", "pip3") or (name.startswith("pip3.") and name[5:].isdigit()):
-        length = 1
-    else:
-        module = split_module(words)
-        if module is None or module[0] != "pip":
+class Pip(Tool):
+    """pip, pip3, pip3.N and `python -m pip`."""
+
+    KIND = "pip"
+    # PYTHON…: which pip an interpreter imports, and so its version.
+    PREFIXES_READ = ("PIP_", "PYTHON")
+    IDENTITY_VARIABLES = ("PIP_CLIENT_CERT",)
+
+    def recognise(self, words: Sequence[str]) -> ToolCall | None:
+        """Return the call where `words` call pip, pip3, pip3.N or `python … -m pip`."""
+        name = program_name(words[0])
+        if name in ("pip", "pip3") or (name.startswith("pip3.") and name[5:].isdigit()):
+            length = 1
+        else:
+            module = split_module(words)
+            if module is None or module[0] != "pip":
+                return None
+            length = module[1]
+        return ToolCall(
+            kind=self.KIND, prefix=tuple(words[:length]), arguments=tuple(words[length:])
+        )
+
+    def skip_reason(self, call: ToolCall, environ: Mapping[str, str]) -> str | None:
+        """Return why this command uses no network, or None where it may use it."""
+        before, command, after = _split(call.arguments)
+        if command is None:
+            return "pip without a command shows its help"
+        if any(word in ("-V", "--version") for word in before):
+            return "pip --version uses no network"
+        if any(word in ("-h", "--help") for word in (*before, *_options(after))):
+            return "pip shows its help"
+        if command in _LOCAL:
+            return f"pip {command} uses no network"
+        if command == "list" and not _asks_for_outdated(after, environ):
+            return "pip list uses no network"
+        if command == "uninstall" and not any("://" in word for word in after):
+            return "pip uninstall uses no network"
+        return None
+
+    def pip_scope(self, call: ToolCall, path: str, rests_on: Dependencies) -> PipScope:
+        """Return the scope of pip's own settings: the file of a virtual environment counts too.
+
+        It counts for the environment's own pip alone: what a repository brings in `.venv/pip.conf`
+        is nothing to uv.
+        """
+        environment = os.path.dirname(os.path.dirname(path))
+        marker = os.path.join(environment, "pyvenv.cfg")
+        rests_on.file(marker)
+        return PipScope(
+            command=_split(call.arguments)[1],
+            environment=environment if os.path.isfile(marker) else None,
+            isolated="--isolated" in call.arguments,
+        )
+
+    def overrides(self, call: ToolCall) -> UserOverrides:
+        """Return the --cert and --client-cert among pip's arguments; the last of each counts."""
+        found: dict[str, str | None] = {"--cert": None, "--client-cert": None}
+        words = _options(call.arguments)
+        for index, word in enumerate(words):
+            for option, shortest in (("--cert", 4), ("--client-cert", 4)):
+                if word.startswith("--") and _abbreviates(word, option, shortest):
+                    _, equals, value = word.partition("=")
+                    following = words[index + 1] if index + 1 < len(words) else ""
+                    found[option] = value if equals else following
+        return UserOverrides(cert=found["--cert"], client_cert=found["--client-cert"])
+
+    def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:
+        """Return pip's variables; flags do not reach a pip that another program starts."""
+        changes: Variables = {"PIP_CERT": tls.bundle, "PIP_CLIENT_CERT": tls.identity}
+        # pip 22.2 to 24.1 would add the system's roots on `truststore`; since 24.2 it means nothing.
+        features = environ.get("PIP_USE_FEATURE", "").split()
+        if "truststore" in features:
+            features.remove("truststore")
+            changes["PIP_USE_FEATURE"] = " ".join(features) or None
+        return changes
+
+    def own_variables(
+        self,
+        version: Version | None,
+        tls: TlsFiles,
+        overrides: UserOverrides,
+        environ: Mapping[str, str],
+    ) -> Variables:
+        """Return what pip alone needs: legacy-certs for its children, and its user's --cert unbeaten.
+
+        pip's build-isolation child is not handed the flag (source, 26.3), but reads the variable.
+        """
+        if overrides.cert is not None:
+            return dict.fromkeys(BUNDLE_VARIABLES)
+        if tls.bundle is None or not _has_truststore(version):
+            return {}
+        deprecated = environ.get("PIP_USE_DEPRECATED", "").split()
+        if LEGACY_CERTS not in deprecated:
+            deprecated.append(LEGACY_CERTS)
+        return {"PIP_USE_DEPRECATED": " ".join(deprecated)}
+
+    def flags(
+        self, version: Version | None, tls: TlsFiles, overrides: UserOverrides
+    ) -> tuple[str | WithIdentity, ...]:
+        """Return --cert, --client-cert and --use-deprecated where the user has not given them.
+
+        Flags and not variables alone, because --isolated drops variables and not flags.
+        """
+        given: list[str | WithIdentity] = []
+        if tls.bundle is not None and overrides.cert is None:
+            given += ["--cert", tls.bundle]
+            if _has_truststore(version):
+                given.append(f"--use-deprecated={LEGACY_CERTS}")
+        if tls.identity is not None and overrides.client_cert is None:
+            given += ["--client-cert", tls.identity]
+        return tuple(given)
+
+    def version_matters(self, tls: TlsFiles) -> bool:
+        """Tell whether roots are handed on: pip means them otherwise since 24.2."""
+        return tls.bundle is not None or tls.native
+
+    def parse_version(self, output: str) -> Version | None:
+        """Return the version in `pip 26.3 from /…/pip (python 3.13)`."""
+        words = output.split()
+        if len(words) < 2 or words[0] != "pip":  # noqa: PLR2004 - the name and the number
             return None
-        length = module[1]
-    return ToolCall(kind=KIND, prefix=tuple(words[:length]), arguments=tuple(words[length:]))
+        # A leading number is enough of each part: 24.1b2 is 24.1.
+        parts: list[int] = []
+        for part in words[1].split("."):
+            digits = part[: len(part) - len(part.lstrip("0123456789"))]
+            if not digits or len(digits) > 9:  # noqa: PLR2004 - no version has such a number
+                break
+            parts.append(int(digits))
+            if digits != part:
+                break
+        return tuple(parts) or None
+
+    def version_rests_on(
+        self, call: ToolCall, path: str, answer: str, environ: Mapping[str, str]
+    ) -> Dependencies | None:
+        """Return what decides which pip is imported, absent files included."""
+        from mtls_run.tools import pip_version  # noqa: PLC0415 - where the answer is new
+
+        return pip_version.rests_on(call, path, answer, environ)
+
+    def check(self, version: Version | None, tls: TlsFiles, key: KeyKind | None) -> None:  # noqa: ARG002
+        """Raise ToolError where this pip cannot verify as the profile says.
+
+        A pip since before 21.3 can use every identity that it is handed as a file. The system's own
+        verifier (macOS, Windows) is no file, and pip uses it since 24.2.
+        """
+        if tls.native and tls.bundle is None and version and not _has_truststore(version):
+            shown = ".".join(map(str, version))
+            raise ToolError(
+                f"pip {shown} cannot use the operating system's verifier; pip 24.2 and newer can",
+                hint='upgrade pip, or use the public roots: roots = "public"',
+                code="tool-too-old",
+            )
 
 
-def skip_reason(call: ToolCall, environ: Mapping[str, str]) -> str | None:
-    """Return why this command opens no connection, or None where it may."""
-    before, command, after = _split(call.arguments)
-    if command is None:
-        return "pip without a command shows its help"
-    if any(word in ("-V", "--version") for word in before):
-        return "pip --version uses no network"
-    if any(word in ("-h", "--help") for word in (*before, *_options(after))):
-        return "pip shows its help"
-    if command in _LOCAL:
-        return f"pip {command} uses no network"
-    if command == "list" and not _asks_for_outdated(after, environ):
-        return "pip list uses no network"
-    if command == "uninstall" and not any("://" in word for word in after):
-        return "pip uninstall uses no network"
-    return None
+PIP = Pip()
+
+
+def _has_truststore(version: Version | None) -> bool:
+    return version is not None and version >= TRUSTSTORE_SINCE
 
 
 def _split(arguments: Sequence[str]) -> tuple[Sequence[str], str | None, Sequence[str]]:
@@ -119,102 +252,3 @@ def _abbreviates(word: str, option: str, shortest: int) -> bool:
     """Tell whether optparse takes `word` for `option`; it takes any prefix that is unambiguous."""
     name = word.partition("=")[0]
     return len(name) >= shortest and option.startswith(name)
-
-
-def pip_command(call: ToolCall) -> str | None:
-    """Return pip's subcommand."""
-    return _split(call.arguments)[1]
-
-
-def overrides(call: ToolCall) -> UserOverrides:
-    """Return the --cert and --client-cert among pip's own arguments; the last of each counts."""
-    found: dict[str, str | None] = {"--cert": None, "--client-cert": None}
-    words = _options(call.arguments)
-    for index, word in enumerate(words):
-        for option, shortest in (("--cert", 4), ("--client-cert", 4)):
-            if word.startswith("--") and _abbreviates(word, option, shortest):
-                _, equals, value = word.partition("=")
-                following = words[index + 1] if index + 1 < len(words) else ""
-                found[option] = value if equals else following
-    return UserOverrides(cert=found["--cert"], client_cert=found["--client-cert"])
-
-
-def parse_version(output: str) -> Version | None:
-    """Return the version in `pip 26.3 from /…/pip (python 3.13)`."""
-    words = output.split()
-    if len(words) < 2 or words[0] != "pip":  # noqa: PLR2004 - the name and the number
-        return None
-    # A leading number is enough of each part: 24.1b2 is 24.1.
-    parts: list[int] = []
-    for part in words[1].split("."):
-        digits = part[: len(part) - len(part.lstrip("0123456789"))]
-        if not digits or len(digits) > 9:  # noqa: PLR2004 - no version has such a number
-            break
-        parts.append(int(digits))
-        if digits != part:
-            break
-    return tuple(parts) or None
-
-
-def location(output: str) -> str | None:
-    """Return the directory of the pip that answered `pip X from DIRECTORY (python Y)`."""
-    _, found, rest = output.strip().partition(" from ")
-    directory, python, _ = rest.rpartition(" (python ")
-    return directory if found and python else None
-
-
-def version_matters(trust: TlsFiles) -> bool:
-    """Tell whether roots are handed on: how they are meant differs from 24.2 on."""
-    return trust.bundle is not None or trust.native
-
-
-def check(version: Version | None, trust: TlsFiles, key: KeyKind | None) -> None:  # noqa: ARG001
-    """Raise ToolError where this pip cannot verify as the profile says.
-
-    What it is handed as files works since before 21.3, whatever kind the key is. The system's own
-    verifier (macOS, Windows) is no file, and pip uses it from 24.2 on.
-    """
-    if trust.native and trust.bundle is None and version is not None and not _replaces(version):
-        shown = ".".join(map(str, version))
-        raise ToolError(
-            f"pip {shown} cannot use the operating system's verifier; pip 24.2 and newer can",
-            hint='upgrade pip, or use the public roots: roots = "public"',
-            code="tool-too-old",
-        )
-
-
-def _replaces(version: Version | None) -> bool:
-    return version is not None and version >= LEGACY_CERTS_SINCE
-
-
-def flags(version: Version | None, trust: TlsFiles, overrides: UserOverrides) -> tuple[str, ...]:
-    """Return --cert, --client-cert and --use-deprecated where the user has not given them.
-
-    Flags and not variables alone, because --isolated drops variables and not flags.
-    """
-    given: list[str] = []
-    if trust.bundle is not None and overrides.cert is None:
-        given += ["--cert", trust.bundle]
-        if _replaces(version):
-            given.append(f"--use-deprecated={LEGACY_CERTS}")
-    if trust.identity is not None and overrides.client_cert is None:
-        given += ["--client-cert", trust.identity]
-    return tuple(given)
-
-
-def variables(
-    version: Version | None, trust: TlsFiles, overrides: UserOverrides, environ: Mapping[str, str]
-) -> Mapping[str, str | None]:
-    """Return what pip alone needs: legacy-certs for its children, and its user's --cert unbeaten.
-
-    pip's build-isolation child is not handed the flag (source, 26.3), but reads the variable.
-    REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE beat --cert (pip #10147).
-    """
-    if overrides.cert is not None:
-        return {"REQUESTS_CA_BUNDLE": None, "CURL_CA_BUNDLE": None}
-    if trust.bundle is None or not _replaces(version):
-        return {}
-    deprecated = environ.get("PIP_USE_DEPRECATED", "").split()
-    if LEGACY_CERTS not in deprecated:
-        deprecated.append(LEGACY_CERTS)
-    return {"PIP_USE_DEPRECATED": " ".join(deprecated)}

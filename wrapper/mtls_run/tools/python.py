@@ -13,7 +13,7 @@ _WITH_VALUE = "WX"  # CPython's own short options that take one, beside -c and -
 
 def program_name(word: str) -> str:
     """Return the name of the program that `word` names or is a path to."""
-    name = os.path.basename(word)  # noqa: PTH119 - pathlib is slow to import, and this is not
+    name = os.path.basename(word)
     return name[:-4] if name.lower().endswith(".exe") else name
 
 

@@ -1,36 +1,62 @@
-"""The tools that mtls-run knows, one module each.
-
-To add one: write a module with the functions of `call.Adapter` and put it into ADAPTERS.
-"""
+"""The tools that mtls-run knows. A new one is a module in this package and its line in TOOLS."""
 
 from __future__ import annotations
 
+from mtls_run.cache.dependencies import VARIABLES, VariablesRead
 from mtls_run.errors import UsageError
-from mtls_run.tools import command, pip, uv
+from mtls_run.tools.command import COMMAND
+from mtls_run.tools.pip import PIP
 from mtls_run.tools.python import is_interpreter, program_name
+from mtls_run.tools.uv import UV
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from mtls_run.tools.base import Adapter, ToolCall
+    from mtls_run.tools.base import TlsFiles, Tool, ToolCall, Variables
 
 # Asked in this order; the first that recognises the words has them.
-ADAPTERS: dict[str, Adapter] = {pip.KIND: pip, uv.KIND: uv, command.KIND: command}
+TOOLS: tuple[Tool, ...] = (PIP, UV, COMMAND)
+# The program that is started may start any tool, so that what each of them reads counts.
+VARIABLES_READ = VariablesRead(
+    names=(*VARIABLES, *(name for tool in TOOLS for name in tool.VARIABLES_READ)),
+    prefixes=tuple(prefix for tool in TOOLS for prefix in tool.PREFIXES_READ),
+)
 
 
-def recognise(words: Sequence[str], *, any_program: bool) -> ToolCall:
-    """Return the call that `words` make.
+def recognise(words: Sequence[str], *, any_program: bool) -> tuple[Tool, ToolCall]:
+    """Return the tool that `words` call, and the call.
 
     Raises UsageError for a word that is no tool, unless `any_program` may stand there.
     """
-    for adapter in ADAPTERS.values():
-        call = adapter.recognise(words)
-        if call is not None and (any_program or call.kind != command.KIND):
-            return call
+    for tool in TOOLS:
+        call = tool.recognise(words)
+        if call is not None and (any_program or tool is not COMMAND):
+            return tool, call
     word = words[0]
     shown = " ".join(words[:2]) if is_interpreter(program_name(word)) else word
     raise UsageError(
         f"`{shown}` is no tool that mtls-run knows",
         hint=f"to run any program: mtls-run -- {shown} …",
     )
+
+
+def shared_variables(tls: TlsFiles, environ: Mapping[str, str]) -> Variables:
+    """Return the variables that hand `tls` to every tool, whichever program starts it.
+
+    `uv run tox`, or a build backend that calls another tool, means the same profile.
+    """
+    found: Variables = {}
+    for tool in TOOLS:
+        found.update(tool.shared_variables(tls, environ))
+    return found
+
+
+def identity_variables(path: str) -> Variables:
+    """Return the variables that name the client certificate at `path` to every tool."""
+    return {name: path for tool in TOOLS for name in tool.IDENTITY_VARIABLES}
+
+
+def ambient(environ: Mapping[str, str]) -> set[str]:
+    """Return the variables by which the user has set up a tool; they win over pip's settings."""
+    return {name for tool in TOOLS for name in tool.ambient(environ)}

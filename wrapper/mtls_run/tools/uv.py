@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from mtls_run.errors import ToolError
-from mtls_run.tools.base import NO_OVERRIDES, ToolCall, UserOverrides
+from mtls_run.tools.base import PipScope, Tool, ToolCall
 from mtls_run.tools.python import program_name, split_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+    from mtls_run.cache.dependencies import Dependencies
+    from mtls_run.config.pip_settings import PipSettings
     from mtls_run.identity.kind import KeyKind
-    from mtls_run.tools.base import Version
-    from mtls_run.tools.tls_files import TlsFiles
-
-KIND = "uv"
+    from mtls_run.tools.base import TlsFiles, Variables, Version
 
 # uv's global options that take a value; they may stand before and between its commands.
 _WITH_VALUE = frozenset(
@@ -38,7 +38,8 @@ _VERSION = ("-V", "--version")
 _LOCAL = frozenset(["cache", "generate-shell-completion", "help"])
 _LOCAL_IN = {
     "pip": frozenset(["check", "debug", "freeze", "list", "show", "tree", "uninstall"]),
-    "python": frozenset(["dir", "find", "list", "uninstall", "update-shell"]),
+    # `list` fetches what UV_PYTHON_DOWNLOADS_JSON_URL names, and `find` may follow it.
+    "python": frozenset(["dir", "uninstall", "update-shell"]),
     "self": frozenset(["version"]),
     "tool": frozenset(["dir", "list", "uninstall", "update-shell"]),
     "workspace": frozenset(["dir", "list"]),
@@ -51,40 +52,177 @@ CLIENT_CERT_SINCE = (0, 2, 11)
 CA_FILE_SINCE = (0, 1, 19)
 P521_SINCE = (0, 11, 0)
 
+# uv 0.1.19 to 0.10 know the first, 0.11 on the second; with both set none warns. The value is
+# `true`, because uv 0.1.19 rejects `1`.
+_NATIVE = ("UV_NATIVE_TLS", "UV_SYSTEM_CERTS")
+_ROOTS = ("SSL_CERT_FILE", "SSL_CERT_DIR", *_NATIVE)
+_IDENTITY = "SSL_CLIENT_CERT"
 
-def recognise(words: Sequence[str]) -> ToolCall | None:
-    """Return the call where `words` call uv, uvx or `python … -m uv`."""
-    length = 1
-    if program_name(words[0]) not in ("uv", "uvx"):
-        module = split_module(words)
-        if module is None or module[0] != "uv":
+
+class Uv(Tool):
+    """uv, uvx and `python -m uv`."""
+
+    KIND = "uv"
+    VARIABLES_READ = (_IDENTITY,)
+    PREFIXES_READ = ("UV_",)
+    IDENTITY_VARIABLES = (_IDENTITY,)
+
+    def recognise(self, words: Sequence[str]) -> ToolCall | None:
+        """Return the call where `words` call uv, uvx or `python … -m uv`."""
+        length = 1
+        if program_name(words[0]) not in ("uv", "uvx"):
+            module = split_module(words)
+            if module is None or module[0] != "uv":
+                return None
+            length = module[1]
+        return ToolCall(
+            kind=self.KIND, prefix=tuple(words[:length]), arguments=tuple(words[length:])
+        )
+
+    def skip_reason(self, call: ToolCall, environ: Mapping[str, str]) -> str | None:
+        """Return why this command uses no network, or None where it may use it."""
+        if len(call.prefix) == 1 and program_name(call.prefix[0]) == "uvx":
+            first = call.arguments[:1]
+            if not first or first[0] in (*_HELP, *_VERSION):
+                return "uvx shows its help, or its version"
             return None
-        length = module[1]
-    return ToolCall(kind=KIND, prefix=tuple(words[:length]), arguments=tuple(words[length:]))
+        before, command, after = _split(call.arguments)
+        if any(word in _VERSION for word in before):
+            return "uv --version uses no network"
+        if command is None or any(word in _HELP for word in before):
+            return "uv shows its help"
+        if command in _GROUPS:
+            between, command_in, after = _split(after)
+            if command_in is None or any(word in _HELP for word in between):
+                return f"uv {command} shows its help"
+            if (command, command_in) == ("tool", "run"):
+                return _skip_run("uv tool run", after)
+            return _skip_in_group(command, command_in, (*before, *between, *after), environ)
+        if command == "run":
+            return _skip_run("uv run", after)
+        return _skip_plain(command, (*before, *after), environ)
+
+    def pip_scope(self, call: ToolCall, path: str, rests_on: Dependencies) -> PipScope:  # noqa: ARG002
+        """Return the scope of pip's own settings: [install] counts for `uv pip install`."""
+        _, command, after = _split(call.arguments)
+        is_install = command == "pip" and _split(after)[1] == "install"
+        return PipScope(command="install" if is_install else None)
+
+    def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:  # noqa: ARG002
+        """Return uv's variables. None is set empty, since an empty SSL_CLIENT_CERT is a warning."""
+        return {
+            # SSL_CERT_FILE would replace uv's native roots.
+            "SSL_CERT_FILE": None if tls.native else tls.bundle,
+            "SSL_CERT_DIR": None,  # it adds to SSL_CERT_FILE
+            _IDENTITY: tls.identity,
+            **dict.fromkeys(_NATIVE, "true" if tls.native else None),
+        }
+
+    def ambient(self, environ: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the variables by which the user has set up uv, if any of a kind is set."""
+        roots = _ROOTS if any(environ.get(name) for name in _ROOTS) else ()
+        return (*roots, _IDENTITY) if environ.get(_IDENTITY) else roots
+
+    def index_variables(
+        self,
+        call: ToolCall,
+        settings: PipSettings,
+        environ: Mapping[str, str],
+        directory: Path,
+    ) -> tuple[Mapping[str, str], str | None]:
+        """Return the variables that hand pip's indexes to `uv pip`, and to nothing else of uv.
+
+        `uv lock`, `sync` and `add` would write an index that was handed over into uv.lock.
+        """
+        if _split(call.arguments)[1] != "pip":
+            return {}, None
+        from mtls_run.tools import uv_indexes  # noqa: PLC0415 - beside pip's settings alone
+
+        named = uv_indexes.named_for_uv(call.arguments, environ, directory)
+        return ({}, named) if named is not None else (uv_indexes.variables(settings), None)
+
+    def version_matters(self, tls: TlsFiles) -> bool:
+        """Tell whether anything is handed on: old versions go on without what they do not know."""
+        return tls.identity is not None or tls.bundle is not None or tls.native
+
+    def parse_version(self, output: str) -> Version | None:
+        """Return the version in `uv 0.13.9 (…)`, `uvx 0.4.0` or `uv-tool-uvx 0.2.0`."""
+        words = output.split()
+        if len(words) < 2 or not words[0].startswith("uv"):  # noqa: PLR2004 - name and number
+            return None
+        number = words[1].split("+")[0].split("-")[0]
+        parts = number.split(".")
+        return tuple(map(int, parts)) if all(map(_is_number, parts)) else None
+
+    def version_rests_on(
+        self,
+        call: ToolCall,
+        path: str,
+        answer: str,  # noqa: ARG002
+        environ: Mapping[str, str],  # noqa: ARG002
+    ) -> Dependencies | None:
+        """Return the binary; a script, or a link to another program, chooses anew each time.
+
+        mise's uv is a link to mise, and pyenv's is a script: both choose by directory.
+        """
+        import os  # noqa: PLC0415 - where the answer is new
+
+        from mtls_run.cache.dependencies import Dependencies  # noqa: PLC0415
+
+        rests_on = Dependencies()
+        binary = rests_on.target(path)
+        with open(binary, "rb") as file:
+            is_script = file.read(2) == b"#!"
+        name = program_name(os.path.basename(binary))
+        if len(call.prefix) > 1 or is_script or name not in ("uv", "uvx"):
+            return None
+        rests_on.status(binary)
+        return rests_on
+
+    def check(self, version: Version | None, tls: TlsFiles, key: KeyKind | None) -> None:
+        """Raise ToolError where this uv would go on without the identity, or panic on it."""
+        if version is None:
+            return
+        shown = ".".join(map(str, version))
+        upgrade = "uv self update, or install a newer uv"
+        if tls.identity is not None and version < CLIENT_CERT_SINCE:
+            raise ToolError(
+                f"uv {shown} cannot present a client certificate; uv 0.2.11 and newer can",
+                hint=upgrade,
+                code="tool-too-old",
+            )
+        if version < CA_FILE_SINCE:
+            raise ToolError(
+                f"uv {shown} cannot be told which roots to trust; uv 0.1.19 and newer can",
+                hint=upgrade,
+                code="tool-too-old",
+            )
+        if key is None:
+            return
+        if key.name == "EC P-521" and version < P521_SINCE:
+            raise ToolError(
+                f"uv {shown} cannot use a client certificate with a P-521 key; "
+                "uv 0.11.0 and newer can",
+                hint=upgrade,
+                code="tool-too-old",
+            )
+        if not key.rustls:
+            raise ToolError(
+                f"uv {shown} cannot use a client certificate with a key of kind {key.name}",
+                hint="uv takes RSA of 2048 bits or more, EC P-256, P-384, P-521, and Ed25519: "
+                "ask for a certificate of such a key",
+                code="identity-key-kind",
+            )
+
+    def masked(self, arguments: Sequence[str]) -> tuple[str, ...]:
+        """Return the arguments with secrets masked; -p and -t are secrets of `publish` and `auth`."""
+        from mtls_run.tools import secret_words  # noqa: PLC0415 - as in base
+
+        is_secret = _split(arguments)[1] in ("publish", "auth")
+        return secret_words.masked(arguments, ("-p", "-t") if is_secret else ())
 
 
-def skip_reason(call: ToolCall, environ: Mapping[str, str]) -> str | None:
-    """Return why this command opens no connection, or None where it may."""
-    if len(call.prefix) == 1 and program_name(call.prefix[0]) == "uvx":
-        first = call.arguments[:1]
-        if not first or first[0] in (*_HELP, *_VERSION):
-            return "uvx shows its help, or its version"
-        return None
-    before, command, after = _split(call.arguments)
-    if any(word in _VERSION for word in before):
-        return "uv --version uses no network"
-    if command is None or any(word in _HELP for word in before):
-        return "uv shows its help"
-    if command in _GROUPS:
-        between, command_in, after = _split(after)
-        if command_in is None or any(word in _HELP for word in between):
-            return f"uv {command} shows its help"
-        if (command, command_in) == ("tool", "run"):
-            return _skip_run("uv tool run", after)
-        return _skip_in_group(command, command_in, (*before, *between, *after), environ)
-    if command == "run":
-        return _skip_run("uv run", after)
-    return _skip_plain(command, (*before, *after), environ)
+UV = Uv()
 
 
 def _split(arguments: Sequence[str]) -> tuple[Sequence[str], str | None, Sequence[str]]:
@@ -121,18 +259,9 @@ def _skip_plain(command: str, after: Sequence[str], environ: Mapping[str, str]) 
         return f"{name} shows its help"
     if command in _LOCAL:
         return f"{name} uses no network"
-    if command == "venv" and not _venv_downloads(after, environ):
-        return "uv venv without packages uses no network"
     if command == "version" and all(word in _VERSION_READS for word in after):
         return f"{name} uses no network"
     return _offline(name, after, environ)
-
-
-def _venv_downloads(after: Sequence[str], environ: Mapping[str, str]) -> bool:
-    """Tell whether `uv venv` may download: packages to seed it with, or the Python it names."""
-    if environ.get("UV_VENV_SEED") or environ.get("UV_PYTHON"):
-        return True
-    return any(word.startswith(("--seed", "--python", "-p")) for word in after)
 
 
 def _offline(name: str, after: Sequence[str], environ: Mapping[str, str]) -> str | None:
@@ -141,87 +270,6 @@ def _offline(name: str, after: Sequence[str], environ: Mapping[str, str]) -> str
     return None
 
 
-def is_pip(call: ToolCall) -> bool:
-    """Tell whether this is `uv pip …`, uv's stand-in for pip."""
-    return _split(call.arguments)[1] == "pip"
-
-
-def pip_command(call: ToolCall) -> str | None:
-    """Return "install" for `uv pip install`, the one that pip's [install] speaks of."""
-    _, command, after = _split(call.arguments)
-    return "install" if command == "pip" and _split(after)[1] == "install" else None
-
-
-def overrides(call: ToolCall) -> UserOverrides:  # noqa: ARG001 - part of the protocol
-    """Return nothing: `uv pip --cert` beats the variables by itself (0.12.0 on)."""
-    return NO_OVERRIDES
-
-
-def parse_version(output: str) -> Version | None:
-    """Return the version in `uv 0.13.9 (…)`, `uvx 0.4.0` or `uv-tool-uvx 0.2.0`."""
-    words = output.split()
-    if len(words) < 2 or not words[0].startswith("uv"):  # noqa: PLR2004 - name and number
-        return None
-    number = words[1].split("+")[0].split("-")[0]
-    parts = number.split(".")
-    return tuple(map(int, parts)) if all(map(_is_number, parts)) else None
-
-
 def _is_number(text: str) -> bool:
     """Tell whether int takes it: not `²`, which is a digit too, and not thousands of digits."""
     return text.isascii() and text.isdecimal() and len(text) < 10  # noqa: PLR2004
-
-
-def version_matters(trust: TlsFiles) -> bool:
-    """Tell whether anything is handed on: old versions go on without what they do not know."""
-    return trust.identity is not None or trust.bundle is not None or trust.native
-
-
-def check(version: Version | None, trust: TlsFiles, key: KeyKind | None) -> None:
-    """Raise ToolError where this uv would go on without the identity, or panic on it."""
-    if version is None:
-        return
-    shown = ".".join(map(str, version))
-    mend = "uv self update, or install a newer uv"
-    if trust.identity is not None and version < CLIENT_CERT_SINCE:
-        raise ToolError(
-            f"uv {shown} cannot present a client certificate; uv 0.2.11 and newer can",
-            hint=mend,
-            code="tool-too-old",
-        )
-    if version < CA_FILE_SINCE:
-        raise ToolError(
-            f"uv {shown} cannot be told which roots to trust; uv 0.1.19 and newer can",
-            hint=mend,
-            code="tool-too-old",
-        )
-    if key is None:
-        return
-    if key.name == "EC P-521" and version < P521_SINCE:
-        raise ToolError(
-            f"uv {shown} cannot use a client certificate with a P-521 key; uv 0.11.0 and newer can",
-            hint=mend,
-            code="tool-too-old",
-        )
-    if not key.rustls:
-        raise ToolError(
-            f"uv {shown} cannot use a client certificate with a key of kind {key.name}",
-            hint="uv takes RSA of 2048 bits or more, EC P-256, P-384, P-521, and Ed25519: "
-            "ask for a certificate of such a key",
-            code="identity-key-kind",
-        )
-
-
-def flags(version: Version | None, trust: TlsFiles, overrides: UserOverrides) -> tuple[str, ...]:  # noqa: ARG001
-    """Return nothing: a flag that a version does not know ends it, a variable it ignores."""
-    return ()
-
-
-def variables(
-    version: Version | None,  # noqa: ARG001
-    trust: TlsFiles,  # noqa: ARG001
-    overrides: UserOverrides,  # noqa: ARG001
-    environ: Mapping[str, str],  # noqa: ARG001
-) -> Mapping[str, str | None]:
-    """Return nothing: all that uv reads is among the variables that every tool gets."""
-    return {}

@@ -51,31 +51,6 @@ def variables(settings: PipSettings) -> dict[str, str]:
     return {_DEFAULT: urls[-1], _BEFORE_IT: " ".join(urls[:-1] or urls)}
 
 
-def without_password(url: str) -> str:
-    """Return the URL as it may be shown: with the user's name, without the password.
-
-    A name without a password is most often a token, and is hidden too, as pip does (26.3).
-    """
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        scheme, rest = "", url
-    end = min((rest.find(mark) for mark in "/?#" if mark in rest), default=len(rest))
-    userinfo, at, _ = rest[:end].rpartition("@")
-    if not at and "@" in rest and not _is_host(rest[:end]):
-        userinfo = rest[: rest.rindex("@")]  # the password has a `/` that should be `%2F`
-    elif not at:
-        return url
-    user, colon, _ = userinfo.partition(":")
-    shown = f"{user}:****" if colon else "****"
-    return f"{scheme}{separator}{shown}{rest[len(userinfo) :]}"
-
-
-def _is_host(authority: str) -> bool:
-    """Tell whether this is HOST or HOST:PORT, and not the start of USER:PASSWORD."""
-    _, colon, port = authority.rpartition(":")
-    return not colon or authority.endswith("]") or port.isdigit() or not port
-
-
 def named_for_uv(
     arguments: Sequence[str], environ: Mapping[str, str], directory: Path
 ) -> str | None:

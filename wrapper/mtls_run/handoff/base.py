@@ -1,0 +1,99 @@
+"""How an identity reaches the tool. A new way is a module here and its line in `registry`.
+
+A `Handoff` says beforehand what the tool will be handed (`tls_files`), so that the plan is made and
+checked first. `deliver` then makes it true and returns a `Delivery`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mtls_run.cache.launches import WithIdentity
+from mtls_run.tools.base import TlsFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mtls_run.identity.material import Identity
+
+
+class Delivery:
+    """An identity that the tool can reach, at the path `identity` (None: the tool gets none).
+
+    `name` is the handoff's. `needs_parent` tells that this process has to outlive the tool: it starts the tool as a child,
+    and closes the delivery afterwards.
+    """
+
+    needs_parent = False
+
+    def __init__(self, name: str, identity: str | None) -> None:
+        self.name = name
+        self.identity = identity
+
+    def close(self) -> None:
+        """Take back what was delivered."""
+
+
+@dataclass(frozen=True)
+class Handoff:
+    """A way for an identity to reach the tool.
+
+    `name` is what --handoff and --explain call it. `shown_path` is what --explain shows for the
+    identity's path, which may be known only once the identity is delivered. `outlives_run` tells
+    that a later run will find the same identity at the same path.
+    """
+
+    name: str
+    shown_path: str
+    outlives_run: bool = False
+
+    def tls_files(self, bundle: str | None, *, native: bool) -> TlsFiles:
+        """Return what the tool will be handed with these roots."""
+        return TlsFiles(identity=WithIdentity(), bundle=bundle, native=native)
+
+    def deliver(self, identity: Identity, environ: Mapping[str, str]) -> Delivery:
+        """Make the identity reachable; raises HandoffError where this way is not to be had."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class AtPath(Handoff):
+    """A file that is there already: the identity's own, or the one of an outer mtls-run."""
+
+    def tls_files(self, bundle: str | None, *, native: bool) -> TlsFiles:
+        """Return the path of the file, which a cached launch may name."""
+        return TlsFiles(identity=self.shown_path, bundle=bundle, native=native)
+
+    def deliver(self, identity: object, environ: Mapping[str, str]) -> Delivery:
+        """Return the file as it stands."""
+        del identity, environ
+        return Delivery(self.name, self.shown_path)
+
+
+@dataclass(frozen=True)
+class NoIdentity(Handoff):
+    """The tool is handed roots alone."""
+
+    name: str = "none"
+    shown_path: str = ""
+    outlives_run: bool = True
+
+    def tls_files(self, bundle: str | None, *, native: bool) -> TlsFiles:
+        """Return the roots alone."""
+        return TlsFiles(identity=None, bundle=bundle, native=native)
+
+    def deliver(self, identity: object, environ: Mapping[str, str]) -> Delivery:
+        """Return a delivery of nothing."""
+        del identity, environ
+        return Delivery(self.name, None)
+
+
+def own_path(path: object) -> AtPath:
+    """Return the handoff of an identity that every tool reads as its file stands."""
+    return AtPath("path", str(path), outlives_run=True)
+
+
+def inherited(path: str) -> AtPath:
+    """Return the handoff of an identity that an outer mtls-run delivered."""
+    return AtPath("inherited", path)

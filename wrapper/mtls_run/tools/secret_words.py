@@ -1,0 +1,110 @@
+"""Words of a command line that carry a secret, shown as `***`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+MASK = "***"
+# A long option with one of these parts in its name is followed by a secret.
+_PARTS = ("token", "password", "passwd", "passphrase", "secret", "credential", "credentials", "pin")
+_WHOLE = ("--api-key", "--apikey", "--pass", "--key-password", "--auth")
+# Short options of programs that a command line may name anywhere (`uv run twine upload -p …`).
+_OF_PROGRAMS = {"twine": ("-p",), "curl": ("-u", "-U", "--user", "--proxy-user"), "flit": ()}
+
+
+def masked(words: Sequence[str], options: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the words with every secret masked; `options` are those of the tool itself.
+
+    URLs keep the user's name and lose the password.
+    """
+    secret_options = set(options)
+    shown: list[str] = []
+    follows = False
+    for word in words:
+        if follows and not _is_option(word):
+            shown.append(MASK)
+            follows = False
+            continue
+        follows = False
+        program = word.replace("\\", "/").rpartition("/")[2].lower()
+        secret_options.update(_OF_PROGRAMS.get(program.removesuffix(".exe"), ()))
+        name, equals, value = word.partition("=")
+        if name.startswith("--") and (name in secret_options or _says_secret(name)):
+            follows = not equals
+            shown.append(f"{name}={MASK}" if equals and value else word)
+        elif word[:1] == "-" and word[:2] in secret_options:
+            follows = len(word) == len("-p")
+            shown.append(word if follows else word[:2] + MASK)
+        elif equals and _is_variable(name) and _says_secret(name):
+            shown.append(f"{name}={MASK}")  # `env TOKEN=… make`
+        else:
+            shown.append(without_passwords(word))
+    return tuple(shown)
+
+
+def says_secret(name: str) -> bool:
+    """Tell whether a variable of this name holds a secret, by its name."""
+    return _says_secret(name)
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith("--") and _says_secret(word.partition("=")[0])
+
+
+def _is_variable(name: str) -> bool:
+    return name.replace("_", "a").isalnum() and name.upper() == name
+
+
+def _says_secret(name: str) -> bool:
+    lowered = name.lower()
+    parts = lowered.strip("-").replace("_", "-").split("-")
+    return lowered in _WHOLE or any(part in _PARTS for part in parts)
+
+
+def without_passwords(word: str) -> str:
+    """Return a word, or a variable's value, with no password in any URL in it.
+
+    A value may have several URLs: pip splits it at white space, uv at commas too. A proxy may be
+    named without a scheme.
+    """
+    if "@" not in word:
+        return word
+    import re  # noqa: PLC0415 - few words have one, and this module is loaded on every run
+
+    return "".join(_part_without_password(part) for part in re.split(r"(\s+)", word))
+
+
+def _part_without_password(part: str) -> str:
+    import re  # noqa: PLC0415 - see above
+
+    if "://" not in part:
+        return re.sub(r"([^/@:=]+:)(?![/\\]).+@", rf"\g<1>{MASK}@", part)
+    head, *rest = part.split("://")
+    return "://".join([head, *(without_password(f"x://{url}")[4:] for url in rest)])
+
+
+def without_password(url: str) -> str:
+    """Return the URL as it may be shown: with the user's name, without the password.
+
+    A name without a password is most often a token and is hidden too, as pip does (26.3).
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url
+    end = min((rest.find(mark) for mark in "/?#" if mark in rest), default=len(rest))
+    userinfo, at, _ = rest[:end].rpartition("@")
+    if not at and "@" in rest and not _is_host(rest[:end]):
+        userinfo = rest[: rest.rindex("@")]  # the password has a `/` that should be `%2F`
+    elif not at:
+        return url
+    user, colon, _ = userinfo.partition(":")
+    shown = f"{user}:{MASK}" if colon else MASK
+    return f"{scheme}{separator}{shown}{rest[len(userinfo) :]}"
+
+
+def _is_host(authority: str) -> bool:
+    """Tell whether this is HOST or HOST:PORT, and not the start of USER:PASSWORD."""
+    _, colon, port = authority.rpartition(":")
+    return not colon or authority.endswith("]") or port.isdigit() or not port

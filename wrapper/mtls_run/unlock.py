@@ -1,0 +1,167 @@
+"""The identity, opened and checked, and the handoff that will deliver it.
+
+An identity comes, in this order, from its own file, from an outer mtls-run, from the session's
+keyring (`remember`), or from unlocking its key with a passphrase.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Union
+
+from mtls_run.cache import results
+from mtls_run.cache.launches import ALWAYS, DAY, Remembered
+from mtls_run.handoff import base, nested, registry
+from mtls_run.identity import known, remembered, validity
+from mtls_run.identity.known import KnownIdentity
+from mtls_run.identity.material import Identity
+from mtls_run.passphrase import unlock as passphrase
+from mtls_run.passphrase.sources import describe
+from mtls_run.system import hardening
+from mtls_run.system.digests import sha256
+
+if TYPE_CHECKING:
+    from mtls_run.handoff.base import Delivery, Handoff
+    from mtls_run.resolve import Resolved
+
+Checked = Union[Identity, KnownIdentity]
+
+
+@dataclass(frozen=True)
+class Unlocked:
+    """A checked identity (None: the profile has none) and the handoff that will deliver it.
+
+    `remembered` says how the session's keyring keeps it, where `remember` is on.
+    """
+
+    identity: Checked | None
+    handoff: Handoff
+    remembered: Remembered | None = None
+
+    def deliver(self, resolved: Resolved) -> Delivery:
+        """Deliver the identity to the tool; raises HandoffError where it cannot be delivered."""
+        context = resolved.context
+        if not isinstance(self.identity, Identity) or isinstance(self.handoff, base.AtPath):
+            return self.handoff.deliver(self.identity, context.environ)  # type: ignore[arg-type]
+        chosen = registry.choose(context.options, context.environ)
+        return chosen.deliver(self.identity, context.environ, context.reporter)
+
+
+def unlock(resolved: Resolved) -> Unlocked:
+    """Return the identity, opened and checked; only here a passphrase is asked for."""
+    material = resolved.material
+    if material is not None and not isinstance(material, KnownIdentity):
+        hardening.disable_core_dumps()
+    unlocked = without_passphrase(resolved) or _remembered(resolved) or _with_passphrase(resolved)
+    if unlocked.identity is not None:
+        check_tool(resolved, unlocked.identity)
+        _give_expiry_notice(resolved, unlocked.identity)
+    return unlocked
+
+
+def without_passphrase(resolved: Resolved) -> Unlocked | None:
+    """Return the identity where it can be had without a passphrase, else None."""
+    context, material, profile = resolved.context, resolved.material, resolved.profile
+    if material is None:
+        return Unlocked(None, base.NoIdentity())
+    if isinstance(material, KnownIdentity):
+        return Unlocked(material, base.own_path(material.file))
+    now = validity.utc_now()
+    if not material.locked:
+        found = material.unlock(None, now)
+        # A file that an approval pins may be replaced before the tool reads it, so that what was
+        # read and checked is what is handed on.
+        if found.ready is not None and not profile.pinned:
+            known.store(material.digest, found)
+            return Unlocked(found, base.own_path(found.ready))
+        return Unlocked(found, registry.choose(context.options, context.environ).handoff)
+    inherited = nested.reuse(context.environ, profile, material, now)
+    if inherited is None:
+        return None
+    return Unlocked(inherited.identity, base.inherited(inherited.path))
+
+
+def _remembered(resolved: Resolved) -> Unlocked | None:
+    """Return the identity that an earlier run of this session unlocked, checked anew."""
+    context, material = resolved.context, resolved.material
+    if material is None or isinstance(material, KnownIdentity) or not resolved.remember_seconds:
+        return None
+    digest = nested.digest(resolved.profile, material.digest)
+    pem = remembered.recall(digest)
+    found = None if pem is None else nested.checked(pem, material, validity.utc_now())
+    if found is None or pem is None:
+        return None
+    context.reporter.detail("the identity is remembered: an earlier run unlocked it")
+    how = Remembered(digest, sha256(pem).hexdigest())
+    return Unlocked(found, registry.choose(context.options, context.environ).handoff, how)
+
+
+def _with_passphrase(resolved: Resolved) -> Unlocked:
+    context, material, profile = resolved.context, resolved.material, resolved.profile
+    assert material is not None
+    assert not isinstance(material, KnownIdentity)
+    source = describe(profile.passphrase.value, profile.account)
+    context.reporter.detail(f"unlocks {material.where}, passphrase: {source}")
+    found = passphrase.unlock(
+        profile,
+        lambda secret: material.unlock(secret, validity.utc_now()),
+        material.where,
+        context.environ,
+        context.reporter,
+    )
+    how = None
+    if resolved.remember_seconds:
+        digest = nested.digest(profile, material.digest)
+        pem_sha256 = remembered.remember(
+            digest, found.pem().reveal(), resolved.remember_seconds, context.reporter
+        )
+        how = Remembered(digest, pem_sha256) if pem_sha256 else None
+    return Unlocked(found, registry.choose(context.options, context.environ).handoff, how)
+
+
+def check_tool(resolved: Resolved, identity: Checked) -> None:
+    """Raise ToolError where the tool cannot use this identity."""
+    target = resolved.target
+    target.tool.check(target.version, resolved.expected_tls_files(), identity.kind)
+
+
+def expiry_notice(resolved: Resolved, identity: Checked) -> str | None:
+    """Return the notice for an identity that expires soon, or None."""
+    return validity.notice(
+        identity.described,
+        identity.where,
+        (identity.not_before, identity.not_after),
+        time.time(),
+        resolved.expiry_notice_days,
+    )
+
+
+def _give_expiry_notice(resolved: Resolved, identity: Checked) -> None:
+    """Give the notice of an expiry, once a day."""
+    text = expiry_notice(resolved, identity)
+    reporter = resolved.context.reporter
+    if text and not reporter.quiet and time.time() >= _last_notice(identity) + DAY:
+        reporter.notice(text, once_a_day=True)
+        results.store("notice", identity.fingerprint, [repr(time.time())])
+
+
+def _last_notice(identity: Checked) -> float:
+    """Return when the last notice of this certificate was given, in seconds since 1970."""
+    try:
+        (given,) = results.find("notice", identity.fingerprint) or ["0"]
+        return min(float(given), time.time())  # the clock may have been set back since
+    except ValueError:
+        return 0.0
+
+
+def valid_between(resolved: Resolved, identity: Checked | None) -> tuple[float, float]:
+    """Return from when until when there is nothing to say of the identity, in seconds since 1970."""
+    if identity is None:
+        return ALWAYS
+    due = validity.notice_due_at(
+        identity.not_before, identity.not_after, resolved.expiry_notice_days
+    )
+    if time.time() >= due:
+        due = _last_notice(identity) + DAY
+    return identity.not_before, min(due, identity.not_after)
