@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from mtls_run import plan
 from mtls_run.cache.dependencies import Dependencies
@@ -14,7 +14,6 @@ from mtls_run.config import layers, selection
 from mtls_run.handoff import nested
 from mtls_run.identity import known, source, validity
 from mtls_run.identity.known import KnownIdentity
-from mtls_run.identity.material import KeyMaterial, parse
 from mtls_run.passphrase.sources import FromVariable
 from mtls_run.roots import bundle
 from mtls_run.roots import resolve as roots_resolve
@@ -23,16 +22,18 @@ from mtls_run.tools.base import Target, TlsFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Union
 
     from mtls_run.cache.launches import Launch
     from mtls_run.cli import Options
     from mtls_run.config.profile import Profile
     from mtls_run.config.selection import Selection
+    from mtls_run.identity.material import KeyMaterial
     from mtls_run.output import Reporter
     from mtls_run.roots.resolve import Roots
     from mtls_run.tools.base import Variables
 
-Material = Union[KeyMaterial, KnownIdentity]
+    Material = Union[KeyMaterial, KnownIdentity]
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,9 @@ def _material(
         found = known.find(contents, time.time())
         if found is not None:
             return found
+    # To parse takes cryptography, whose import costs five Python starts.
+    from mtls_run.identity.material import parse  # noqa: PLC0415
+
     material = parse(contents)
     material.check_early(validity.utc_now())
     return material

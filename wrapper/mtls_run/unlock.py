@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from mtls_run.cache import results
 from mtls_run.cache.launches import ALWAYS, DAY, Remembered
 from mtls_run.handoff import base, nested, registry
 from mtls_run.identity import known, remembered, validity
 from mtls_run.identity.known import KnownIdentity
-from mtls_run.identity.material import Identity
-from mtls_run.passphrase import unlock as passphrase
 from mtls_run.passphrase.sources import describe
 from mtls_run.system import hardening
 from mtls_run.system.digests import sha256
 
 if TYPE_CHECKING:
+    from typing import Union
+
     from mtls_run.handoff.base import Delivery, Handoff
+    from mtls_run.identity.material import Identity
     from mtls_run.resolve import Resolved
 
-Checked = Union[Identity, KnownIdentity]
+    Checked = Union[Identity, KnownIdentity]
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class Unlocked:
     def deliver(self, resolved: Resolved) -> Delivery:
         """Deliver the identity to the tool; raises HandoffError where it cannot be delivered."""
         context = resolved.context
-        if not isinstance(self.identity, Identity) or isinstance(self.handoff, base.AtPath):
-            return self.handoff.deliver(self.identity, context.environ)  # type: ignore[arg-type]
+        if isinstance(self.handoff, base.InPlace):
+            return self.handoff.deliver()
+        assert self.identity is not None
+        assert not isinstance(self.identity, KnownIdentity)
         chosen = registry.choose(context.options, context.environ)
         return chosen.deliver(self.identity, context.environ, context.reporter)
 
@@ -64,7 +67,7 @@ def without_passphrase(resolved: Resolved) -> Unlocked | None:
     """Return the identity where it can be had without a passphrase, else None."""
     context, material, profile = resolved.context, resolved.material, resolved.profile
     if material is None:
-        return Unlocked(None, base.NoIdentity())
+        return Unlocked(None, base.NO_IDENTITY)
     if isinstance(material, KnownIdentity):
         return Unlocked(material, base.own_path(material.file))
     now = validity.utc_now()
@@ -101,6 +104,8 @@ def _with_passphrase(resolved: Resolved) -> Unlocked:
     context, material, profile = resolved.context, resolved.material, resolved.profile
     assert material is not None
     assert not isinstance(material, KnownIdentity)
+    from mtls_run.passphrase import unlock as passphrase  # noqa: PLC0415 - for a locked key alone
+
     source = describe(profile.passphrase.value, profile.account)
     context.reporter.detail(f"unlocks {material.where}, passphrase: {source}")
     found = passphrase.unlock(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mtls_run.config.origin import Origin
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 from mtls_run.errors import ConfigurationError
-from mtls_run.record import Record
 from mtls_run.system.files import read_file
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
@@ -34,6 +41,7 @@ _TOKENS = (
 )
 
 
+@dataclass(frozen=True)
 class FileOrigin(Origin):
     """A value in a TOML file. The line is looked up only when somebody asks for it."""
 
@@ -45,15 +53,13 @@ class FileOrigin(Origin):
         return f"{self.text}:{self.document.line_of(self.keys)}"
 
 
-class Document(Record):
+@dataclass(frozen=True, eq=False)
+class Document:
     """One parsed TOML file; decisions are made on these bytes, never on a second reading."""
 
-    HIDDEN = ("content", "tables")
-    __eq__, __hash__ = object.__eq__, object.__hash__
-
     path: Path
-    content: bytes
-    tables: dict[str, Any]
+    content: bytes = field(repr=False)
+    tables: dict[str, Any] = field(repr=False)
 
     def origin(self, *keys: str | int) -> FileOrigin:
         """Return where the value under `keys` stands."""
@@ -79,10 +85,6 @@ class Document(Record):
 
 def _loads(text: str) -> dict[str, Any]:
     """Return the tables of a TOML text; raises ValueError and RecursionError as tomllib does."""
-    if sys.version_info >= (3, 11):
-        import tomllib  # noqa: PLC0415 - a start of Python and a half, with `re` and `typing`
-    else:
-        import tomli as tomllib  # noqa: PLC0415
     return tomllib.loads(text)
 
 
@@ -92,8 +94,6 @@ def statement_lines(text: str) -> list[int]:
     A statement is a header, or a key with its value; arrays, and strings in three quotes, may go
     over several lines. Blank lines and comments are none.
     """
-    import re  # noqa: PLC0415 - as for tomllib
-
     starts: list[int] = []
     line, depth, is_open = 0, 0, False
     for token in re.finditer(_TOKENS, text, re.DOTALL):
@@ -178,8 +178,6 @@ def _line_of_many_parts(text: str) -> int | None:
     """Return the first line with a dotted key that nobody would write, or None."""
     if text.count(".") <= _MOST_PARTS:
         return None
-    import re  # noqa: PLC0415 - as for tomllib
-
     for number, line in enumerate(text.split("\n"), start=1):
         if line.count(".") > _MOST_PARTS and any(
             part.count(".") > _MOST_PARTS for part in re.split(_BETWEEN_KEYS, line)
@@ -190,8 +188,6 @@ def _line_of_many_parts(text: str) -> int | None:
 
 def _error_line(message: str, text: str) -> int:
     """Return the line of a TOML error; tomllib says it in words only ("at line 3, column 5")."""
-    import re  # noqa: PLC0415 - as for tomllib
-
     found = re.search(r"at line (\d+)", message)
     return int(found.group(1)) if found else text.count("\n") + 1
 

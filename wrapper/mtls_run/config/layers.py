@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config import document, profile, schema
 from mtls_run.config.origin import DEFAULT, Origin, Setting
 from mtls_run.errors import ConfigurationError
-from mtls_run.record import Record
 from mtls_run.system import dirs
 from mtls_run.system.files import current_directory
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 EXPIRY_NOTICE_DAYS: Setting[int] = Setting(14, DEFAULT)
 
 
-class DirectoryRule(Record):
+@dataclass(frozen=True)
+class DirectoryRule:
     """One entry of [[directories]]: its profile applies at `path` and below."""
 
     path: Path
     profile: Setting[str]
 
 
-class Configuration(Record):
+@dataclass(frozen=True)
+class Configuration:
     """What the user file, laid over the system file, says."""
 
     user_file: Path
@@ -98,7 +100,8 @@ def load(
     return lay(user.value, [read_layer(found, rests_on) for found in documents])
 
 
-class Layer(Record):
+@dataclass(frozen=True)
+class Layer:
     """One file, read and checked by itself."""
 
     top: Mapping[str, Setting[Any]]

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from mtls_run.record import Record
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Generic, TypeVar
-
-    T_co = TypeVar("T_co", covariant=True)
-else:  # typing is slow to import, and `Setting[Path]` says nothing to a run
-
-    class Generic:
-        """A class that may be written with the type of what it holds."""
-
-        def __class_getitem__(cls, _: object) -> type:
-            """Return the class itself."""
-            return cls
-
-    T_co = None
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Origin(Record):
+@dataclass(frozen=True)
+class Origin:
     """A flag, a variable, a default, or a place in a file; `str()` is what the user reads."""
 
     text: str
@@ -34,7 +22,8 @@ class Origin(Record):
 DEFAULT = Origin("default")
 
 
-class Setting(Record, Generic[T_co]):
+@dataclass(frozen=True)
+class Setting(Generic[T_co]):
     """A value and where it was said."""
 
     value: T_co

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from mtls_run.config import pins
 from mtls_run.config.origin import DEFAULT, Origin, Setting
+from mtls_run.config.schema import unknown
 from mtls_run.errors import ConfigurationError
 from mtls_run.passphrase.sources import FromKeyring
-from mtls_run.record import Record
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     ProfileValues = dict[str, Setting[Any]]
 
 SYSTEM = Setting("system", DEFAULT)
-NOTHING: Mapping[str, str] = MappingProxyType({})
 KEYRING: Setting[PassphraseSource] = Setting(FromKeyring(), DEFAULT)
 
 
-class Profile(Record):
+@dataclass(frozen=True)
+class Profile:
     """The identity and roots to use; every value with its origin.
 
     `name` is None for a profile that no user file names; `origin` is why it applies here.
@@ -42,7 +42,7 @@ class Profile(Record):
     roots: Setting[str] = SYSTEM
     passphrase: Setting[PassphraseSource] = KEYRING
     remember: Setting[int] | None = None
-    pinned: Mapping[str, str] = NOTHING
+    pinned: Mapping[str, str] = field(default_factory=dict)
     yields: bool = False
 
     def verify(self, path: Path, content: bytes) -> None:
@@ -81,8 +81,6 @@ def resolve(name: str, tables: Mapping[str, ProfileValues]) -> ProfileValues:
     `tables` has each profile by name; `name` is one of them. Raises ConfigurationError for a
     cycle and for a name that no profile has.
     """
-    from mtls_run.config.schema import unknown  # noqa: PLC0415 - schema also reads profiles, for nobody but errors
-
     chain: list[str] = []
     current: str | None = name
     while current is not None:

@@ -5,9 +5,12 @@ What it says is read here and believed nowhere: see `approval`.
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config import document, layers, schema
@@ -15,12 +18,10 @@ from mtls_run.config.origin import Setting
 from mtls_run.errors import ConfigurationError
 from mtls_run.output import quoted
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromVariable
-from mtls_run.record import Record
 from mtls_run.system import ownership
 from mtls_run.system.digests import sha256
 from mtls_run.system.files import read_file
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
@@ -34,7 +35,8 @@ _TABLE = ("tool", "mtls-run")
 _PAST_IT = "choose a profile yourself: mtls-run --profile NAME …"
 
 
-class ProjectFile(Record):
+@dataclass(frozen=True)
+class ProjectFile:
     """What a directory's project file says: the name of a profile, or a profile of its own.
 
     `says` is the SHA-256 of what is to be trusted: all of `.mtls-run.toml`, of pyproject.toml the
@@ -248,8 +250,6 @@ def _says(source: Document, values: Mapping[str, Any], keys: tuple[str, ...]) ->
     """Return the digest of what is to be trusted; the values have been checked by now."""
     content = source.content
     if keys:
-        import json  # noqa: PLC0415 - for a table in pyproject.toml alone
-
         content = json.dumps(values, sort_keys=True, default=str).encode("utf-8")
     return sha256(content).hexdigest()
 

@@ -8,18 +8,19 @@ when they are read for use, so that nothing can change between review and use (d
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtls_run.config import pins
 from mtls_run.errors import ConfigurationError, MtlsRunError
 from mtls_run.output import quoted
-from mtls_run.record import Record
 from mtls_run.system import dirs
 from mtls_run.system.digests import sha256
 from mtls_run.system.files import private_directory, read_file, write_atomically
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -33,7 +34,8 @@ MISSING = "missing"
 _LOOK = "look at what the project file names before it is allowed"
 
 
-class Approval(Record):
+@dataclass(frozen=True)
+class Approval:
     """What was said of a project file; `files` has the SHA-256 of each file it names."""
 
     denied: bool
@@ -65,8 +67,6 @@ def recall(path: Path, rests_on: Dependencies | None = None) -> Approval | None:
     if os.name == "posix" and (found[0].st_uid != os.geteuid() or found[0].st_mode & 0o022):
         raise _unreadable(entry, "others could have written it")
     try:
-        import json  # noqa: PLC0415 - where there is an approval
-
         said = json.loads(content or b"null")
         if said["path"] != str(path):
             return None
@@ -152,8 +152,6 @@ def _keep(path: Path, said: Approval) -> Approval:
             raise FileNotFoundError(2, os.strerror(2), str(directory))
         private_directory(directory.parent)
         private_directory(directory)
-        import json  # noqa: PLC0415
-
         write_atomically(_entry(path), json.dumps(entry, indent=1).encode("utf-8"))
     except OSError as error:
         raise MtlsRunError(

@@ -5,7 +5,9 @@ A new key of a profile is one line in PROFILE_KEYS and one field of `profile.Pro
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 
 from mtls_run.errors import ConfigurationError
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable
@@ -48,9 +50,6 @@ def valid_name(name: str) -> bool:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that `word` was most likely meant to be."""
-    # Only a run that fails needs difflib.
-    import difflib  # noqa: PLC0415
-
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return found[0] if found else None
 
@@ -151,8 +150,6 @@ def read_duration(value: object, place: Place) -> int:
         raise place.wrong(value, takes)
     if value == "off":
         return 0
-    import re  # noqa: PLC0415 - a third of a Python start, for those who are told a time
-
     if not re.fullmatch(r"(\d{1,6}[smhd])+", value, re.ASCII):
         raise ConfigurationError(
             f"{place.origin}: `{place.key}` is not a time: {value!r}", hint=f"it takes {takes}"

@@ -52,48 +52,35 @@ class Handoff:
         """Return what the tool will be handed with these roots."""
         return TlsFiles(identity=WithIdentity(), bundle=bundle, native=native)
 
+
+class Delivering(Handoff):
+    """A handoff that makes an unlocked identity reachable."""
+
     def deliver(self, identity: Identity, environ: Mapping[str, str]) -> Delivery:
         """Make the identity reachable; raises HandoffError where this way is not to be had."""
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
-class AtPath(Handoff):
-    """A file that is there already: the identity's own, or the one of an outer mtls-run."""
+class InPlace(Handoff):
+    """A handoff with nothing to do: the identity's file is there already, or there is none."""
 
     def tls_files(self, bundle: str | None, *, native: bool) -> TlsFiles:
-        """Return the path of the file, which a cached launch may name."""
-        return TlsFiles(identity=self.shown_path, bundle=bundle, native=native)
+        """Return the path of the file itself, which a cached launch may name."""
+        return TlsFiles(identity=self.shown_path or None, bundle=bundle, native=native)
 
-    def deliver(self, identity: object, environ: Mapping[str, str]) -> Delivery:
+    def deliver(self) -> Delivery:
         """Return the file as it stands."""
-        del identity, environ
-        return Delivery(self.name, self.shown_path)
+        return Delivery(self.name, self.shown_path or None)
 
 
-@dataclass(frozen=True)
-class NoIdentity(Handoff):
-    """The tool is handed roots alone."""
-
-    name: str = "none"
-    shown_path: str = ""
-    outlives_run: bool = True
-
-    def tls_files(self, bundle: str | None, *, native: bool) -> TlsFiles:
-        """Return the roots alone."""
-        return TlsFiles(identity=None, bundle=bundle, native=native)
-
-    def deliver(self, identity: object, environ: Mapping[str, str]) -> Delivery:
-        """Return a delivery of nothing."""
-        del identity, environ
-        return Delivery(self.name, None)
+NO_IDENTITY = InPlace("none", "", outlives_run=True)
 
 
-def own_path(path: object) -> AtPath:
+def own_path(path: object) -> InPlace:
     """Return the handoff of an identity that every tool reads as its file stands."""
-    return AtPath("path", str(path), outlives_run=True)
+    return InPlace("path", str(path), outlives_run=True)
 
 
-def inherited(path: str) -> AtPath:
+def inherited(path: str) -> InPlace:
     """Return the handoff of an identity that an outer mtls-run delivered."""
-    return AtPath("inherited", path)
+    return InPlace("inherited", path)

@@ -8,17 +8,16 @@ where it holds the recorded certificate with its key, in order and valid now.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mtls_run.cache.launches import WithIdentity
 from mtls_run.errors import IdentityError
 from mtls_run.identity import source
-from mtls_run.identity.material import parse
-from mtls_run.record import Record
 from mtls_run.system.digests import sha256
 from mtls_run.system.files import read_file
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -31,7 +30,8 @@ _FORM = "1"
 _FIELDS = 4
 
 
-class Inherited(Record):
+@dataclass(frozen=True)
+class Inherited:
     """An identity that an outer mtls-run delivered, checked anew, and its path."""
 
     identity: Identity
@@ -73,7 +73,7 @@ def reuse(
     ):
         return None
     try:
-        if os.name == "posix" and os.stat(path).st_uid != os.geteuid():  # noqa: PTH116
+        if os.name == "posix" and os.stat(path).st_uid != os.geteuid():
             return None
         data = read_file(Path(path), source.LARGEST)
     except OSError:
@@ -89,6 +89,9 @@ def checked(pem: bytes, material: KeyMaterial, now: datetime) -> Identity | None
 
     It passes the same checks as one that is unlocked now.
     """
+    # resolve imports this module on every run that is not cached.
+    from mtls_run.identity.material import parse  # noqa: PLC0415
+
     try:
         found = parse([(Path(material.where), pem)]).unlock(None, now)
     except IdentityError:

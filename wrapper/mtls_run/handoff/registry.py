@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mtls_run import cli
 from mtls_run.errors import HandoffError
 from mtls_run.handoff import memfd, private_file, supervise
-from mtls_run.handoff.base import Delivery, Handoff
+from mtls_run.handoff.base import Delivering, Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from mtls_run.output import Reporter
 
 
-@dataclass(frozen=True)
-class _Memfd(Handoff):
+class _Memfd(Delivering):
     """A sealed anonymous file in memory, which ends with the process."""
 
     def deliver(self, identity: Identity, environ: Mapping[str, str]) -> Delivery:
@@ -55,8 +54,7 @@ class Supervised(Delivery):
             self._block.release()
 
 
-@dataclass(frozen=True)
-class _PrivateFile(Handoff):
+class _PrivateFile(Delivering):
     """A file that only the user can read, while this process supervises the tool."""
 
     def deliver(self, identity: Identity, environ: Mapping[str, str]) -> Delivery:
@@ -66,14 +64,14 @@ class _PrivateFile(Handoff):
 
 MEMFD = _Memfd("memfd", "/proc/PID/fd/N")
 SUPERVISE = _PrivateFile("supervise", "(a private file)")
-HANDOFFS: dict[str, Handoff] = {way.name: way for way in (MEMFD, SUPERVISE)}
+HANDOFFS: dict[str, Delivering] = {way.name: way for way in (MEMFD, SUPERVISE)}
 
 
 @dataclass(frozen=True)
 class Chosen:
     """A handoff, and whether the user asked for just that one."""
 
-    handoff: Handoff
+    handoff: Delivering
     by_user: bool
 
     def deliver(

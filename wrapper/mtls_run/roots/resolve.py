@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import certifi
-
 from mtls_run.cache.dependencies import Dependencies
 from mtls_run.errors import RootsError
 from mtls_run.roots import bundle as bundle_files
@@ -124,6 +122,8 @@ def _base(roots: Setting[str], environ: Mapping[str, str], rests_on: Dependencie
         name = "the system's roots" if path is None else str(path)
         return [_Source(stores.system_content(rests_on), name)]
     if roots.value == "public":
+        import certifi  # noqa: PLC0415 - it costs a Python start
+
         public = Path(certifi.where())
         return [_Source(stores.read_bundle(public, "certifi's roots", rests_on), str(public))]
     return _from_environment(roots, environ, rests_on)

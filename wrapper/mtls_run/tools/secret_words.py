@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -71,14 +73,10 @@ def without_passwords(word: str) -> str:
     """
     if "@" not in word:
         return word
-    import re  # noqa: PLC0415 - few words have one, and this module is loaded on every run
-
     return "".join(_part_without_password(part) for part in re.split(r"(\s+)", word))
 
 
 def _part_without_password(part: str) -> str:
-    import re  # noqa: PLC0415 - see above
-
     if "://" not in part:
         return re.sub(r"([^/@:=]+:)(?![/\\]).+@", rf"\g<1>{MASK}@", part)
     head, *rest = part.split("://")

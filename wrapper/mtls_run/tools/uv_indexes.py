@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import sys
 from pathlib import Path
@@ -258,9 +259,6 @@ def _matches(folder: Path, root: Path, patterns: object) -> bool:
     """Tell whether one of the workspace's patterns is of this directory below its root."""
     if not isinstance(patterns, list):
         return False
-    # Only beside a workspace above the project.
-    import fnmatch  # noqa: PLC0415
-
     relative = folder.relative_to(root).as_posix()
     # `*` takes slashes in, for uv as for fnmatch (glob::Pattern::matches_path).
     return any(
