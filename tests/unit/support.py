@@ -18,10 +18,11 @@ from mtls_run.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from mtls_run.tools.tls_files import TlsFiles
+
     from mtls_run.config.layers import Configuration
     from mtls_run.identity.material import KeyMaterial
     from mtls_run.passphrase.sources import PassphraseSource
-    from mtls_run.tools.tls_files import TlsFiles
 
 SAID = Origin("the test")
 

@@ -7,11 +7,11 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mtls_run.tools.tls_files import TlsFiles
 
 from mtls_run import plan
 from mtls_run.passphrase.sources import FromVariable
 from mtls_run.tools import registry
-from mtls_run.tools.tls_files import TlsFiles
 from tests.unit.support import prepared, profile
 
 BOTH = TlsFiles(identity="/id", bundle="/ca", native=False)

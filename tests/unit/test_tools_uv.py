@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from mtls_run.tools.tls_files import TlsFiles
 
 from mtls_run.errors import ToolError, UsageError
 from mtls_run.identity.kind import KeyKind
 from mtls_run.tools import command, registry, uv
 from mtls_run.tools.base import NO_OVERRIDES, ToolCall
-from mtls_run.tools.tls_files import TlsFiles
 
 if TYPE_CHECKING:
     from mtls_run.tools.base import Version

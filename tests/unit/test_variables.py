@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mtls_run.tools.tls_files import TlsFiles
 
 from mtls_run.tools import variables
-from mtls_run.tools.tls_files import TlsFiles
 
 BUNDLE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 IDENTITY = ("SSL_CLIENT_CERT", "PIP_CLIENT_CERT")

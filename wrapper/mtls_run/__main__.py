@@ -155,7 +155,9 @@ def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
     options = called.options
     if not called.words:
         raise UsageError("there is no tool to run", hint="mtls-run uv pip install …, or --help")
-    tool, call = registry.recognise(called.words, any_program=called.after_dashes)
+    tool, call = registry.recognise(
+        called.words, any_program=called.after_dashes, commands=cli.SUBCOMMANDS
+    )
     reason: str | None
     if options.no_profile:
         reason = "--no-profile"

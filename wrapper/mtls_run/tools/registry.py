@@ -24,20 +24,34 @@ VARIABLES_READ = VariablesRead(
 )
 
 
-def recognise(words: Sequence[str], *, any_program: bool) -> tuple[Tool, ToolCall]:
+def recognise(
+    words: Sequence[str], *, any_program: bool, commands: Sequence[str] = ()
+) -> tuple[Tool, ToolCall]:
     """Return the tool that `words` call, and the call.
 
-    Raises UsageError for a word that is no tool, unless `any_program` may stand there.
+    Raises UsageError for a word that is no tool, unless `any_program` may stand there. `commands`
+    are the words that the user may have meant.
     """
     for tool in TOOLS:
         call = tool.recognise(words)
         if call is not None and (any_program or tool is not COMMAND):
             return tool, call
+    raise _unknown(words, commands)
+
+
+def _unknown(words: Sequence[str], commands: Sequence[str]) -> UsageError:
+    from difflib import get_close_matches  # noqa: PLC0415 - for an error alone
+
     word = words[0]
+    tools = [tool.KIND for tool in TOOLS if tool is not COMMAND]
+    near = get_close_matches(word.lower(), [*commands, *tools], n=1)
+    if near:
+        return UsageError(
+            f"unknown command '{word}'; did you mean '{near[0]}'?", hint="mtls-run --help"
+        )
     shown = " ".join(words[:2]) if is_interpreter(program_name(word)) else word
-    raise UsageError(
-        f"`{shown}` is no tool that mtls-run knows",
-        hint=f"to run any program: mtls-run -- {shown} …",
+    return UsageError(
+        f"unknown command '{shown}'", hint=f"to run any program: mtls-run -- {shown} …"
     )
 
 
