@@ -68,7 +68,16 @@ def test_argv_of_a_module() -> None:
     words = ("python", "-W", "ignore", "-Im", "pip", "install", *ODD)
     found = target(words, (24, 0), "/bin/python")
     flags = ("--cert", "/ca", "--client-cert", "/id")
-    assert argv(found, BOTH) == ("/bin/python", "-W", "ignore", "-Im", "pip", *flags, "install", *ODD)
+    assert argv(found, BOTH) == (
+        "/bin/python",
+        "-W",
+        "ignore",
+        "-Im",
+        "pip",
+        *flags,
+        "install",
+        *ODD,
+    )
 
 
 def test_unchanged() -> None:
@@ -116,7 +125,11 @@ def test_passphrase_variable_is_removed() -> None:
 def test_active() -> None:
     """MTLS_RUN_ACTIVE is this run's own, and what an outer run left is taken away."""
     before = {"MTLS_RUN_ACTIVE": "outer"}
-    for value, expected in ((WithIdentity("1:mine:"), "1:mine:/id"), ("1:mine", "1:mine"), (None, None)):
+    for value, expected in (
+        (WithIdentity("1:mine:"), "1:mine:/id"),
+        ("1:mine", "1:mine"),
+        (None, None),
+    ):
         added: Variables = {"MTLS_RUN_ACTIVE": value}
         found = prepared(target(("uv",), None, "/t"), BOTH, before, added=added)
         assert found.environ(before, "/id").get("MTLS_RUN_ACTIVE") == expected
