@@ -18,11 +18,11 @@ from mtls_run.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from mtls_run.tools.tls_files import TlsFiles
-
+    from mtls_run.cache.launches import Launch
     from mtls_run.config.layers import Configuration
     from mtls_run.identity.material import KeyMaterial
     from mtls_run.passphrase.sources import PassphraseSource
+    from mtls_run.tools.base import Target, TlsFiles, Variables
 
 SAID = Origin("the test")
 
@@ -77,15 +77,15 @@ def secret(text: str | None) -> Secret | None:
 
 
 def prepared(
-    target: plan.Target,
-    trust: TlsFiles,
+    target: Target,
+    tls: TlsFiles,
     environ: Mapping[str, str] | None = None,
     *,
     using: Profile | None = None,
-    added: Mapping[str, str | None] | None = None,
-) -> plan.LaunchPlan:
-    """Return the plan that hands `trust` to the tool, for a profile that says nothing else."""
-    return plan.prepare(target, using or profile(), trust, added or {}, environ or {})
+    added: Variables | None = None,
+) -> Launch:
+    """Return the launch that hands `tls` to the tool, for a profile that says nothing else."""
+    return plan.prepare(target, using or profile(), tls, added or {}, environ or {})
 
 
 class Heard(Reporter):
@@ -96,8 +96,9 @@ class Heard(Reporter):
         self.notices: list[str] = []
         self.details: list[str] = []
 
-    def notice(self, fact: str) -> None:
+    def notice(self, fact: str, *, once_a_day: bool = False) -> None:
         """Keep the notice."""
+        del once_a_day
         self.notices.append(fact)
 
     def detail(self, fact: str) -> None:

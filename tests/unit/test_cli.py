@@ -114,7 +114,7 @@ def test_arguments_reach_the_call(arguments: list[str], dashes: bool) -> None:
     words = ["-q", *(["--"] if dashes else []), "uv", *arguments]
     found = cli.parse(words)
     assert found.words == ("uv", *arguments)
-    call = registry.recognise(found.words, any_program=found.after_dashes)
+    _, call = registry.recognise(found.words, any_program=found.after_dashes)
     assert (*call.prefix, *call.arguments) == ("uv", *arguments)
     assert call.arguments == tuple(arguments)
 
@@ -123,7 +123,7 @@ def test_arguments_reach_the_call(arguments: list[str], dashes: bool) -> None:
 def test_any_command_is_kept_whole(arguments: list[str]) -> None:
     """What follows `--` is kept whole, whatever program it starts."""
     words = cli.parse(["--", "make", *arguments]).words
-    call = registry.recognise(words, any_program=True)
+    _, call = registry.recognise(words, any_program=True)
     assert (*call.prefix, *call.arguments) == ("make", *arguments)
 
 

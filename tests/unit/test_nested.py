@@ -11,8 +11,8 @@ import pytest
 
 from mtls_run.config.origin import Setting
 from mtls_run.handoff import nested
-from mtls_run.identity import checks
-from mtls_run.identity.material import gather, parse
+from mtls_run.identity import source, validity
+from mtls_run.identity.material import parse
 from mtls_run.passphrase.sources import FromPrompt
 from mtls_run.record import replace
 from mtls_run.secret import Secret
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mtls_run.identity.material import Identity, KeyMaterial
 
 ISSUER = Authority.create("Root").intermediate("Issuer")
-NOW = checks.utc_now()
+NOW = validity.utc_now()
 
 
 class Outer:
@@ -47,18 +47,17 @@ class Outer:
 
     def record(self, checked: Identity, path: str) -> str:
         """Return the variable's value for this identity at this path."""
-        return nested.record(self.profile, self.gathered().digest, checked.fingerprint, path)
+        digest = self.gathered().digest
+        return f"{nested.record(self.profile, digest, checked.fingerprint).text}{path}"
 
     def gathered(self) -> KeyMaterial:
         """Return what the profile's files hold now."""
-        found = gather(self.profile)
-        assert found is not None
-        return found
+        return parse(source.read(self.profile))
 
-    def honoured(self, value: str | None = None) -> nested.Active | None:
+    def reused(self, value: str | None = None) -> nested.Inherited | None:
         """Return what a nested run makes of this value, by default of the one that was set."""
         environ = {nested.VARIABLE: self.value if value is None else value}
-        return nested.honoured(environ, self.profile, self.gathered(), NOW)
+        return nested.reuse(environ, self.profile, self.gathered(), NOW)
 
     def with_path(self, path: str | Path) -> str:
         """Return the value with another path."""
@@ -72,10 +71,10 @@ def outer(tmp_path: Path) -> Outer:
 
 
 @pytest.mark.parametrize("form", ["pem", "p12"])
-def test_honoured(tmp_path: Path, form: str) -> None:
+def test_reused(tmp_path: Path, form: str) -> None:
     """The same profile over the same files uses again what the outer run handed on."""
     outer = Outer(tmp_path, form=form)
-    found = outer.honoured()
+    found = outer.reused()
     assert found is not None
     assert found.path == str(outer.path)
     assert found.identity.leaf == outer.alice.certificate
@@ -94,7 +93,7 @@ def test_path_with_colons(tmp_path: Path) -> None:
     """Colons in the path are the path's."""
     folder = tmp_path / "a:b"
     folder.mkdir()
-    assert Outer(folder).honoured() is not None
+    assert Outer(folder).reused() is not None
 
 
 def test_another_profile(outer: Outer) -> None:
@@ -112,14 +111,14 @@ def test_another_profile(outer: Outer) -> None:
         replace(mine, roots=Setting("none", SAID)),
         replace(mine, passphrase=Setting(FromPrompt(), SAID)),
     ):
-        assert nested.honoured(environ, another, outer.material, NOW) is None
-    assert nested.honoured(environ, mine, outer.material, NOW) is not None
+        assert nested.reuse(environ, another, outer.material, NOW) is None
+    assert nested.reuse(environ, mine, outer.material, NOW) is not None
 
 
 def test_files_that_changed(outer: Outer) -> None:
     """Certificate files with other bytes, be it one, are another identity's."""
     outer.source.write_bytes(outer.alice.pem("secret") + b"\n")
-    assert outer.honoured() is None
+    assert outer.reused() is None
 
 
 @pytest.mark.parametrize(
@@ -128,7 +127,7 @@ def test_files_that_changed(outer: Outer) -> None:
 )
 def test_nonsense(outer: Outer, value: str) -> None:
     """What is no record is none."""
-    assert outer.honoured(value) is None
+    assert outer.reused(value) is None
 
 
 def test_forged_fields(outer: Outer) -> None:
@@ -137,7 +136,7 @@ def test_forged_fields(outer: Outer) -> None:
     for index, wrong in enumerate(["2", "0" * 64, "0" * 64, "/nowhere/at/all"]):
         forged = [*fields]
         forged[index] = wrong
-        assert outer.honoured(":".join(forged)) is None
+        assert outer.reused(":".join(forged)) is None
 
 
 def test_path_is_absolute(outer: Outer) -> None:
@@ -145,9 +144,9 @@ def test_path_is_absolute(outer: Outer) -> None:
     before = Path.cwd()
     os.chdir(outer.folder)
     try:
-        assert outer.honoured(outer.with_path("handed-on.pem")) is None
-        assert outer.honoured(outer.with_path("./handed-on.pem")) is None
-        assert outer.honoured(outer.with_path("")) is None
+        assert outer.reused(outer.with_path("handed-on.pem")) is None
+        assert outer.reused(outer.with_path("./handed-on.pem")) is None
+        assert outer.reused(outer.with_path("")) is None
     finally:
         os.chdir(before)
 
@@ -158,26 +157,26 @@ def test_what_is_no_file(outer: Outer) -> None:
     (outer.folder / "empty").write_bytes(b"")
     (outer.folder / "huge").write_bytes(outer.path.read_bytes() + b"\n" * 2_000_000)
     for name in ("fifo", "empty", "huge", "."):
-        assert outer.honoured(outer.with_path(outer.folder / name)) is None
-    assert outer.honoured(outer.with_path("/dev/zero")) is None
+        assert outer.reused(outer.with_path(outer.folder / name)) is None
+    assert outer.reused(outer.with_path("/dev/zero")) is None
 
 
 def test_file_of_another_user(outer: Outer) -> None:
     """A file that is not this user's is not used, be it the very same."""
     if os.geteuid() == 0:
         os.chown(outer.path, 12345, -1)
-        assert outer.honoured() is None
+        assert outer.reused() is None
         os.chown(outer.path, 0, -1)
-        assert outer.honoured() is not None
+        assert outer.reused() is not None
     else:
-        assert outer.honoured(outer.with_path("/etc/passwd")) is None
+        assert outer.reused(outer.with_path("/etc/passwd")) is None
 
 
-def replaced(outer: Outer, content: bytes) -> nested.Active | None:
+def replaced(outer: Outer, content: bytes) -> nested.Inherited | None:
     """Return what a nested run makes of other content at the recorded path."""
     outer.path.chmod(0o600)
     outer.path.write_bytes(content)
-    return outer.honoured()
+    return outer.reused()
 
 
 def test_other_identity_in_its_place(outer: Outer) -> None:
@@ -204,7 +203,7 @@ def test_expired_meanwhile(outer: Outer) -> None:
     """What has expired since is checked again."""
     later = outer.alice.certificate.not_valid_after_utc + timedelta(seconds=1)
     environ = {nested.VARIABLE: outer.value}
-    assert nested.honoured(environ, outer.profile, outer.material, later) is None
+    assert nested.reuse(environ, outer.profile, outer.material, later) is None
 
 
 @pytest.mark.parametrize("own_key", [True, False])
@@ -216,4 +215,4 @@ def test_record_of_an_identity_that_the_profile_has_not(outer: Outer, own_key: b
     path.write_bytes(mallory.pem())
     brought = parse([(path, mallory.pem())]).unlock(None, NOW)
     forged = outer.record(brought, str(path))
-    assert outer.honoured(forged) is None
+    assert outer.reused(forged) is None

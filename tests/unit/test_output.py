@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtls_run.errors import ConfigurationError, MtlsRunError, ToolError
-from mtls_run.output import Reporter, printable, shown_word
+from mtls_run.output import Reporter, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,31 +101,3 @@ def test_nobody_listens(shell: str, err: bytes, tmp_path: Path) -> None:
     script.write_text(command)
     done = subprocess.run(["/bin/sh", "-c", command, SPEAK], capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"on\n", err)
-
-
-@pytest.mark.parametrize(
-    ("word", "shown"),
-    [
-        ("x", "x"),
-        ("x @ https://a:hunter2@h/x.whl", "x @ https://a:****@h/x.whl"),
-        ("--index-url=https://a:hunter2@h/", "--index-url=https://a:****@h/"),
-        ("https://a:hunter2@h/ https://b:hunter2@h/", "https://a:****@h/ https://b:****@h/"),
-        ("https://h/\nhttps://a:hunter2@h/", "https://h/\nhttps://a:****@h/"),
-        ("https://h/\t\nhttps://hunter2@h/", "https://h/\t\nhttps://****@h/"),
-        ("https://h/,https://a:hunter2@h/", "https://h/,https://a:****@h/"),
-        ("https://h/;https://a:hunter2@h/", "https://h/;https://a:****@h/"),
-        ("https://h/y@1/https://a:hunter2@h/", "https://h/y@1/https://a:****@h/"),
-        ("a:hunter2@proxy:3128", "a:****@proxy:3128"),
-        ("--proxy=a:hunter2@proxy:3128", "--proxy=a:****@proxy:3128"),
-        ("//a:hunter2@proxy/", "//a:****@proxy/"),
-        ("ruff@0.5", "ruff@0.5"),
-        ("git@host:x/y", "git@host:x/y"),
-        ("C:\\a@b\\c", "C:\\a@b\\c"),
-        ("/a:/b@c", "/a:/b@c"),
-        ("https://h/x@1", "https://h/x@1"),
-    ],
-)
-def test_shown_word(word: str, shown: str) -> None:
-    """No password of a URL is shown, however many there are in a word; all else stays as it is."""
-    assert shown_word(word) == shown
-    assert shown_word(shown) == shown

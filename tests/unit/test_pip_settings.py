@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from mtls_run.config import document, pip_settings
 from mtls_run.config.pip_settings import PipSettings
 from mtls_run.errors import ConfigurationError
+from mtls_run.tools.base import PipScope
 from tests.unit.support import working_in
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class Machine:
         """Return the settings; None in `env` takes a variable away."""
         environ = {k: v for k, v in {**self.environ, **(env or {})}.items() if v is not None}
         prefix = self.root / "venv" if venv else None
-        return pip_settings.read(environ, command=command, prefix=prefix, isolated=isolated)
+        scope = PipScope(command, None if prefix is None else str(prefix), isolated)
+        return pip_settings.read(environ, scope)
 
 
 @pytest.fixture
@@ -414,7 +416,7 @@ def test_any_file(tmp_path_factory: pytest.TempPathFactory, lines: list[str]) ->
     path.write_text("\n".join(lines))
     environ = {"HOME": "/h", "PIP_CONFIG_FILE": str(path), "XDG_CONFIG_DIRS": "/nowhere"}
     try:
-        found = pip_settings.read(environ, command="install", prefix=None)
+        found = pip_settings.read(environ, PipScope(command="install"))
     except ConfigurationError as error:
         assert error.fact.startswith(f"{path}:")  # noqa: PT017 - either way is right here
         return

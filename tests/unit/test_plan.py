@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mtls_run.tools.tls_files import TlsFiles
 
-from mtls_run import plan
+from mtls_run.cache.launches import UNCHANGED, WithIdentity
 from mtls_run.passphrase.sources import FromVariable
 from mtls_run.tools import registry
+from mtls_run.tools.base import Target, TlsFiles
 from tests.unit.support import prepared, profile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mtls_run.tools.base import Variables
 
 BOTH = TlsFiles(identity="/id", bundle="/ca", native=False)
 ODD = ("a b", "", "--", "--cert=after the dashes", "*", "$HOME", "\n", os.fsdecode(b"\xff\xfe"))
 
 
-def target(words: tuple[str, ...], version: tuple[int, ...] | None, path: str) -> plan.Target:
+def target(words: tuple[str, ...], version: tuple[int, ...] | None, path: str) -> Target:
     """Return the target of these words, found at `path`."""
-    call = registry.recognise(words, any_program=True)
-    return plan.Target(call, path, registry.ADAPTERS[call.kind], version)
+    tool, call = registry.recognise(words, any_program=True)
+    return Target(tool, call, path, version)
+
+
+def argv(found: Target, tls: TlsFiles, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Return the whole argv of the tool that is handed `tls`, the identity at `/id`."""
+    return found.argv(prepared(found, tls, environ).words("/id"))
 
 
 LEGACY = "--use-deprecated=legacy-certs"
@@ -48,24 +59,33 @@ def test_argv(
     words: tuple[str, ...], version: tuple[int, ...] | None, expected: tuple[str, ...]
 ) -> None:
     """What is added stands between the program and the user's own words, and nowhere else."""
-    found = prepared(target(words, version, "/bin/tool"), BOTH)
-    assert found.path == "/bin/tool"
-    assert found.argv == ("/bin/tool", *expected, *words[1:])
+    found = target(words, version, "/bin/tool")
+    assert argv(found, BOTH) == ("/bin/tool", *expected, *words[1:])
 
 
 def test_argv_of_a_module() -> None:
     """For `python -m pip` the interpreter's own words come first, then the flags, then pip's."""
     words = ("python", "-W", "ignore", "-Im", "pip", "install", *ODD)
-    found = prepared(target(words, (24, 0), "/bin/python"), BOTH)
+    found = target(words, (24, 0), "/bin/python")
     flags = ("--cert", "/ca", "--client-cert", "/id")
-    assert found.argv == ("/bin/python", "-W", "ignore", "-Im", "pip", *flags, "install", *ODD)
+    assert argv(found, BOTH) == (
+        "/bin/python",
+        "-W",
+        "ignore",
+        "-Im",
+        "pip",
+        *flags,
+        "install",
+        *ODD,
+    )
 
 
 def test_unchanged() -> None:
-    """The plan without a profile is the call as it was typed, and changes no variable."""
-    found = plan.unchanged(target(("python", "-m", "pip", "install", *ODD), None, "/bin/python"))
-    assert found.argv == ("/bin/python", "-m", "pip", "install", *ODD)
-    assert found.environ({"A": "1", "PIP_CERT": "x"}) == {"A": "1", "PIP_CERT": "x"}
+    """Without a profile the call is as it was typed, and no variable changes."""
+    found = target(("python", "-m", "pip", "install", *ODD), None, "/bin/python")
+    assert found.argv() == ("/bin/python", "-m", "pip", "install", *ODD)
+    environ = {"A": "1", "PIP_CERT": "x"}
+    assert UNCHANGED.launch.environ(environ, None) == environ
 
 
 @given(
@@ -74,9 +94,19 @@ def test_unchanged() -> None:
 )
 def test_arguments_are_never_touched(arguments: list[str], tool: str) -> None:
     """Whatever the user types is the end of argv, the same words in the same order."""
-    found = prepared(target((tool, *arguments), (26, 3), "/t"), BOTH)
-    assert found.argv[0] == "/t"
-    assert found.argv[len(found.argv) - len(arguments) :] == tuple(arguments)
+    found = argv(target((tool, *arguments), (26, 3), "/t"), BOTH)
+    assert found[0] == "/t"
+    assert found[len(found) - len(arguments) :] == tuple(arguments)
+
+
+@pytest.mark.parametrize("words", [("pip", "install", "x"), ("uv", "sync"), ("make",)])
+def test_identity_at_a_path_to_come(words: tuple[str, ...]) -> None:
+    """An identity that is delivered later stands wherever one with a known path would."""
+    later = TlsFiles(identity=WithIdentity(), bundle="/ca", native=False)
+    found = target(words, (26, 3), "/t")
+    expected = prepared(found, BOTH)
+    assert argv(found, later) == argv(found, BOTH)
+    assert prepared(found, later).environ({}, "/id") == expected.environ({}, None)
 
 
 def test_passphrase_variable_is_removed() -> None:
@@ -87,7 +117,7 @@ def test_passphrase_variable_is_removed() -> None:
         found = prepared(
             target(words, (26, 3), "/t"), BOTH, before, using=profile(passphrase=source)
         )
-        after = found.environ(before)
+        after = found.environ(before, None)
         assert "CORP_PASSPHRASE" not in after
         assert after["OTHER"] == "1"
 
@@ -95,10 +125,14 @@ def test_passphrase_variable_is_removed() -> None:
 def test_active() -> None:
     """MTLS_RUN_ACTIVE is this run's own, and what an outer run left is taken away."""
     before = {"MTLS_RUN_ACTIVE": "outer"}
-    for value in ("1:mine", None):
-        added = {"MTLS_RUN_ACTIVE": value}
+    for value, expected in (
+        (WithIdentity("1:mine:"), "1:mine:/id"),
+        ("1:mine", "1:mine"),
+        (None, None),
+    ):
+        added: Variables = {"MTLS_RUN_ACTIVE": value}
         found = prepared(target(("uv",), None, "/t"), BOTH, before, added=added)
-        assert found.environ(before).get("MTLS_RUN_ACTIVE") == value
+        assert found.environ(before, "/id").get("MTLS_RUN_ACTIVE") == expected
 
 
 def test_own_identity_goes_to_children() -> None:
@@ -106,8 +140,8 @@ def test_own_identity_goes_to_children() -> None:
     words = ("pip", "install", "--client-cert", "mine.pem", "x")
     trust = TlsFiles(identity=None, bundle="/ca", native=False)
     found = prepared(target(words, (24, 0), "/t"), trust)
-    own = os.path.abspath("mine.pem")  # noqa: PTH100  # what the code is to do
-    assert found.changes["PIP_CLIENT_CERT"] == found.changes["SSL_CLIENT_CERT"] == own
+    own = os.path.abspath("mine.pem")
+    assert found.variables["PIP_CLIENT_CERT"] == found.variables["SSL_CLIENT_CERT"] == own
 
 
 def test_own_cert_is_not_beaten() -> None:
@@ -115,8 +149,9 @@ def test_own_cert_is_not_beaten() -> None:
     before = {"REQUESTS_CA_BUNDLE": "/x", "CURL_CA_BUNDLE": "/x"}
     for option in (["--cert", "F"], ["--cert=F"], ["--cer", "F"], ["--ce", "F"]):
         words = ("pip", "install", *option, "x")
-        found = prepared(target(words, (26, 3), "/t"), BOTH, before)
-        after = found.environ(before)
+        found = target(words, (26, 3), "/t")
+        after = prepared(found, BOTH, before).environ(before, None)
         assert "REQUESTS_CA_BUNDLE" not in after
         assert "CURL_CA_BUNDLE" not in after
-        assert "--cert" not in found.argv[: found.argv.index("install")]
+        given = argv(found, BOTH, before)
+        assert "--cert" not in given[: given.index("install")]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config import pins, project, project_trust
 from mtls_run.errors import ConfigurationError, MtlsRunError
 from tests.strangers import give_away, sees_everything
@@ -58,11 +59,18 @@ def again(folder: Path) -> ProjectFile:
 def refusal(found: ProjectFile, configuration: Configuration, anyway: str | None = None) -> str:
     """Return why a project file does not count."""
     with pytest.raises(ConfigurationError) as caught:
-        project_trust.require(found, configuration, anyway)
+        required(found, configuration, anyway)
     assert str(found.directory) in str(caught.value.hint)
     assert "mtls-run allow" in str(caught.value.hint)
     assert "--profile" in str(caught.value.hint)
     return caught.value.fact
+
+
+def required(
+    found: ProjectFile, configuration: Configuration, anyway: str | None = None
+) -> Mapping[str, str]:
+    """Return the digests that the named files have to have, where the project file counts."""
+    return project_trust.require(found, configuration, anyway, Dependencies())
 
 
 def entry_of(path: Path) -> Path:
@@ -93,7 +101,7 @@ def test_allow(home: Path, nothing: Configuration, name: str) -> None:
         "and is not allowed"
     )
     kept = project_trust.allow(found)
-    pinned = project_trust.require(again(home / "p"), nothing, None)
+    pinned = required(again(home / "p"), nothing)
     assert pinned == kept.files
     assert pinned == {
         str(home / "p/me.pem"): hashlib.sha256(b"bytes of me.pem").hexdigest(),
@@ -109,13 +117,13 @@ def test_allow_a_name(home: Path, nothing: Configuration) -> None:
     assert refusal(found, nothing) == fact
     assert refusal(found, nothing, "other") == fact
     project_trust.allow(found)
-    assert project_trust.require(found, nothing, "other") == {}
+    assert required(found, nothing, "other") == {}
 
 
 def test_the_name_that_applies_anyway(home: Path, nothing: Configuration) -> None:
     """To name what applies anyway needs nothing, and leaves nothing behind."""
     found = put(home / "p", 'profile = "corp"\n')
-    assert project_trust.require(found, nothing, "corp") == {}
+    assert required(found, nothing, "corp") == {}
     assert not project_trust.store().exists()
     refusal(found, nothing, "Corp")
 
@@ -140,7 +148,7 @@ def test_allow_twice(home: Path, nothing: Configuration) -> None:
     project_trust.allow(put(home / "p"))
     other = put(home / "p", 'profile = "corp"\n')
     project_trust.allow(other)
-    assert project_trust.require(other, nothing, None) == {}
+    assert required(other, nothing) == {}
     assert "has changed since it was allowed" in refusal(put(home / "p"), nothing)
     assert len(list(project_trust.store().iterdir())) == 1
 
@@ -161,7 +169,7 @@ def test_moved(home: Path, nothing: Configuration) -> None:
     (home / "p").rename(home / "q")
     assert "is not allowed" in refusal(again(home / "q"), nothing)
     (home / "q").rename(home / "p")
-    assert len(project_trust.require(again(home / "p"), nothing, None)) == 3
+    assert len(required(again(home / "p"), nothing)) == 3
 
 
 @pytest.mark.parametrize("link", ["symlink", "hard link"])
@@ -206,7 +214,7 @@ def test_changed(home: Path, nothing: Configuration, text: str) -> None:
     """Any change of `.mtls-run.toml` asks again, and to take it back needs no asking."""
     project_trust.allow(put(home / "p"))
     assert "has changed since it was allowed" in refusal(put(home / "p", text), nothing)
-    assert project_trust.require(put(home / "p"), nothing, None)
+    assert required(put(home / "p"), nothing)
 
 
 def test_pyproject_around_the_table(home: Path, nothing: Configuration) -> None:
@@ -219,7 +227,7 @@ def test_pyproject_around_the_table(home: Path, nothing: Configuration) -> None:
         f"# a comment\n{table}",
         table.replace("\n", "\r\n"),
     ):
-        assert project_trust.require(put(home / "p", text, SHARED), nothing, None)
+        assert required(put(home / "p", text, SHARED), nothing)
     for text in (
         f"{table}roots = 'none'\n",
         table.replace("ca.pem", "cb.pem"),
@@ -235,7 +243,7 @@ def test_a_named_file_that_changes(home: Path, nothing: Configuration, file: str
     """The bytes of a named file are those that were allowed, or the file is not believed."""
     project_trust.allow(put(home / "p"))
     path = home / "p" / file
-    pinned = project_trust.require(again(home / "p"), nothing, None)
+    pinned = required(again(home / "p"), nothing)
     check(pinned, path)
     if how == "written":
         path.write_text("other")
@@ -248,13 +256,13 @@ def test_a_named_file_that_changes(home: Path, nothing: Configuration, file: str
             path.symlink_to(home / "other")
         else:
             (home / "other").rename(path)
-    pinned = project_trust.require(again(home / "p"), nothing, None)
+    pinned = required(again(home / "p"), nothing)
     with pytest.raises(ConfigurationError, match="has changed since the project file") as caught:
         check(pinned, path)
     assert str(path) in caught.value.fact
     assert "mtls-run allow" in str(caught.value.hint)
     project_trust.allow(again(home / "p"))
-    check(project_trust.require(again(home / "p"), nothing, None), path)
+    check(required(again(home / "p"), nothing), path)
 
 
 def test_a_named_file_that_appears(home: Path, nothing: Configuration) -> None:
@@ -263,7 +271,7 @@ def test_a_named_file_that_appears(home: Path, nothing: Configuration) -> None:
     path = home / "p/later.pem"
     path.write_text("")
     with pytest.raises(ConfigurationError, match=r"later\.pem has changed"):
-        check(project_trust.require(again(home / "p"), nothing, None), path)
+        check(required(again(home / "p"), nothing), path)
 
 
 @pytest.mark.parametrize("link", ["file", "folder", "from outside"])
@@ -279,12 +287,12 @@ def test_behind_a_link(home: Path, nothing: Configuration, link: str) -> None:
     target = "a" if link == "folder" else "a/ca.pem"
     place.symlink_to(folder / target)
     project_trust.allow(put(folder, f'ca-cert = "{named[link]}"\n'))
-    pinned = project_trust.require(again(folder), nothing, None)
+    pinned = required(again(folder), nothing)
     check(pinned, named[link])
     place.unlink()
     place.symlink_to(folder / target.replace("a", "b", 1))
     with pytest.raises(ConfigurationError, match="has changed"):
-        check(project_trust.require(again(folder), nothing, None), named[link])
+        check(required(again(folder), nothing), named[link])
 
 
 def test_dotdot_behind_a_link(home: Path, nothing: Configuration) -> None:
@@ -296,12 +304,12 @@ def test_dotdot_behind_a_link(home: Path, nothing: Configuration) -> None:
     (home / "ca.pem").write_text("the user's own")
     named = folder / "a/../../ca.pem"
     project_trust.allow(put(folder, 'ca-cert = "a/../../ca.pem"\n'))
-    check(project_trust.require(again(folder), nothing, None), named)
+    check(required(again(folder), nothing), named)
     (folder / "a").rmdir()
     (folder / "a").symlink_to("d/e")
     assert named.read_text() == "bytes of ca.pem"
     with pytest.raises(ConfigurationError, match=r"ca\.pem"):
-        check(project_trust.require(again(folder), nothing, None), named)
+        check(required(again(folder), nothing), named)
 
 
 def test_files_elsewhere_are_the_users(home: Path, nothing: Configuration) -> None:
@@ -309,7 +317,7 @@ def test_files_elsewhere_are_the_users(home: Path, nothing: Configuration) -> No
     (home / "mine.pem").write_text("old")
     project_trust.allow(put(home / "p", 'ca-cert = "~/mine.pem"\n'))
     (home / "mine.pem").write_text("new")
-    check(project_trust.require(again(home / "p"), nothing, None), home / "mine.pem")
+    check(required(again(home / "p"), nothing), home / "mine.pem")
 
 
 @pytest.mark.parametrize("kind", ["fifo", "directory", "huge"])
@@ -339,14 +347,14 @@ def test_deny_outlasts(tmp_path: Path, home: Path) -> None:
     trusting = configured(tmp_path, 'trusted-directories = ["~"]\n')
     found = put(home / "p")
     project_trust.allow(found)
-    assert project_trust.require(found, trusting, None) == {}
+    assert required(found, trusting) == {}
     project_trust.deny(found.path)
     for text in (SAYS, 'profile = "corp"\n', SAYS):
         assert "is denied" in refusal(put(home / "p", text), trusting)
         assert "is denied" in refusal(again(home / "p"), configured(tmp_path, None))
     project_trust.allow(again(home / "p"))
-    assert len(project_trust.require(again(home / "p"), configured(tmp_path, None), None)) == 3
-    assert project_trust.require(put(home / "p", 'profile = "corp"\n'), trusting, None) == {}
+    assert len(required(again(home / "p"), configured(tmp_path, None))) == 3
+    assert required(put(home / "p", 'profile = "corp"\n'), trusting) == {}
 
 
 def test_deny_without_allow(home: Path, nothing: Configuration) -> None:
@@ -392,7 +400,7 @@ def test_trusted_directories(
         tmp_path, text if layer == "user" else "", text if layer == "system" else None
     )
     if expected:
-        assert project_trust.require(found, configuration, None) == {}
+        assert required(found, configuration) == {}
         assert not project_trust.store().exists()
     else:
         assert "is not allowed" in refusal(found, configuration)
@@ -443,7 +451,7 @@ def test_an_entry_that_others_may_write(
         project_trust.deny(found.path)
     entry_of(found.path).chmod(mode)
     with pytest.raises(ConfigurationError, match="others could have written it") as caught:
-        project_trust.require(found, nothing, None)
+        required(found, nothing)
     assert "remove that file" in str(caught.value.hint)
 
 
@@ -453,9 +461,9 @@ def test_an_entry_of_another(home: Path, nothing: Configuration) -> None:
     project_trust.allow(found)
     if give_away(entry_of(found.path)):
         with pytest.raises(ConfigurationError, match="others could have written it"):
-            project_trust.require(found, nothing, None)
+            required(found, nothing)
     else:
-        assert len(project_trust.require(found, nothing, None)) == 3
+        assert len(required(found, nothing)) == 3
 
 
 DAMAGE = [
@@ -483,11 +491,11 @@ def test_a_damaged_entry(tmp_path: Path, home: Path, content: bytes) -> None:
     entry.write_bytes(content.replace(b"@", os.fsencode(found.path)))
     for text in (None, 'trusted-directories = ["~"]\n'):
         with pytest.raises(ConfigurationError, match="cannot be told") as caught:
-            project_trust.require(found, configured(tmp_path, text), None)
+            required(found, configured(tmp_path, text))
         assert str(entry) in caught.value.fact
         assert "remove that file" in str(caught.value.hint)
     project_trust.allow(found)
-    assert len(project_trust.require(found, configured(tmp_path, None), None)) == 3
+    assert len(required(found, configured(tmp_path, None))) == 3
 
 
 @pytest.mark.parametrize("kind", ["fifo", "directory", "loop"])
@@ -504,7 +512,7 @@ def test_an_entry_that_is_no_file(home: Path, nothing: Configuration, kind: str)
     else:
         entry.symlink_to(entry.name)
     with pytest.raises(ConfigurationError, match="cannot be told"):
-        project_trust.require(found, nothing, None)
+        required(found, nothing)
 
 
 def test_an_unreadable_entry(home: Path, nothing: Configuration) -> None:
@@ -514,7 +522,7 @@ def test_an_unreadable_entry(home: Path, nothing: Configuration) -> None:
     entry_of(found.path).chmod(0o000)
     words = "is denied" if sees_everything() else "cannot be told"
     with pytest.raises(ConfigurationError, match=words):
-        project_trust.require(found, nothing, None)
+        required(found, nothing)
 
 
 @pytest.mark.parametrize("kind", ["missing", "a file", "read-only"])
@@ -553,4 +561,4 @@ def test_a_name_that_is_no_text(home: Path, nothing: Configuration) -> None:
     for name in (b"caf\xe9", b"two\nlines", b'"quoted"'):
         folder = home / os.fsdecode(name)
         project_trust.allow(put(folder))
-        assert len(project_trust.require(again(folder), nothing, None)) == 3
+        assert len(required(again(folder), nothing)) == 3

@@ -15,10 +15,9 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
-from mtls_run.cache import dependencies
+from mtls_run.cache.dependencies import Dependencies, unchanged
 from mtls_run.errors import RootsError
-from mtls_run.roots import bundle as bundles
-from mtls_run.roots import certificates, stores
+from mtls_run.roots import bundle, certificates, stores
 from mtls_run.roots import resolve as roots
 from tests.pki import Authority
 from tests.unit.support import profile, working_in
@@ -43,22 +42,28 @@ def kept(tmp_path: Path, name: str, content: bytes) -> Path:
 
 
 def resolved(
-    base: str, *added: Path, environ: dict[str, str] | None = None, again: bool = True
+    base: str, *added: Path, environ: dict[str, str] | None = None, use_results: bool = True
 ) -> roots.Roots:
     """Return the roots of a profile with this base and these CA files."""
     chosen = profile(roots=base, ca_cert=added or None)
-    return roots.resolve(chosen, environ or {}, again=again)
+    return roots.resolve(chosen, environ or {}, use_results=use_results)
 
 
 def used(found: roots.Roots) -> bytes:
     """Return the bundle that a tool is handed."""
-    return Path(bundles.handed(found) or "").read_bytes()
+    return Path(delivered(found)).read_bytes()
 
 
-def settle(path: Path) -> None:
-    """Wait until the file is old enough to be told by its status."""
-    while not dependencies.is_settled(str(path)):
-        time.sleep(0.01)
+def delivered(found: roots.Roots) -> str:
+    """Return the path at which a tool is handed the roots."""
+    path = bundle.deliver(found, Dependencies())
+    assert path is not None
+    return path
+
+
+def stored(pem: bytes) -> Path:
+    """Return the file of a bundle with this content, which a run has just handed on."""
+    return Path(delivered(roots.Roots("none", (), native=False, bundle=bundle.of(pem))))
 
 
 # --- the four bases
@@ -96,14 +101,14 @@ def test_system() -> None:
     """`system` by itself is the system's own file, and uv's native setting."""
     found = resolved("system", environ={"SSL_CERT_FILE": "/nowhere", "SSL_CERT_DIR": "/nowhere"})
     assert found.native
-    assert found.file == stores.system_file()
+    assert found.file == stores.system_file(Dependencies())
     assert found.bundle is None
 
 
 def test_system_with_ca(tmp_path: Path) -> None:
     """`system` with a CA is the whole store and that CA, and no longer uv's native setting."""
     found = resolved("system", kept(tmp_path, "ca.pem", ONE.pem))
-    store = stores.system_file()
+    store = stores.system_file(Dependencies())
     assert store is not None
     assert found.bundle is not None
     assert (found.native, found.file) == (False, None)
@@ -228,7 +233,7 @@ def test_ca_file(tmp_path: Path, content: bytes) -> None:
 def test_wrong_ca_files(tmp_path: Path) -> None:
     """A CA file without certificates is an error that names it and says what it holds."""
     alice = ONE.issue("alice")
-    bundle = pkcs7.serialize_certificates([ONE.certificate], Encoding.DER)
+    message = pkcs7.serialize_certificates([ONE.certificate], Encoding.DER)
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "folder").mkdir()
     kept(tmp_path, "huge", b"x" * (17 * 1024 * 1024))
@@ -242,7 +247,7 @@ def test_wrong_ca_files(tmp_path: Path) -> None:
             b"-----BEGIN X509 CRL-----\nMAA=\n-----END X509 CRL-----\n",
             "it holds: nothing of use",
         ),
-        ("p7b", bundle, "is PKCS#7"),
+        ("p7b", message, "is PKCS#7"),
         ("garbage", b"garbage", "is neither PEM, DER nor PKCS#12"),
         ("cut", ONE.pem[:-30], "is cut off"),
         ("damaged", ONE.pem[:200] + ONE.pem[260:], "is "),
@@ -268,8 +273,8 @@ def test_store_as_file(tmp_path: Path) -> None:
     """The first file that is there and not empty is the store."""
     empty, store = kept(tmp_path, "empty", b""), kept(tmp_path, "store", ONE.pem)
     files = [str(tmp_path / "none"), str(tmp_path), str(empty), str(store)]
-    assert stores.system_file(files) == store
-    assert stores.system_content(files, []) == ONE.pem
+    assert stores.system_file(Dependencies(), files) == store
+    assert stores.system_content(Dependencies(), files, []) == ONE.pem
 
 
 def test_store_as_directory(tmp_path: Path) -> None:
@@ -278,13 +283,13 @@ def test_store_as_directory(tmp_path: Path) -> None:
     kept(tmp_path, "certs/two.pem", TWO.pem)
     (tmp_path / "void").mkdir()
     folders = [str(tmp_path / "none"), str(tmp_path / "void"), str(tmp_path / "certs")]
-    assert ders(stores.system_content([], folders)) == [ONE.der, TWO.der]
+    assert ders(stores.system_content(Dependencies(), [], folders)) == [ONE.der, TWO.der]
 
 
 def test_no_store(tmp_path: Path) -> None:
     """Without either it is an error that names the public roots."""
     with pytest.raises(RootsError, match="this system has no store") as caught:
-        stores.system_content([str(tmp_path / "none")], [str(tmp_path / "none")])
+        stores.system_content(Dependencies(), [str(tmp_path / "none")], [str(tmp_path / "none")])
     assert 'roots = "public"' in (caught.value.hint or "")
 
 
@@ -293,14 +298,13 @@ def test_no_store(tmp_path: Path) -> None:
 
 def test_bundle(tmp_path: Path) -> None:
     """A bundle is a private file, in a private directory, named by its content."""
-    path = bundles.keep(bundles.of(ONE.pem))
-    assert path == bundles.expected_path(bundles.of(ONE.pem))
+    path = stored(ONE.pem)
     assert path.read_bytes() == ONE.pem
     assert path.is_relative_to(tmp_path / "cache/mtls-run")
-    assert bundles.keep(bundles.of(ONE.pem)) == path
-    assert bundles.keep(bundles.of(TWO.pem)) != path
+    assert stored(ONE.pem) == path
+    assert stored(TWO.pem) != path
     assert sorted(entry.name for entry in path.parent.iterdir()) == sorted(
-        {bundles.of(ONE.pem).name, bundles.of(TWO.pem).name}
+        {bundle.of(ONE.pem).name, bundle.of(TWO.pem).name}
     )
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     for folder in (path.parent, path.parent.parent):
@@ -314,28 +318,22 @@ def test_bundle(tmp_path: Path) -> None:
 )
 def test_tampered_bundle_is_not_believed(content: bytes) -> None:
     """A file of the right name with another content is written anew."""
-    path = bundles.keep(bundles.of(ONE.pem))
+    path = stored(ONE.pem)
     path.write_bytes(content)
-    assert bundles.keep(bundles.of(ONE.pem)).read_bytes() == ONE.pem
+    assert stored(ONE.pem).read_bytes() == ONE.pem
 
 
-def test_bundle_is_made_once(tmp_path: Path) -> None:
+def test_bundle_made_before(tmp_path: Path) -> None:
     """What the same bytes made before is used again; other bytes make another bundle."""
     path = kept(tmp_path, "ca.pem", ONE.pem + TWO.pem)
     first = resolved("public", path)
-    bundles.handed(first)
-    second = resolved("public", path)
+    delivered(first)
     assert first.bundle is not None
-    assert second.bundle is not None
-    assert first.bundle.mark == ""
-    assert second.bundle.held is None  # it was not even read
-    assert resolved("public", path, again=False).bundle == bundles.of(first.bundle.content)
-    assert second.bundle.content == first.bundle.content
-    assert bundles.handed(second) == bundles.handed(first)
+    assert resolved("public", path) == resolved("public", path, use_results=False) == first
     path.write_bytes(ONE.pem)
-    third = resolved("public", path)
-    assert third.bundle is not None
-    assert ders(third.bundle.content) == ders(first.bundle.content)[:-1]
+    other = resolved("public", path)
+    assert other.bundle is not None
+    assert ders(other.bundle.content) == ders(first.bundle.content)[:-1]
 
 
 @pytest.mark.parametrize(
@@ -344,121 +342,130 @@ def test_bundle_is_made_once(tmp_path: Path) -> None:
     ids=["gone", "empty", "another", "one line more"],
 )
 def test_bundle_made_before_and_changed(tmp_path: Path, content: bytes | None) -> None:
-    """A bundle that is remembered, and is not what it was, is made again from its sources."""
+    """A bundle that is not what it was is made again from its sources."""
     path = kept(tmp_path, "ca.pem", ONE.pem)
     first = resolved("none", path)
-    handed = Path(bundles.handed(first) or "")
+    handed = Path(delivered(first))
     if content is None:
         handed.unlink()
     else:
         handed.write_bytes(content)
     again = resolved("none", path)
     assert again == first
-    assert Path(bundles.handed(again) or "").read_bytes() == ONE.pem
+    assert used(again) == ONE.pem
 
 
 def test_a_store_that_changes_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is told by its file's status once that can be trusted, and by its bytes until then."""
+    """The next run uses what the store holds then, also where its status is the same."""
     store = kept(tmp_path, "store.pem", ONE.pem)
     monkeypatch.setattr(certifi, "where", lambda: str(store))
     assert used(resolved("public")) == ONE.pem
-    store.write_bytes(TWO.pem)
-    assert used(resolved("public")) == TWO.pem
-    settle(store)
-    assert used(resolved("public")) == TWO.pem
-    known = resolved("public").bundle
-    assert known is not None
-    assert known.held is None
-    store.write_bytes(THREE.pem)
-    assert used(resolved("public")) == THREE.pem
-    settle(store)
-    assert used(resolved("public")) == THREE.pem
+    for other in (TWO, THREE):
+        before = store.stat()
+        store.write_bytes(other.pem)
+        os.utime(store, ns=(before.st_atime_ns, before.st_mtime_ns))
+        assert used(resolved("public")) == other.pem
     store.unlink()
     with pytest.raises(RootsError, match=r"cannot read .*store\.pem, certifi's roots"):
         resolved("public")
 
 
-def test_a_store_that_is_switched_and_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read in between is not taken for what stands there before and after."""
-    first, second = kept(tmp_path, "a/store.pem", ONE.pem), kept(tmp_path, "b/store.pem", TWO.pem)
-    settle(second)
-    current = tmp_path / "current"
-    current.symlink_to("a")
-    monkeypatch.setattr(certifi, "where", lambda: str(current / "store.pem"))
-    real = stores.read_bundle
-
-    def switched(*words: object) -> bytes:
-        current.unlink()
-        current.symlink_to("b")
-        return real(*words)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(stores, "read_bundle", switched)
-        assert used(resolved("public")) == TWO.pem
-    current.unlink()
-    current.symlink_to("a")
-    assert used(resolved("public")) == first.read_bytes()
+def rests_on(base: str, *added: Path, **environ: str) -> Dependencies:
+    """Return what the roots of such a profile rest on, once they are delivered."""
+    found = Dependencies()
+    made = roots.resolve(profile(roots=base, ca_cert=added or None), environ, found)
+    bundle.deliver(made, found)
+    return found
 
 
-def test_a_bundle_in_use_is_marked_so_and_still_known(tmp_path: Path) -> None:
-    """Being marked changes its file, which is not taken for damage on the next run."""
+def is_unchanged(found: Dependencies) -> bool:
+    """Tell whether all of it is as it was."""
+    return unchanged((kind, path, state) for (kind, path), state in found.states.items())
+
+
+def test_what_roots_rest_on(tmp_path: Path) -> None:
+    """A CA file, a certificate in SSL_CERT_DIR and the bundle: any change is told."""
+    ca = kept(tmp_path, "ca.pem", ONE.pem)
+    folder = kept(tmp_path, "dir/two.pem", TWO.pem).parent
+    long_ago = time.time() - 60
+    for change in (
+        lambda: ca.write_bytes(THREE.pem),
+        lambda: kept(tmp_path, "dir/two.pem", THREE.pem),
+        lambda: kept(tmp_path, "dir/three.pem", THREE.pem),
+        lambda: (folder / "two.pem").unlink(),
+        lambda: stored(ONE.pem + TWO.pem).parent.rename(tmp_path / "gone"),
+    ):
+        ca.write_bytes(ONE.pem)
+        kept(tmp_path, "dir/two.pem", TWO.pem)
+        (folder / "three.pem").unlink(missing_ok=True)
+        os.utime(folder, (long_ago, long_ago))
+        found = rests_on("environment", ca, SSL_CERT_DIR=str(folder))
+        assert is_unchanged(found)
+        change()
+        assert not is_unchanged(found)
+
+
+def test_a_bundle_in_use_is_marked_so(tmp_path: Path) -> None:
+    """It is marked once a day, and is the same bundle afterwards."""
     path = kept(tmp_path, "ca.pem", ONE.pem)
-    file = Path(bundles.handed(resolved("none", path)) or "")
+    file = Path(delivered(resolved("none", path)))
     days_ago = time.time() - 3 * 86400
     os.utime(file, (days_ago, days_ago))
     assert used(resolved("none", path)) == ONE.pem
     assert file.stat().st_mtime > days_ago + 86400
-    known = resolved("none", path).bundle
-    assert known is not None
-    assert known.held is None
 
 
 def test_bundle_is_never_half_written() -> None:
     """It comes into place whole: who has the old file open goes on reading that."""
-    path = bundles.keep(bundles.of(ONE.pem))
+    path = stored(ONE.pem)
     path.write_bytes(b"half")
     with path.open("rb") as before:
-        bundles.keep(bundles.of(ONE.pem))
+        stored(ONE.pem)
         assert before.read() == b"half"
     assert path.read_bytes() == ONE.pem
 
 
 def test_bundle_in_place_of_a_link(tmp_path: Path) -> None:
     """A link in its place is replaced, and what it leads to is not written to."""
-    path = bundles.keep(bundles.of(ONE.pem))
+    path = stored(ONE.pem)
     victim = kept(tmp_path, "victim", b"mine")
     path.unlink()
     path.symlink_to(victim)
-    assert bundles.keep(bundles.of(ONE.pem)).read_bytes() == ONE.pem
+    assert stored(ONE.pem).read_bytes() == ONE.pem
     assert victim.read_bytes() == b"mine"
     assert not path.is_symlink()
 
 
 def test_open_cache_is_closed() -> None:
     """A cache directory that others may enter is made private before it is used."""
-    path = bundles.keep(bundles.of(ONE.pem))
+    path = stored(ONE.pem)
     path.parent.chmod(0o755)
     path.parent.parent.chmod(0o777)
-    bundles.keep(bundles.of(ONE.pem))
+    stored(ONE.pem)
     for folder in (path.parent, path.parent.parent):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_old_bundles_are_dropped() -> None:
     """A bundle that no run has used for two months goes, one that is used stays."""
-    old, used = bundles.keep(bundles.of(ONE.pem)), bundles.keep(bundles.of(TWO.pem))
+    old, used = stored(ONE.pem), stored(TWO.pem)
     long_ago = time.time() - 61 * 86400
     os.utime(old, (long_ago, long_ago))
     os.utime(used, (long_ago, long_ago))
-    bundles.keep(bundles.of(TWO.pem))
+    stored(TWO.pem)
     assert time.time() - used.stat().st_mtime < 60
-    bundles.keep(bundles.of(THREE.pem))
+    stored(THREE.pem)
     assert not old.exists()
     assert used.exists()
 
 
 def test_cache_that_cannot_be_had(tmp_path: Path) -> None:
-    """Where a file is in the cache's place, the error is the system's."""
+    """Where a file is in the cache's place, the tool is handed a bundle in memory, for this run."""
     (tmp_path / "cache/mtls-run").write_text("")
-    with pytest.raises(OSError, match=r"exists|Not a directory"):
-        bundles.keep(bundles.of(ONE.pem))
+    made = roots.Roots("none", (), native=False, bundle=bundle.of(ONE.pem))
+    found = Dependencies()
+    path = bundle.deliver(made, found)
+    assert path is not None
+    assert path.startswith("/proc/")
+    assert Path(path).read_bytes() == ONE.pem
+    assert not found.reusable

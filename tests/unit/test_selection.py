@@ -13,9 +13,9 @@ import pytest
 
 from mtls_run.config import project, project_trust
 from mtls_run.config.origin import DEFAULT, Origin, Setting
-from mtls_run.config.pip_settings import PipSettings
-from mtls_run.config.selection import Selection, Situation, select
+from mtls_run.config.selection import Selection, select
 from mtls_run.errors import ConfigurationError
+from mtls_run.tools.base import PipScope
 from tests.unit.support import Heard, configured, working_in
 
 if TYPE_CHECKING:
@@ -27,22 +27,28 @@ if TYPE_CHECKING:
 # settings, which are a profile without one.
 SOURCES = ("flag", "variable", "project", "directories", "default", "pip")
 NAMED = SOURCES[:-1]
-PIP = Origin("pip.conf")
 # What is not even read where something before it has spoken.
 ALONE = ("project", "pip")
 
 
 @dataclass
 class PipFiles:
-    """The reader of pip's settings, which counts how often it is asked."""
+    """Pip's settings by their variables, and how often it was asked which of them count."""
 
-    found: PipSettings
+    cert: str | None = None
+    client_cert: str | None = None
     asked: int = 0
 
-    def __call__(self) -> PipSettings:
-        """Return the settings."""
+    def scope(self) -> PipScope:
+        """Return the scope of any call of pip."""
         self.asked += 1
-        return self.found
+        return PipScope(command="install")
+
+    def environ(self) -> dict[str, str]:
+        """Return the variables, and no file of pip's beside them."""
+        said = {"PIP_CERT": self.cert, "PIP_CLIENT_CERT": self.client_cert}
+        found = {name: value for name, value in said.items() if value is not None}
+        return {"PIP_CONFIG_FILE": os.devnull, **found}
 
 
 @dataclass
@@ -58,15 +64,14 @@ class Place:
 
     def select(self) -> Selection:
         """Return what is selected there."""
+        environ = {"HOME": os.environ["HOME"], **self.environ}
         return select(
-            Situation(
-                flag=self.flag,
-                environ={"HOME": os.environ["HOME"], **self.environ},
-                directory=self.directory,
-                configuration=self.configuration,
-                reporter=self.reporter,
-                pip=self.pip,
-            )
+            self.configuration,
+            environ if self.pip is None else {**environ, **self.pip.environ()},
+            self.directory,
+            self.reporter,
+            flag=self.flag,
+            pip_scope=None if self.pip is None else self.pip.scope,
         )
 
 
@@ -89,7 +94,7 @@ def place(tmp_path: Path, *sources: str, project_says: str = 'profile = "project
         assert found is not None
         project_trust.allow(found)
     if "pip" in sources:
-        here.pip = PipFiles(PipSettings(cert=Setting(Path("/pip/ca.pem"), PIP)))
+        here.pip = PipFiles(cert="/pip/ca.pem")
     return here
 
 
@@ -110,7 +115,7 @@ def expected(tmp_path: Path, sources: tuple[str, ...]) -> list[tuple[str, str]]:
         "project": ("profile project", "home/project/.mtls-run.toml:1"),
         "directories": ("profile directories", f"user/config.toml:{rule}"),
         "default": ("profile default", "user/config.toml:1"),
-        "pip": ("pip's settings", "pip.conf"),
+        "pip": ("pip's settings", "PIP_CERT"),
     }
     first, *others = sources
     return [words[name] for name in (first, *(name for name in others if name not in ALONE))]
@@ -166,7 +171,7 @@ def test_none_applies(tmp_path: Path) -> None:
 def test_pip_says_nothing(tmp_path: Path) -> None:
     """Settings of pip that name neither `cert` nor `client-cert` choose nothing."""
     here = place(tmp_path)
-    here.pip = PipFiles(PipSettings())
+    here.pip = PipFiles()
     assert here.select() == Selection(None)
     assert here.pip.asked == 1
 
@@ -176,20 +181,15 @@ def test_pip_says_nothing(tmp_path: Path) -> None:
 )
 def test_what_pip_means(tmp_path: Path, cert: str | None, client: str | None) -> None:
     """Pip's `cert` is added to the system's roots, and what is set for uv wins over all of it."""
-    origins = Origin("pip.conf:cert"), Origin("pip.conf:client")
-    settings = [
-        None if path is None else Setting(Path(path), origin)
-        for path, origin in zip((cert, client), origins)
-    ]
     here = place(tmp_path)
-    here.pip = PipFiles(PipSettings(cert=settings[0], client_cert=settings[1]))
+    here.pip = PipFiles(cert=cert, client_cert=client)
     found = here.select().profile
     assert found is not None
     assert (found.name, found.yields) == (None, True)
     assert (found.roots.value, found.roots.origin) == ("system", DEFAULT)
-    assert found.client_cert == settings[1]
+    assert found.client_cert == (client and Setting(Path(client), Origin("PIP_CLIENT_CERT")))
     assert (found.ca_cert and found.ca_cert.value) == (cert and (Path(cert),))
-    assert found.origin == (origins[1] if client else origins[0])
+    assert found.origin == Origin("PIP_CLIENT_CERT" if client else "PIP_CERT")
 
 
 def test_a_profile_of_its_own(tmp_path: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from mtls_run.tools.tls_files import TlsFiles
 
 from mtls_run.errors import ToolError, UsageError
 from mtls_run.identity.kind import KeyKind
-from mtls_run.tools import pip, registry
-from mtls_run.tools.base import UserOverrides
+from mtls_run.tools import pip_version, registry
+from mtls_run.tools.base import TlsFiles, UserOverrides
+from mtls_run.tools.pip import PIP
 
 if TYPE_CHECKING:
     from mtls_run.tools.base import ToolCall
@@ -20,7 +20,7 @@ BOTH = TlsFiles(identity="/run/id.pem", bundle="/cache/ca.pem", native=False)
 
 def call(*arguments: str) -> ToolCall:
     """Return the call of pip with these arguments."""
-    return registry.recognise(["pip", *arguments], any_program=False)
+    return registry.recognise(["pip", *arguments], any_program=False)[1]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,8 @@ def call(*arguments: str) -> ToolCall:
 def test_recognised(words: str, length: int) -> None:
     """Each way to start pip is told, and where pip's own arguments begin."""
     for any_program in (True, False):
-        found = registry.recognise(words.split(), any_program=any_program)
+        tool, found = registry.recognise(words.split(), any_program=any_program)
+        assert tool is PIP
         assert found.kind == "pip"
         assert (*found.prefix, *found.arguments) == tuple(words.split())
         assert len(found.prefix) == length
@@ -96,7 +97,7 @@ def test_recognised(words: str, length: int) -> None:
 )
 def test_not_recognised(words: str) -> None:
     """What only resembles pip is another program: an error by itself, a command after `--`."""
-    assert registry.recognise(words.split(), any_program=True).kind == "command"
+    assert registry.recognise(words.split(), any_program=True)[1].kind == "command"
     with pytest.raises(UsageError, match="is no tool that mtls-run knows") as caught:
         registry.recognise(words.split(), any_program=False)
     assert (caught.value.hint or "").startswith("to run any program: mtls-run -- ")
@@ -174,13 +175,13 @@ LOCAL = [
 @pytest.mark.parametrize("words", NETWORK)
 def test_uses_the_network(words: str) -> None:
     """What may open a connection gets the profile; what is not known is taken to."""
-    assert pip.skip_reason(call(*words.split()), {}) is None
+    assert PIP.skip_reason(call(*words.split()), {}) is None
 
 
 @pytest.mark.parametrize("words", LOCAL)
 def test_uses_no_network(words: str) -> None:
     """What opens no connection is started at once, and the reason is said."""
-    reason = pip.skip_reason(call(*words.split()), {})
+    reason = PIP.skip_reason(call(*words.split()), {})
     assert reason is not None
     assert reason.startswith("pip ")
 
@@ -188,8 +189,8 @@ def test_uses_no_network(words: str) -> None:
 @pytest.mark.parametrize("name", ["PIP_OUTDATED", "PIP_UPTODATE"])
 def test_list_by_variable(name: str) -> None:
     """A variable can make `pip list` ask the index."""
-    assert pip.skip_reason(call("list"), {name: "1"}) is None
-    assert pip.skip_reason(call("list"), {name: ""}) is not None
+    assert PIP.skip_reason(call("list"), {name: "1"}) is None
+    assert PIP.skip_reason(call("list"), {name: ""}) is not None
 
 
 @pytest.mark.parametrize(
@@ -220,9 +221,9 @@ def test_list_by_variable(name: str) -> None:
         ("install --cert", "", None),
     ],
 )
-def test_claims(words: str, cert: str | None, client_cert: str | None) -> None:
+def test_overrides(words: str, cert: str | None, client_cert: str | None) -> None:
     """What the user says of trust and identity is read as optparse reads it, the last of each."""
-    assert pip.overrides(call(*words.split())) == UserOverrides(cert=cert, client_cert=client_cert)
+    assert PIP.overrides(call(*words.split())) == UserOverrides(cert=cert, client_cert=client_cert)
 
 
 @pytest.mark.parametrize(
@@ -244,13 +245,13 @@ def test_claims(words: str, cert: str | None, client_cert: str | None) -> None:
 )
 def test_version(output: str, version: tuple[int, ...] | None) -> None:
     """The version is the number after pip's name, and nothing else is one."""
-    assert pip.parse_version(output) == version
+    assert PIP.parse_version(output) == version
 
 
 def test_location() -> None:
     """The directory of the pip that answered is told, blanks and parentheses in it included."""
-    assert pip.location("pip 26.3 from /a (b)/pip (python 3.13)\n") == "/a (b)/pip"
-    assert pip.location("pip 26.3") is None
+    assert pip_version.location("pip 26.3 from /a (b)/pip (python 3.13)\n") == "/a (b)/pip"
+    assert pip_version.location("pip 26.3") is None
 
 
 ID, CA, LEGACY = ("--client-cert", "/run/id.pem"), ("--cert", "/cache/ca.pem"), "legacy-certs"
@@ -259,16 +260,16 @@ ID, CA, LEGACY = ("--client-cert", "/run/id.pem"), ("--cert", "/cache/ca.pem"), 
 @pytest.mark.parametrize(
     ("version", "overrides", "expected"),
     [
-        ((24, 0), UserOverrides(cert=None, client_cert=None), (*CA, *ID)),
-        ((24, 1, 2), UserOverrides(cert=None, client_cert=None), (*CA, *ID)),
+        ((24, 0), UserOverrides(), (*CA, *ID)),
+        ((24, 1, 2), UserOverrides(), (*CA, *ID)),
         (
             (24, 2),
-            UserOverrides(cert=None, client_cert=None),
+            UserOverrides(),
             (*CA, f"--use-deprecated={LEGACY}", *ID),
         ),
         (
             (26, 3),
-            UserOverrides(cert=None, client_cert=None),
+            UserOverrides(),
             (*CA, f"--use-deprecated={LEGACY}", *ID),
         ),
         ((26, 3), UserOverrides(cert="mine", client_cert=None), ID),
@@ -285,27 +286,27 @@ def test_flags(
     version: tuple[int, ...], overrides: UserOverrides, expected: tuple[str, ...]
 ) -> None:
     """The flags are those that the user has not given, and legacy-certs from pip 24.2 on."""
-    assert pip.flags(version, BOTH, overrides) == expected
+    assert PIP.flags(version, BOTH, overrides) == expected
 
 
 def test_flags_without_parts() -> None:
     """Without an identity, or without a bundle, its flag is left out."""
-    nothing = UserOverrides(cert=None, client_cert=None)
-    assert pip.flags((26, 3), TlsFiles(identity=None, bundle=None, native=True), nothing) == ()
+    nothing = UserOverrides()
+    assert PIP.flags((26, 3), TlsFiles(identity=None, bundle=None, native=True), nothing) == ()
     only = TlsFiles(identity="/i", bundle=None, native=True)
-    assert pip.flags((26, 3), only, nothing) == ("--client-cert", "/i")
-    assert pip.version_matters(BOTH)
-    assert pip.version_matters(only)
-    assert not pip.version_matters(TlsFiles(identity="/i", bundle=None, native=False))
+    assert PIP.flags((26, 3), only, nothing) == ("--client-cert", "/i")
+    assert PIP.version_matters(BOTH)
+    assert PIP.version_matters(only)
+    assert not PIP.version_matters(TlsFiles(identity="/i", bundle=None, native=False))
 
 
 def test_verifier_of_the_system() -> None:
     """Where the system itself verifies, pip before 24.2, which cannot let it, stops."""
     verifier = TlsFiles(identity="/i", bundle=None, native=True)
-    pip.check((24, 2), verifier, None)
-    pip.check((24, 1), BOTH, None)
+    PIP.check((24, 2), verifier, None)
+    PIP.check((24, 1), BOTH, None)
     with pytest.raises(ToolError, match=r"pip 24\.1 cannot use the operating system's verifier"):
-        pip.check((24, 1), verifier, None)
+        PIP.check((24, 1), verifier, None)
 
 
 @pytest.mark.parametrize(
@@ -321,19 +322,19 @@ def test_variables(
     version: tuple[int, ...], before: dict[str, str], expected: dict[str, str] | str
 ) -> None:
     """legacy-certs goes to pip's children by variable, beside what the user has deprecated."""
-    nothing = UserOverrides(cert=None, client_cert=None)
+    nothing = UserOverrides()
     wanted = {"PIP_USE_DEPRECATED": expected} if isinstance(expected, str) else expected
-    assert pip.variables(version, BOTH, nothing, before) == wanted
+    assert PIP.own_variables(version, BOTH, nothing, before) == wanted
 
 
 def test_user_cert_is_not_beaten() -> None:
     """REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE beat --cert (pip #10147), so they go where it is."""
     overrides = UserOverrides(cert="mine", client_cert=None)
     expected = {"REQUESTS_CA_BUNDLE": None, "CURL_CA_BUNDLE": None}
-    assert pip.variables((26, 3), BOTH, overrides, {}) == expected
+    assert PIP.own_variables((26, 3), BOTH, overrides, {}) == expected
 
 
 def test_every_key_is_taken() -> None:
     """Pip signs with whatever OpenSSL does, in every version."""
     for key in (None, KeyKind("EC P-521", rustls=True), KeyKind("Ed448", rustls=False)):
-        pip.check((21, 3), BOTH, key)
+        PIP.check((21, 3), BOTH, key)

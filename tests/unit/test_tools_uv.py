@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from mtls_run.tools.tls_files import TlsFiles
 
 from mtls_run.errors import ToolError, UsageError
 from mtls_run.identity.kind import KeyKind
-from mtls_run.tools import command, registry, uv
-from mtls_run.tools.base import NO_OVERRIDES, ToolCall
+from mtls_run.tools import registry
+from mtls_run.tools.base import TlsFiles, ToolCall, UserOverrides
+from mtls_run.tools.command import COMMAND
+from mtls_run.tools.uv import UV
 
 if TYPE_CHECKING:
     from mtls_run.tools.base import Version
@@ -22,7 +23,7 @@ NATIVE = TlsFiles(identity=None, bundle=None, native=True)
 
 def call(words: str) -> ToolCall:
     """Return the call of uv that these words make."""
-    return registry.recognise(words.split(), any_program=False)
+    return registry.recognise(words.split(), any_program=False)[1]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,8 @@ def call(words: str) -> ToolCall:
 def test_recognised(words: str, length: int) -> None:
     """Each way to start uv is told, and where uv's own arguments begin."""
     for any_program in (True, False):
-        found = registry.recognise(words.split(), any_program=any_program)
+        tool, found = registry.recognise(words.split(), any_program=any_program)
+        assert tool is UV
         assert found.kind == "uv"
         assert (*found.prefix, *found.arguments) == tuple(words.split())
         assert len(found.prefix) == length
@@ -57,7 +59,7 @@ def test_recognised(words: str, length: int) -> None:
 )
 def test_not_recognised(words: str) -> None:
     """What only resembles uv is another program."""
-    found = registry.recognise(words.split(), any_program=True)
+    _, found = registry.recognise(words.split(), any_program=True)
     assert (found.kind, found.prefix) == ("command", (words.split(maxsplit=1)[0],))
     with pytest.raises(UsageError):
         registry.recognise(words.split(), any_program=False)
@@ -90,9 +92,13 @@ NETWORK = [
     "uv tool install x",
     "uv tool upgrade x",
     "uv tool list --outdated",
+    "uv venv",
+    "uv venv .venv --clear",
     "uv venv --seed",
     "uv venv --python 3.13",
     "uv venv -p3.13",
+    "uv python list",
+    "uv python find",
     "uv python install",
     "uv python upgrade",
     "uv publish",
@@ -136,8 +142,6 @@ LOCAL = [
     "uv cache dir",
     "uv cache clean",
     "uv cache prune --ci",
-    "uv python list",
-    "uv python find",
     "uv python dir",
     "uv tool list",
     "uv tool dir",
@@ -145,8 +149,6 @@ LOCAL = [
     "uv tool update-shell",
     "uv tool run --help",
     "uv self version",
-    "uv venv",
-    "uv venv .venv --clear",
     "uv venv --help",
     "uv version",
     "uv version --short",
@@ -171,13 +173,13 @@ LOCAL = [
 @pytest.mark.parametrize("words", NETWORK)
 def test_uses_the_network(words: str) -> None:
     """What builds an HTTP client gets the profile; what is not known is taken to."""
-    assert uv.skip_reason(call(words), {}) is None
+    assert UV.skip_reason(call(words), {}) is None
 
 
 @pytest.mark.parametrize("words", LOCAL)
 def test_uses_no_network(words: str) -> None:
     """What builds none is started at once, and the reason is said."""
-    assert (uv.skip_reason(call(words), {}) or "").startswith("uv")
+    assert (UV.skip_reason(call(words), {}) or "").startswith("uv")
 
 
 @pytest.mark.parametrize(
@@ -189,14 +191,12 @@ def test_uses_no_network(words: str) -> None:
         ("uv sync", {"UV_OFFLINE": ""}, False),
         ("uv run x", {"UV_OFFLINE": "1"}, False),
         ("uvx ruff", {"UV_OFFLINE": "1"}, False),
-        ("uv venv", {"UV_VENV_SEED": "1"}, False),
-        ("uv venv", {"UV_PYTHON": "3.13"}, False),
-        ("uv venv", {"UV_PYTHON": ""}, True),
+        ("uv venv", {"UV_OFFLINE": "1"}, True),
     ],
 )
 def test_variables_decide_too(words: str, environ: dict[str, str], skipped: bool) -> None:
     """Variables of uv that mean the same as a flag are read as such."""
-    assert (uv.skip_reason(call(words), environ) is not None) is skipped
+    assert (UV.skip_reason(call(words), environ) is not None) is skipped
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_variables_decide_too(words: str, environ: dict[str, str], skipped: bool
 )
 def test_version(output: str, version: Version | None) -> None:
     """The version is the number after uv's name, and nothing else is one."""
-    assert uv.parse_version(output) == version
+    assert UV.parse_version(output) == version
 
 
 P256, P384, P521 = (KeyKind(f"EC P-{n}", rustls=True) for n in (256, 384, 521))
@@ -252,14 +252,14 @@ GATES: list[tuple[Version, TlsFiles, KeyKind | None, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("version", "trust", "key", "fact"), GATES)
-def test_gates(version: Version, trust: TlsFiles, key: KeyKind | None, fact: str | None) -> None:
+@pytest.mark.parametrize(("version", "tls", "key", "fact"), GATES)
+def test_gates(version: Version, tls: TlsFiles, key: KeyKind | None, fact: str | None) -> None:
     """A version that would go on without what it is handed is stopped, and told which can."""
     if fact is None:
-        uv.check(version, trust, key)
+        UV.check(version, tls, key)
         return
     with pytest.raises(ToolError) as caught:
-        uv.check(version, trust, key)
+        UV.check(version, tls, key)
     assert caught.value.fact.startswith(fact)
     assert caught.value.status == 125
     assert caught.value.hint
@@ -267,28 +267,29 @@ def test_gates(version: Version, trust: TlsFiles, key: KeyKind | None, fact: str
 
 def test_version_matters() -> None:
     """The version is asked for wherever anything is handed on."""
-    assert uv.version_matters(BOTH)
-    assert uv.version_matters(NATIVE)
-    assert not uv.version_matters(TlsFiles(identity=None, bundle=None, native=False))
+    assert UV.version_matters(BOTH)
+    assert UV.version_matters(NATIVE)
+    assert not UV.version_matters(TlsFiles(identity=None, bundle=None, native=False))
 
 
-def test_no_flags_and_no_claims() -> None:
+def test_no_flags_and_no_overrides() -> None:
     """Uv is given variables alone: a flag that a version does not know would end it."""
     given = call("uv pip install --cert F x")
-    assert uv.overrides(given) == NO_OVERRIDES
+    assert UV.overrides(given) == UserOverrides()
     for version in ((0, 2, 11), (0, 13, 9)):
-        assert uv.flags(version, BOTH, NO_OVERRIDES) == ()
-        assert uv.variables(version, BOTH, NO_OVERRIDES, {}) == {}
+        assert UV.flags(version, BOTH, UserOverrides()) == ()
+        assert UV.own_variables(version, BOTH, UserOverrides(), {}) == {}
 
 
 def test_any_command() -> None:
     """Another program is started as it is: no question, no flag, no gate, never skipped."""
-    found = registry.recognise(["make", "-j", "all"], any_program=True)
+    tool, found = registry.recognise(["make", "-j", "all"], any_program=True)
+    assert tool is COMMAND
     assert found == ToolCall(kind="command", prefix=("make",), arguments=("-j", "all"))
-    assert command.skip_reason(found, {}) is None
-    assert command.overrides(found) == NO_OVERRIDES
-    assert command.parse_version("make 4") is None
-    assert not command.version_matters(BOTH)
-    assert command.flags(None, BOTH, NO_OVERRIDES) == ()
-    assert command.variables(None, BOTH, NO_OVERRIDES, {}) == {}
-    command.check(None, BOTH, ED448)
+    assert COMMAND.skip_reason(found, {}) is None
+    assert COMMAND.overrides(found) == UserOverrides()
+    assert COMMAND.parse_version("make 4") is None
+    assert not COMMAND.version_matters(BOTH)
+    assert COMMAND.flags(None, BOTH, UserOverrides()) == ()
+    assert COMMAND.own_variables(None, BOTH, UserOverrides(), {}) == {}
+    COMMAND.check(None, BOTH, ED448)

@@ -6,8 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from mtls_run.config.origin import Setting
 from mtls_run.config.pip_settings import PipSettings
@@ -49,45 +47,6 @@ def settings(index: str | None, *extra: str) -> PipSettings:
 def test_variables(found: PipSettings, expected: dict[str, str]) -> None:
     """The last index is uv's default one, the others come before it in pip's order."""
     assert uv_indexes.variables(found) == expected
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        ("https://host/simple", "https://host/simple"),
-        ("https://host:8443/a@b", "https://host:8443/a@b"),
-        ("https://[::1]:8443/a@b", "https://[::1]:8443/a@b"),
-        ("https://[::1]/a@b", "https://[::1]/a@b"),
-        ("https://me:hunter2@host:8443/simple", "https://me:****@host:8443/simple"),
-        ("https://me:hunter2@host", "https://me:****@host"),
-        ("https://me:hunter2@host?x=y@z", "https://me:****@host?x=y@z"),
-        ("https://me:@host/", "https://me:****@host/"),
-        ("https://me:hunt:er2@host/", "https://me:****@host/"),
-        ("https://me:hunt@er2@host/", "https://me:****@host/"),
-        ("https://me:hunt/er2@host/", "https://me:****@host/"),
-        ("https://me:hunt#er2@host/", "https://me:****@host/"),
-        ("https://me%40corp:hunter2@host/", "https://me%40corp:****@host/"),
-        ("https://hunter2@host/", "https://****@host/"),
-        ("https://:hunter2@host/", "https://:****@host/"),
-        ("me:hunter2@host/simple", "me:****@host/simple"),
-        ("", ""),
-        ("/some/path", "/some/path"),
-    ],
-)
-def test_without_password(url: str, expected: str) -> None:
-    """The password is hidden, in odd URLs too; a name alone is most often a token."""
-    assert uv_indexes.without_password(url) == expected
-
-
-@given(
-    user=st.from_regex(r"[a-z]{0,5}", fullmatch=True),
-    password=st.text(st.characters(exclude_characters="/?#"), min_size=1),
-    path=st.from_regex(r"(/[a-z@:]{0,5}){0,3}", fullmatch=True),
-)
-def test_any_password(user: str, password: str, path: str) -> None:
-    """Whatever the password, all else of the URL is shown and nothing of it."""
-    shown = uv_indexes.without_password(f"https://{user}:{password}@host{path}")
-    assert shown == f"https://{user}:****@host{path}"
 
 
 class Place:

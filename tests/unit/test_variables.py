@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mtls_run.tools.tls_files import TlsFiles
 
-from mtls_run.tools import variables
+from mtls_run.cache.launches import Launch
+from mtls_run.tools import registry
+from mtls_run.tools.base import TlsFiles
 
 BUNDLE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 IDENTITY = ("SSL_CLIENT_CERT", "PIP_CLIENT_CERT")
@@ -16,10 +17,14 @@ ALL = (*BUNDLE, *IDENTITY, *NATIVE, "SSL_CERT_DIR")
 AMBIENT = dict.fromkeys(ALL, "/ambient")
 
 
-def result(trust: TlsFiles, **ambient: str) -> dict[str, str]:
+def result(tls: TlsFiles, **ambient: str) -> dict[str, str]:
     """Return what the tool sees of these variables, in an environment that has all of them."""
-    environ = {**AMBIENT, "KEPT": "1", **ambient}
-    return variables.apply(environ, variables.for_all(trust, environ))
+    return applied(tls, {**AMBIENT, "KEPT": "1", **ambient})
+
+
+def applied(tls: TlsFiles, environ: dict[str, str]) -> dict[str, str]:
+    """Return the environment of any tool that is started from this one."""
+    return Launch((), registry.shared_variables(tls, environ)).environ(environ, None)
 
 
 def test_bundle_and_identity() -> None:
@@ -68,9 +73,8 @@ def test_nothing_of_the_environment_is_left(
     environ: dict[str, str], identity: str | None, bundle: str | None, native: bool
 ) -> None:
     """Whatever was set before, the result is the same, and nothing of ours is set empty."""
-    trust = TlsFiles(identity=identity, bundle=bundle, native=native)
-    seen = variables.apply(environ, variables.for_all(trust, environ))
-    clean = variables.apply({}, variables.for_all(trust, {}))
+    tls = TlsFiles(identity=identity, bundle=bundle, native=native)
+    seen, clean = applied(tls, environ), applied(tls, {})
     assert {name: value for name, value in seen.items() if name in ALL} == clean
     assert all(clean.values())
     assert seen.get("KEPT") == environ.get("KEPT")

@@ -144,11 +144,13 @@ class Tool:
     def check(self, version: Version | None, tls: TlsFiles, key: KeyKind | None) -> None:
         """Raise ToolError where this version of the tool cannot use what it would be handed."""
 
-    def masked(self, arguments: Sequence[str]) -> tuple[str, ...]:
-        """Return the tool's arguments as they may be shown, each secret as `***`."""
+    def masked(self, call: ToolCall) -> tuple[str, ...]:
+        """Return the call's arguments as they may be shown, each secret as `***`."""
         from mtls_run.tools import secret_words  # noqa: PLC0415 - a run shows nothing by itself
 
-        return secret_words.masked(arguments, self.SECRET_OPTIONS)
+        # The program's name tells which of its short options are secret.
+        words = (call.prefix[0], *call.arguments)
+        return secret_words.masked(words, self.SECRET_OPTIONS)[1:]
 
 
 class Target(Record):
@@ -167,4 +169,4 @@ class Target(Record):
         """Return argv as it may be shown, without the secrets among the user's words."""
         words = self.argv(flags)
         end = len(words) - len(self.call.arguments)
-        return (*words[:end], *self.tool.masked(self.call.arguments))
+        return (*words[:end], *self.tool.masked(self.call))

@@ -39,6 +39,9 @@ def masked(words: Sequence[str], options: Iterable[str] = ()) -> tuple[str, ...]
         elif word[:1] == "-" and word[:2] in secret_options:
             follows = len(word) == len("-p")
             shown.append(word if follows else word[:2] + MASK)
+        elif word[:1] == "-" and word[1:].isalpha() and f"-{word[-1]}" in secret_options:
+            follows = True  # `curl -sSu NAME:PASSWORD`
+            shown.append(word)
         elif equals and _is_variable(name) and _says_secret(name):
             shown.append(f"{name}={MASK}")  # `env TOKEN=… make`
         else:

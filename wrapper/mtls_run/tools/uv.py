@@ -214,12 +214,12 @@ class Uv(Tool):
                 code="identity-key-kind",
             )
 
-    def masked(self, arguments: Sequence[str]) -> tuple[str, ...]:
+    def masked(self, call: ToolCall) -> tuple[str, ...]:
         """Return the arguments with secrets masked; -p and -t are secrets of `publish` and `auth`."""
         from mtls_run.tools import secret_words  # noqa: PLC0415 - as in base
 
-        is_secret = _split(arguments)[1] in ("publish", "auth")
-        return secret_words.masked(arguments, ("-p", "-t") if is_secret else ())
+        is_secret = _split(call.arguments)[1] in ("publish", "auth")
+        return secret_words.masked(call.arguments, ("-p", "-t") if is_secret else ())
 
 
 UV = Uv()
