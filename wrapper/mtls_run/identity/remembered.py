@@ -1,15 +1,17 @@
-"""Unlocked identities that `remember` keeps for a while, in the kernel's keyring of the session.
+"""Unlocked identities that `remember` keeps for a while, in the kernel's session keyring.
 
-Off by default: any process of the login session can read what is remembered. What is found is
-never more than what unlocking would have given: it is kept by the profile and the very bytes of its
-files, and checked again before it is used. Nothing of it is written to a file.
+Off by default: any process of this user in the login session can read one. It never reaches a file.
+What comes out of the keyring counts only where it is the very bytes that went in; the SHA-256 of
+these is in the cache of results, or with the caller.
 """
 
 from __future__ import annotations
 
 import errno
 
+from mtls_run.cache import results
 from mtls_run.system import hardening
+from mtls_run.system.digests import sha256 as new_sha256
 from mtls_run.system.session_keyring import SessionKeyring
 
 TYPE_CHECKING = False
@@ -17,25 +19,38 @@ if TYPE_CHECKING:
     from mtls_run.output import Reporter
 
 PREFIX = "mtls-run:"
+_KIND = "remembered"
 
 
-def recall(digest: str) -> bytes | None:
-    """Return the PEM that is remembered for the profile and files of this digest, or None."""
+def recall(digest: str, sha256: str | None = None) -> bytes | None:
+    """Return the PEM that is remembered for the profile and files of this digest, or None.
+
+    `sha256` is what `remember` returned, in hexadecimal; without it, what the cache has.
+    """
+    hardening.disable_core_dumps()
+    expected = [sha256] if sha256 else results.recall(_KIND, digest)
     try:
-        return SessionKeyring().get(PREFIX + digest)
+        pem = SessionKeyring().get(PREFIX + digest) if expected else None
     except OSError:
         return None
+    return pem if pem is not None and [_hexadecimal(pem)] == expected else None
 
 
-def remember(digest: str, pem: bytes, seconds: int, reporter: Reporter) -> bool:
-    """Keep the PEM for so many seconds; where that cannot be, say so, and return False."""
+def remember(digest: str, pem: bytes, seconds: int, reporter: Reporter) -> str | None:
+    """Keep the PEM for so many seconds and return its SHA-256; give a notice where that fails."""
+    named = _hexadecimal(pem)
     try:
-        SessionKeyring().put(PREFIX + digest, pem, seconds)
+        keyring = SessionKeyring()
+        results.keep(_KIND, digest, [named])
+        if results.recall(_KIND, digest) != [named]:
+            raise OSError(errno.EACCES, "the cache directory cannot be written")
+        keyring.put(PREFIX + digest, pem, seconds)
     except OSError as error:
-        reason = "its quota is full" if error.errno == errno.EDQUOT else error.strerror
-        reporter.notice(f"the kernel's session keyring does not keep the identity: {reason}")
-        return False
-    return True
+        full = error.errno == errno.EDQUOT
+        reason = "this user's quota for keys is full" if full else error.strerror
+        reporter.notice(f"cannot remember the identity: {reason}")
+        return None
+    return named
 
 
 def forget() -> int:
@@ -43,12 +58,11 @@ def forget() -> int:
     try:
         return SessionKeyring().remove(PREFIX)
     except OSError:
-        return 0  # no keyring of the session: nothing was kept in it
+        return 0  # no session keyring of this user's: nothing was kept in it
 
 
 def held(digest: str) -> str | None:
     """Return the path of what is remembered, held in memory for the tool, or None."""
-    hardening.disable_core_dumps()
     pem = recall(digest)
     if pem is None:
         return None
@@ -58,6 +72,10 @@ def held(digest: str) -> str | None:
     try:
         path = memfd.hold(pem, memfd.IDENTITY)
     except HandoffError:
-        return None  # the road knows another way
+        return None  # the full run finds another way
     hardening.restore_core_limit()
     return path
+
+
+def _hexadecimal(pem: bytes) -> str:
+    return new_sha256(pem).hexdigest()
