@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.attack]
 
 HANDOFFS = pytest.mark.parametrize("options", [MEMORY, FILE], ids=["memfd", "supervise"])
-UMASKS = pytest.mark.parametrize("umask", [0o022, 0o000], ids=["022", "000"])
+UMASKS = pytest.mark.parametrize("umask", [0o022, 0o000, 0o077, 0o777], ids="{:03o}".format)
 PLACES = pytest.mark.parametrize("place", ["runtime", "shared-memory", "cache"])
 
 
