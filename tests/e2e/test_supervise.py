@@ -189,7 +189,7 @@ def test_the_living_are_not_swept(bench: Bench) -> None:
         assert process.poll() is None
 
 
-def plain_tool(bench: Bench, script: str) -> Path:
+def plain_tool(bench: Bench, script: str, before: str = ":") -> Path:
     """Put a shell script in uv's place, and return the file to which it writes what it was given.
 
     Python, in which the fake tool is written, ignores two of the signals.
@@ -198,7 +198,7 @@ def plain_tool(bench: Bench, script: str) -> Path:
     tool = bench.sandbox.bin / "uv"
     tool.write_text(
         '#!/bin/sh\ncase $1 in --version) echo "uv 0.9.0"; exit;; esac\n'
-        f'echo "$$ $SSL_CLIENT_CERT" >{record}.new\nmv {record}.new {record}\n{script}\n'
+        f'{before}\necho "$$ $SSL_CLIENT_CERT" >{record}.new\nmv {record}.new {record}\n{script}\n'
     )
     tool.chmod(0o755)
     return record
@@ -253,9 +253,8 @@ def test_alarm_of_the_caller(bench: Bench) -> None:
 def test_terminal(bench: Bench) -> None:
     """The tool gets once what the terminal sends to the whole group: Ctrl-C, a new size."""
     log = bench.sandbox.root / "log"
-    script = f"trap 'echo INT >>{log}' INT\ntrap 'echo WINCH >>{log}' WINCH\n"
-    script += f"trap 'cp {log} {log}.all; exit 7' TERM\nwhile :; do sleep 0.1; done"
-    record = plain_tool(bench, script)
+    traps = f"trap 'echo INT >>{log}' INT\ntrap 'echo WINCH >>{log}' WINCH\ntrap 'exit 7' TERM"
+    record = plain_tool(bench, "while :; do sleep 0.1; done", traps)
     words = [str(bench.sandbox.program), *SUPERVISE, "uv", "pip", "install", "x"]
     pid, terminal = pty.fork()
     if pid == 0:  # pragma: no cover - another process
