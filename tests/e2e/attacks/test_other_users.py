@@ -419,3 +419,24 @@ def test_remembered_does_not_show_in_another_session(scene: Scene) -> None:
         _, err = process.communicate(timeout=60)
     assert (process.returncode, shown.error) == (0, None), err
     assert b"mtls-run:" not in shown.data
+
+
+def test_project_file_that_a_member_of_the_group_can_write(canary: Canary) -> None:
+    """Below a trusted directory: what carl, whose primary group is alice's, wrote is refused."""
+    with new_user() as alice, scene_of(canary, alice.pw_uid) as scene:
+        work = scene.sandbox.home / "work"
+        file = scene.sandbox.write(work / ".mtls-run.toml", 'roots = "none"\n', 0o664)
+        text = scene.sandbox.config_file.read_text()
+        scene.sandbox.config_file.write_text('trusted-directories = ["~/work"]\n' + text)
+        scene.own()
+        for path in (work, file):
+            os.chown(path, alice.pw_uid, alice.pw_gid)
+        said = 'client-cert = "~/pki/alice.pem"\nroots = "public"\n'
+        with new_user(group=alice.pw_name) as carl:
+            words = ["setpriv", "--reuid", str(carl.pw_uid), "--regid", str(alice.pw_gid)]
+            script = f"printf %s '{said}' >'{file}'"
+            words += ["--clear-groups", "sh", "-c", script]
+            written = scene.sandbox.execute(words, cwd="/")
+            assert (written.returncode, file.read_text()) == (0, said), written
+            done = scene.run(*INSTALL, cwd=work)
+            scene.assert_stopped(done, f"{file}", "its group")
