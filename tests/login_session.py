@@ -1,50 +1,57 @@
-"""Runs a command as a login does that gives its processes a keyring of their own (pam_keyinit).
+"""Runs a command as a login does that gives its processes a session keyring (pam_keyinit).
 
-    python login_session.py [--fill] COMMAND…
+    python login_session.py [--of UID] [--fill] COMMAND…
 
-With --fill, the user's quota of kernel memory for keys is used up first.
+With --of, root makes the keyring as this user and stays root: what `su` and `sudo`, which are set
+user id root, are in the session of that user. With --fill, the user's quota of kernel memory for
+keys is used up first.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import time
 
-from mtls_run.system.session_keyring import SYSTEM_CALLS
+from mtls_run.system import libc
+from mtls_run.system.session_keyring import SYSTEM_CALLS, SessionKeyring
 
 _JOIN_SESSION_KEYRING = 1
 _LARGEST = 32767
+_SETTLED = 0.5
 
 
-def join() -> None:
-    """Give this process, and what it starts, a new session keyring."""
-    import ctypes  # noqa: PLC0415
-
-    library = ctypes.CDLL(None, use_errno=True)
-    if library.syscall(SYSTEM_CALLS[os.uname().machine][1], _JOIN_SESSION_KEYRING, None) < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
+def join(uid: int) -> None:
+    """Give this process, and what it starts, a new session keyring of this user."""
+    before = os.getresuid()
+    os.setresuid(uid, uid, before[2])
+    _, keyctl = SYSTEM_CALLS[os.uname().machine]
+    libc.function("syscall")(keyctl, _JOIN_SESSION_KEYRING, None)
+    os.setresuid(*before)
 
 
 def fill() -> None:
     """Add keys until no more than a few bytes fit; they end with the session."""
-    from mtls_run.system.session_keyring import SessionKeyring  # noqa: PLC0415
-
-    keyring, size = SessionKeyring(), _LARGEST
-    for number in range(5000):
-        try:
-            keyring.put(f"fill-{number}", b"x" * size, 60)
-        except OSError:
-            if size < 64:
-                return
-            size //= 2
-    raise AssertionError("the quota has no end")
+    keyring, number, since = SessionKeyring(), 0, time.monotonic()
+    # The kernel frees the keys of sessions that have just ended some time later.
+    while time.monotonic() - since < _SETTLED:
+        size = _LARGEST
+        while size >= 64:
+            try:
+                keyring.put(f"fill-{number}", b"x" * size, 60)
+            except OSError:
+                size //= 2
+            else:
+                number, since = number + 1, time.monotonic()
+        time.sleep(0.02)
 
 
 def main() -> None:
     """Become the command."""
-    words = sys.argv[1:]
-    join()
+    words, uid = sys.argv[1:], os.geteuid()
+    if words[0] == "--of":
+        uid, words = int(words[1]), words[2:]
+    join(uid)
     if words[0] == "--fill":
         fill()
         words = words[1:]

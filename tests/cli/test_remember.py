@@ -127,8 +127,8 @@ def test_a_login_without_a_keyring_keeps_nothing(login: Login) -> None:
     # A new session keyring is the test's own; without it the process has what it was started with.
     first = login.sandbox.run("pip", "download", "a", env=env)
     assert first.returncode == 0
-    notice = "mtls-run: notice: the kernel's session keyring does not keep the identity: "
-    assert first.stderr == f"{notice}this process has no session keyring of its login\n"
+    notice = "mtls-run: notice: cannot remember the identity: "
+    assert first.stderr == f"{notice}this login has no session keyring\n"
     second = login.sandbox.run("pip", "download", "b")
     assert second.returncode == 125
 
@@ -139,8 +139,8 @@ def test_over_the_quota_is_a_notice(login: Login) -> None:
         f"PP='{login.passphrase}' run pip download a; run pip download b", "--fill"
     )
     assert done.returncode == 125
-    assert "notice: the kernel's session keyring does not keep the identity" in done.stderr
-    assert "its quota is full" in done.stderr
+    notice = "notice: cannot remember the identity: this user's quota for keys is full"
+    assert notice in done.stderr
     assert login.handed == [alice().pem()]
 
 
@@ -195,3 +195,43 @@ def test_supervised_too(login: Login) -> None:
     assert done.returncode == 0, done.stderr
     assert login.handed == [alice().pem()] * 2
     assert not Path(login.tool.seen().get("SSL_CLIENT_CERT") or "").exists()
+
+
+OVERWRITE = """
+import os, sys
+from mtls_run.system import libc
+from mtls_run.system.session_keyring import SYSTEM_CALLS
+call, (add_key, keyctl) = libc.function("syscall"), SYSTEM_CALLS[os.uname().machine]
+way, content = sys.argv[1], open(sys.argv[2], "rb").read()
+for line in open("/proc/keys"):
+    words = line.split()
+    if words[8].startswith("mtls-run:"):
+        key, name = int(words[0], 16), words[8].rstrip(":")
+        if way == "update":
+            call(keyctl, 5, key, 0x3F3F0000)
+            call(keyctl, 2, key, content, len(content))
+        else:
+            call(keyctl, 9, key, -3)
+            call(add_key, b"user", name.encode(), content, len(content), -3)
+"""
+
+
+@pytest.mark.parametrize("options", ["", "-v"], ids=["", "full-run"])
+@pytest.mark.parametrize("content", ["bob", "garbage"])
+@pytest.mark.parametrize("way", ["update", "replace"])
+def test_overwritten_in_the_keyring(login: Login, way: str, content: str, options: str) -> None:
+    """What somebody in the session put in the place of an identity is not used."""
+    login.sandbox.write("pki/alice.pem", alice().p12(login.passphrase))
+    script = login.sandbox.write("overwrite.py", OVERWRITE)
+    other = ISSUER.issue("bob").pem() if content == "bob" else b"garbage"
+    forged = login.sandbox.write("forged", other)
+    time.sleep(0.15)
+    done = login.session(
+        f"PP='{login.passphrase}' run {options} pip download a && run {options} pip download a\n"
+        f"'{sys.executable}' '{script}' {way} '{forged}' || exit 1\n"
+        f"run {options} pip download a; test $? = 125 || exit 1\n"
+        f"PP='{login.passphrase}' run {options} pip download a"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("the variable PP") == 1
+    assert login.handed == [alice().pem()] * 3

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import pty
+import shlex
 import signal
 import stat
+import struct
+import sys
+import termios
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +31,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+ALL = sorted(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
+IGNORED = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT}
+STOPS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
 SUPERVISE = ("--handoff", "supervise")
 
 
@@ -178,3 +187,106 @@ def test_the_living_are_not_swept(bench: Bench) -> None:
         assert done.returncode == 0, done
         assert bench.alice.key_pem() in file.read_bytes()
         assert process.poll() is None
+
+
+def plain_tool(bench: Bench, script: str, before: str = ":") -> Path:
+    """Put a shell script in uv's place, and return the file to which it writes what it was given.
+
+    Python, in which the fake tool is written, ignores two of the signals.
+    """
+    record = bench.sandbox.root / "given"
+    tool = bench.sandbox.bin / "uv"
+    tool.write_text(
+        '#!/bin/sh\ncase $1 in --version) echo "uv 0.9.0"; exit;; esac\n'
+        f'{before}\necho "$$ $SSL_CLIENT_CERT" >{record}.new\nmv {record}.new {record}\n{script}\n'
+    )
+    tool.chmod(0o755)
+    return record
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether the process is there, and more than a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("number", ALL)
+def test_every_signal(bench: Bench, number: int) -> None:
+    """Whichever signal comes: file and tool are gone, and the supervisor ends by it as well."""
+    record = plain_tool(bench, "exec sleep 100")
+    command = [bench.sandbox.program, *SUPERVISE, "uv", "pip", "install", "x"]
+    with bench.sandbox.start(command, env=bench.tool_env(None)) as process:
+        try:
+            await_file(record, process)
+            pid, file = record.read_text().split()
+            assert Path(file).exists()
+            process.send_signal(number)
+            expected = number
+            if number in IGNORED | STOPS:
+                process.send_signal(signal.SIGCONT)
+                time.sleep(0.2)
+                assert process.poll() is None
+                process.terminate()
+                expected = signal.SIGTERM
+            assert process.wait(20) == -expected
+            assert not Path(file).parent.exists()
+            assert not is_running(int(pid))
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert_nothing_left(bench)
+
+
+def test_alarm_of_the_caller(bench: Bench) -> None:
+    """An alarm that was set before mtls-run, as a time limit, ends the tool."""
+    record = plain_tool(bench, "exec sleep 100")
+    words = [str(bench.sandbox.program), *SUPERVISE, "uv", "pip", "install", "x"]
+    limit = f"import os, signal; signal.alarm(3); os.execv({words[0]!r}, {words!r})"
+    done = bench.sandbox.execute([sys.executable, "-c", limit], env=bench.tool_env(None))
+    assert done.returncode == -signal.SIGALRM
+    assert record.exists()
+    assert_nothing_left(bench)
+
+
+def test_terminal(bench: Bench) -> None:
+    """The tool gets once what the terminal sends to the whole group: Ctrl-C, a new size."""
+    log = bench.sandbox.root / "log"
+    traps = f"trap 'echo INT >>{log}' INT\ntrap 'echo WINCH >>{log}' WINCH\ntrap 'exit 7' TERM"
+    record = plain_tool(bench, "while :; do sleep 0.1; done", traps)
+    words = [str(bench.sandbox.program), *SUPERVISE, "uv", "pip", "install", "x"]
+    pid, terminal = pty.fork()
+    if pid == 0:  # pragma: no cover - another process
+        os.execve(words[0], words, bench.sandbox.environment(bench.tool_env(None)))  # noqa: S606
+    try:
+        deadline = time.monotonic() + 60
+        while not record.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.write(terminal, b"\x03")
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 40, 120, 0, 0))
+        time.sleep(0.5)
+        os.kill(pid, signal.SIGTERM)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+    finally:
+        os.close(terminal)
+    assert sorted(log.read_text().split()) == ["INT", "WINCH"]
+    assert_nothing_left(bench)
+
+
+UMASKS = pytest.mark.parametrize("umask", ["777", "077", "000"])
+
+
+@UMASKS
+def test_umask(bench: Bench, umask: str) -> None:
+    """Whatever the umask: the tool reads the identity, twice in a row, and nothing is left."""
+    record = plain_tool(bench, "grep -c 'PRIVATE KEY' \"$SSL_CLIENT_CERT\"\numask")
+    record.write_text("")
+    record.with_name("given.new").write_text("")  # under umask 777 nobody could write a new one
+    words = [str(bench.sandbox.program), *SUPERVISE, "uv", "pip", "install", "x"]
+    line = f"umask {umask}; {shlex.join(words)} && {shlex.join(words)}"
+    done = bench.sandbox.execute(["sh", "-c", line], env=bench.tool_env(None))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"2\n0{umask}\n" * 2
+    assert_nothing_left(bench)

@@ -10,7 +10,7 @@ import stat
 import pytest
 
 from mtls_run.system import ownership
-from tests.strangers import STRANGER
+from tests.strangers import STRANGER, new_user
 
 ME = os.geteuid()
 
@@ -20,17 +20,7 @@ def status(mode: int, uid: int = ME, gid: int = 0) -> os.stat_result:
     return os.stat_result((stat.S_IFREG | mode, 1, 1, 1, uid, gid, 0, 0, 0, 0))
 
 
-def private_group(user: pwd.struct_passwd) -> bool:
-    """Return whether the user's first group has the user's name and nobody else in it."""
-    try:
-        group = grp.getgrgid(user.pw_gid)
-    except KeyError:
-        return False
-    return group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
-
-
-PEOPLE = [user for user in pwd.getpwall() if private_group(user)]
-SHARED = [group for group in grp.getgrall() if group.gr_name not in {u.pw_name for u in PEOPLE}]
+ROOT = pwd.getpwuid(0)
 
 
 @pytest.mark.parametrize(
@@ -66,39 +56,41 @@ def test_no_other_variable(name: str) -> None:
 @pytest.mark.parametrize("mode", [0o400, 0o444, 0o600, 0o644, 0o755, 0o555])
 def test_nobody_else_writes(mode: int) -> None:
     """A mode that lets the owner alone write is fine, whatever the group."""
-    for gid in (0, STRANGER, *(group.gr_gid for group in SHARED)):
-        assert ownership.other_writers(status(mode, ME, gid)) is None
+    for group in grp.getgrall():
+        assert ownership.other_writers(status(mode, ME, group.gr_gid)) is None
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o602, 0o777, 0o646])
 def test_everybody_writes(mode: int) -> None:
     """A mode that lets everybody write is not, not even with a private group."""
-    for user in PEOPLE:
-        found = status(mode, user.pw_uid, user.pw_gid)
-        assert ownership.other_writers(found) == "every user"
+    assert ownership.other_writers(status(mode, 0, ROOT.pw_gid)) == "every user"
 
 
-@pytest.mark.parametrize("user", PEOPLE, ids=lambda user: str(user.pw_name))
-def test_private_group(user: pwd.struct_passwd) -> None:
-    """A user's own group may write, as umask 002 makes it; root's included."""
-    assert ownership.other_writers(status(0o664, user.pw_uid, user.pw_gid)) is None
+def test_private_group() -> None:
+    """A new user's own group may write, as umask 002 makes it; the group of another may not."""
+    with new_user() as alice, new_user() as bob:
+        for user, other in ((alice, bob), (bob, alice)):
+            assert ownership.other_writers(status(0o664, user.pw_uid, user.pw_gid)) is None
+            assert ownership.other_readers(status(0o640, user.pw_uid, user.pw_gid)) is None
+            for gid in (other.pw_gid, 0):
+                assert ownership.other_writers(status(0o664, user.pw_uid, gid)) == "its group"
+                assert ownership.other_readers(status(0o640, user.pw_uid, gid)) == "its group"
 
 
-@pytest.mark.parametrize("group", SHARED, ids=lambda group: str(group.gr_name))
-def test_shared_group(group: grp.struct_group) -> None:
+def test_another_user_s_primary_group() -> None:
+    """`useradd --gid alice carl`: her group is not private while there is carl."""
+    with new_user() as alice:
+        found = status(0o664, alice.pw_uid, alice.pw_gid)
+        with new_user(group=alice.pw_name):
+            assert ownership.other_writers(found) == "its group"
+        assert ownership.other_writers(found) is None
+
+
+def test_shared_group() -> None:
     """A group that has any other name than the owner's is others."""
-    for user in (pwd.getpwuid(0), PEOPLE[-1]):
-        found = status(0o664, user.pw_uid, group.gr_gid)
-        assert ownership.other_writers(found) == "its group"
-
-
-def test_the_group_of_another() -> None:
-    """The private group of another user is no private group of the owner."""
-    root = pwd.getpwuid(0)
-    others = [user for user in PEOPLE if user.pw_uid != 0]
-    for other in others:
-        assert ownership.other_writers(status(0o664, 0, other.pw_gid)) == "its group"
-        assert ownership.other_writers(status(0o664, other.pw_uid, root.pw_gid)) == "its group"
+    for group in grp.getgrall():
+        if group.gr_name != ROOT.pw_name:
+            assert ownership.other_writers(status(0o664, 0, group.gr_gid)) == "its group"
 
 
 def test_without_a_name() -> None:

@@ -58,7 +58,7 @@ def left_behind(environ: dict[str, str]) -> Path:
     return path
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
 def test_modes(tmp_path: Path, environ: dict[str, str], umask: int) -> None:
     """File and directories are the user's alone, whatever the umask."""
     before = os.umask(umask)
@@ -69,8 +69,9 @@ def test_modes(tmp_path: Path, environ: dict[str, str], umask: int) -> None:
     try:
         assert file.path.read_bytes() == b"\0secret\xff"
         assert mode(file.path) == 0o600
-        assert mode(file.path.parent) & 0o077 == 0
-        assert mode(tmp_path / "run/mtls-run") & 0o077 == 0
+        base = tmp_path / "run/mtls-run"
+        assert [mode(path) for path in (base, file.path.parent)] == [0o700] * 2
+        assert [mode(path) for path in (base / ".gate", file.path.with_name("lock"))] == [0o600] * 2
         assert file.path.is_relative_to(tmp_path / "run/mtls-run")
         assert file.path.stat().st_uid == os.geteuid()
     finally:
@@ -91,6 +92,37 @@ def test_remove(environ: dict[str, str]) -> None:
         assert not file.path.parent.exists()
         with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(file.lock)
+
+
+OPEN_WHEN_REMOVED = """
+import os, sys
+from mtls_run.handoff import private_file
+
+def watch(event, arguments):
+    if event == "os.remove":
+        found = os.stat(arguments[0])
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                if os.path.samestat(os.fstat(int(name)), found):
+                    print("still open:", arguments[0])
+            except OSError:
+                pass  # the descriptor of the listing itself
+
+environ = {"XDG_RUNTIME_DIR": sys.argv[1]}
+file, left = private_file.create(b"secret", environ), private_file.create(b"secret", environ)
+os.close(left.lock)
+sys.addaudithook(watch)
+file.remove()
+private_file.sweep(environ)
+print(os.listdir(sys.argv[1] + "/mtls-run"))
+"""
+
+
+def test_nothing_is_removed_while_it_is_open(environ: dict[str, str]) -> None:
+    """Windows does not remove an open file, and the directory with it would stay for good."""
+    command = [sys.executable, "-c", OPEN_WHEN_REMOVED, environ["XDG_RUNTIME_DIR"]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "['.gate']\n"
 
 
 def test_locked_while_used(environ: dict[str, str]) -> None:

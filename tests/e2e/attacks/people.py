@@ -280,11 +280,13 @@ class Scene:
 
 
 @contextlib.contextmanager
-def scene_of(canary: Canary) -> Iterator[Scene]:
-    """Have two users; nothing of either is left."""
+def scene_of(canary: Canary, uid: int | None = None) -> Iterator[Scene]:
+    """Have two users; nothing of either is left. `uid` is whoever runs mtls-run."""
     folder = Path(tempfile.mkdtemp(prefix="mtls-run-attack-"))
     folder.chmod(0o755)
-    uid = 2_000_000_000 + secrets.randbelow(100_000_000) if sees_everything() else os.geteuid()
+    if uid is None:
+        number = 2_000_000_000 + secrets.randbelow(100_000_000)
+        uid = number if sees_everything() else os.geteuid()
     sandbox = Sandbox.create(folder / "alice")
     found = Scene(sandbox, sandbox.fake_tool("pip"), canary, uid, folder)
     sandbox.write("pki/alice.pem", alice().pem(canary.text))
@@ -320,6 +322,12 @@ def become(uid: int, umask: int, folder: Path, *command: str | Path) -> list[str
     words = [str(word) for word in command]
     if not sees_everything():
         return ["sh", "-ec", f'umask {umask:03o}; exec "$@"', "sh", *words]
+    user = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"]
+    return within_reach(folder, "sh", "-ec", f'umask {umask:03o}; exec "$@"', "sh", *user, *words)
+
+
+def within_reach(folder: Path, *command: str | Path) -> list[str]:
+    """Return the command as root runs it, with Python and the project open to every user."""
     lines = []
     closed = {path: _closed(path) for path in _NEEDED}
     shown = [path for path in _NEEDED if closed[path] is not None]
@@ -330,9 +338,8 @@ def become(uid: int, umask: int, folder: Path, *command: str | Path) -> list[str
     lines += [f"mount -t tmpfs -o mode=755 tmpfs '{top}'" for top in tops]
     for number, path in enumerate(shown):
         lines.append(f"mkdir -p '{path}'; mount --move '{folder}/view-{number}' '{path}'")
-    lines.append(f"umask {umask:03o}")
-    lines.append(f'exec setpriv --reuid {uid} --regid {uid} --clear-groups "$@"')
-    return ["unshare", "-m", "sh", "-ec", "\n".join(lines), "sh", *words]
+    lines.append('exec "$@"')
+    return ["unshare", "-m", "sh", "-ec", "\n".join(lines), "sh", *map(str, command)]
 
 
 def _closed(path: Path) -> Path | None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
+import shutil
 import signal
 import stat
 import sys
+from base64 import b64decode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,18 +17,31 @@ import pytest
 
 from tests import login_session
 from tests.cli.support import alice
-from tests.e2e.attacks.people import FILE, INSTALL, MEMORY, VARIABLE, Scene, become, scene_of
-from tests.strangers import STRANGER
+from tests.e2e.attacks.people import (
+    FILE,
+    INSTALL,
+    MEMORY,
+    THIEF,
+    VARIABLE,
+    Scene,
+    become,
+    scene_of,
+    within_reach,
+)
+from tests.sandbox import assert_absent
+from tests.strangers import STRANGER, new_user
 
 if TYPE_CHECKING:
+    import pwd
     from collections.abc import Iterator
+    from subprocess import CompletedProcess
 
     from tests.sandbox import Canary
 
 pytestmark = [pytest.mark.slow, pytest.mark.attack]
 
 HANDOFFS = pytest.mark.parametrize("options", [MEMORY, FILE], ids=["memfd", "supervise"])
-UMASKS = pytest.mark.parametrize("umask", [0o022, 0o000], ids=["022", "000"])
+UMASKS = pytest.mark.parametrize("umask", [0o022, 0o000, 0o077, 0o777], ids="{:03o}".format)
 PLACES = pytest.mark.parametrize("place", ["runtime", "shared-memory", "cache"])
 
 
@@ -289,3 +306,137 @@ def test_remembered(scene: Scene, who: str) -> None:
     assert process.returncode == 0, err
     scene.assert_handed(scene.tool.seen())
     scene.assert_clean(out, err)
+
+
+@pytest.fixture
+def alice_and_bob(canary: Canary) -> Iterator[tuple[Scene, pwd.struct_passwd]]:
+    """Return alice, a real user whose profile remembers, and bob, who is another."""
+    with new_user() as one, new_user() as two, scene_of(canary, one.pw_uid) as scene:
+        scene.write_profile(f'{VARIABLE}\nremember = "5m"')
+        yield scene, two
+
+
+def _switched(way: str, user: int, environ: dict[str, str], *words: str | Path) -> str:
+    """Return the command line by which root, in whose session it may be, runs one as this user."""
+    name = f"#{user}" if way == "sudo" else str(_name(user))
+    command = shlex.join(
+        ["env", "-i", *(f"{name}={value}" for name, value in environ.items()), *map(str, words)]
+    )
+    if way == "sudo":
+        return f"sudo -n -u {shlex.quote(name)} {command}"
+    return shlex.join(["su", "-s", "/bin/sh", "-c", command, name])
+
+
+def _name(user: int) -> str:
+    import pwd  # noqa: PLC0415
+
+    return pwd.getpwuid(user).pw_name
+
+
+def _in_session_of(scene: Scene, uid: int, *lines: str) -> CompletedProcess[str]:
+    """Run shell lines as root, in a session whose keyring is this user's."""
+    login = (sys.executable, Path(login_session.__file__), "--of", str(uid))
+    command = within_reach(scene.folder, *login, "sh", "-c", "\n".join(lines))
+    return scene.sandbox.execute(command, cwd="/")
+
+
+def _assert_nothing_stolen(scene: Scene, answer: str) -> None:
+    """Fail where a thief's answer has a secret in it, or tells that a key could be changed."""
+    for name, (error, data) in json.loads(answer).items():
+        assert_absent([scene.canary.text, *alice().traces], b64decode(data))
+        assert error == "EACCES", name
+
+
+SWITCHES = pytest.mark.parametrize("way", ["su", "sudo"])
+
+
+@SWITCHES
+def test_remember_in_the_session_of_another(
+    alice_and_bob: tuple[Scene, pwd.struct_passwd], way: str
+) -> None:
+    """After `su alice` or `sudo -u alice` in bob's session nothing is kept, and it is said."""
+    scene, bob = alice_and_bob
+    if shutil.which(way) is None:
+        pytest.skip(f"{way} is missing")
+    run = _switched(way, scene.uid, scene.sandbox.env, scene.program, *INSTALL)
+    done = _in_session_of(
+        scene,
+        bob.pw_uid,
+        f"{run} || exit",
+        f"{run} || exit",
+        _switched(way, bob.pw_uid, {}, sys.executable, "-I", THIEF, "session:"),
+    )
+    assert done.returncode == 0, done.stderr
+    notice = "cannot remember the identity: the session keyring belongs to another user"
+    assert done.stderr.count(notice) == 2
+    _assert_nothing_stolen(scene, done.stdout)
+    assert scene.tool.runs == 2
+    scene.assert_handed(scene.tool.seen())
+
+
+@SWITCHES
+def test_remembered_and_another_in_the_session(
+    alice_and_bob: tuple[Scene, pwd.struct_passwd], way: str
+) -> None:
+    """bob, to whom alice switches in her own session, reads nothing that it remembers for her."""
+    scene, bob = alice_and_bob
+    if shutil.which(way) is None:
+        pytest.skip(f"{way} is missing")
+    once = {**scene.sandbox.env, "CORP_PASSPHRASE": ""}
+    thief = (sys.executable, "-I", str(THIEF))
+    answers = [scene.folder / "bob-answer", scene.folder / "keys"]
+    done = _in_session_of(
+        scene,
+        scene.uid,
+        _switched("su", scene.uid, scene.sandbox.env, scene.program, *INSTALL) + " || exit",
+        f"{_switched(way, bob.pw_uid, {}, *thief, 'session:')} >'{answers[0]}' || exit",
+        f"{_switched(way, scene.uid, {}, 'cat', '/proc/keys')} >'{answers[1]}' || exit",
+        # The session still has it for alice, who switched to herself.
+        _switched(way, scene.uid, once, scene.program, *INSTALL) + " || exit",
+        _switched(way, scene.uid, once, scene.program, "forget"),
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "forgot 1 unlocked identity\n"
+    tried = answers[0].read_text()
+    assert len(json.loads(tried)) == 3
+    _assert_nothing_stolen(scene, tried)
+    assert "mtls-run:" in answers[1].read_text()
+    assert scene.tool.runs == 2
+    scene.assert_handed(scene.tool.seen())
+
+
+def test_remembered_does_not_show_in_another_session(scene: Scene) -> None:
+    """Another login of the same user does not see in /proc/keys that anything is remembered."""
+    scene.write_profile(f'{VARIABLE}\nremember = "5m"')
+    script = (
+        f"'{scene.program}' {' '.join(INSTALL)} && until test -e '{scene.go}'; do sleep 0.02; done"
+    )
+    command = scene.as_user(sys.executable, str(Path(login_session.__file__)), "sh", "-c", script)
+    with scene.sandbox.start(command) as process:
+        scene.await_for(lambda: scene.tool.runs, process)
+        shown = scene.tries("read:/proc/keys", uid=scene.uid)["/proc/keys"]
+        scene.go.touch()
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, shown.error) == (0, None), err
+    assert b"mtls-run:" not in shown.data
+
+
+def test_project_file_that_a_member_of_the_group_can_write(canary: Canary) -> None:
+    """Below a trusted directory: what carl, whose primary group is alice's, wrote is refused."""
+    with new_user() as alice, scene_of(canary, alice.pw_uid) as scene:
+        work = scene.sandbox.home / "work"
+        file = scene.sandbox.write(work / ".mtls-run.toml", 'roots = "none"\n', 0o664)
+        text = scene.sandbox.config_file.read_text()
+        scene.sandbox.config_file.write_text('trusted-directories = ["~/work"]\n' + text)
+        scene.own()
+        for path in (work, file):
+            os.chown(path, alice.pw_uid, alice.pw_gid)
+        said = 'client-cert = "~/pki/alice.pem"\nroots = "public"\n'
+        with new_user(group=alice.pw_name) as carl:
+            words = ["setpriv", "--reuid", str(carl.pw_uid), "--regid", str(alice.pw_gid)]
+            script = f"printf %s '{said}' >'{file}'"
+            words += ["--clear-groups", "sh", "-c", script]
+            written = scene.sandbox.execute(words, cwd="/")
+            assert (written.returncode, file.read_text()) == (0, said), written
+            done = scene.run(*INSTALL, cwd=work)
+            scene.assert_stopped(done, f"{file}", "its group")

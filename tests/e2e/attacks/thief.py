@@ -3,7 +3,9 @@
     python -I thief.py WHAT…
 
 WHAT is `read:PATH` (a directory with all below it, links to files followed), or, for a process,
-`ptrace:PID`, `getfd:PID:NUMBER`, `memory:PID:ADDRESS`, or `key:SERIAL` for a key of the kernel.
+`ptrace:PID`, `getfd:PID:NUMBER`, `memory:PID:ADDRESS`, or `key:SERIAL` for a key of the kernel;
+`session:` stands for every key of the session keyring, `own:SERIAL` for a key that is linked to the
+thief's own keyring first, and `change:SERIAL` for a key that is overwritten.
 The answer is one JSON object: for each thing tried, the error's name or null, and in base64 what
 could be read.
 """
@@ -20,7 +22,8 @@ from pathlib import Path
 from typing import Callable
 
 LARGEST = 1 << 20
-_READ_KEY, _SEIZE, _DETACH = 11, 0x4206, 17
+_UPDATE_KEY, _LINK_KEY, _READ_KEY, _SEIZE, _DETACH = 2, 8, 11, 0x4206, 17
+_THREAD_KEYRING, _SESSION_KEYRING = -1, -3
 _PIDFD_OPEN, _PIDFD_GETFD = 434, 438
 _KEYCTL = {"x86_64": 250, "aarch64": 219, "ppc64le": 271, "riscv64": 219, "s390x": 280}
 _READV = {"x86_64": 310, "aarch64": 270, "ppc64le": 351, "riscv64": 270, "s390x": 340}
@@ -114,8 +117,21 @@ def main() -> None:
         length = call(_KEYCTL[machine], _READ_KEY, int(serial), buffer, LARGEST)
         return buffer.raw[:length]
 
-    other = {"ptrace": ptrace, "getfd": getfd, "memory": memory, "key": key}
-    for what in sys.argv[1:]:
+    def own(serial: str) -> bytes:
+        call(_KEYCTL[machine], _LINK_KEY, int(serial), _THREAD_KEYRING)
+        return key(serial)
+
+    def change(serial: str) -> bytes:
+        call(_KEYCTL[machine], _UPDATE_KEY, int(serial), b"forged", 6)
+        return b""
+
+    other = {"ptrace": ptrace, "getfd": getfd, "memory": memory}
+    other.update(key=key, own=own, change=change)
+    asked = sys.argv[1:]
+    if asked == ["session:"]:
+        serials = memoryview(key(str(_SESSION_KEYRING))).cast("i")
+        asked = [f"{kind}:{serial}" for serial in serials for kind in ("key", "own", "change")]
+    for what in asked:
         kind, _, rest = what.partition(":")
         if kind == "read":
             read(Path(rest))

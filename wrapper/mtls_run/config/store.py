@@ -20,7 +20,7 @@ from mtls_run.config import document, schema
 from mtls_run.config import layers as configuration
 from mtls_run.config.origin import DEFAULT, Origin
 from mtls_run.errors import ConfigurationError, MtlsRunError
-from mtls_run.system.files import write_atomically
+from mtls_run.system.files import make_directory, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -173,7 +173,8 @@ class ConfigFile:
             raise FileNotFoundError(errno.ENOENT, "there is no home directory", str(home))
         missing = [path for path in (directory, *directory.parents) if not path.exists()]
         for path in reversed(missing):
-            path.mkdir(mode=0o700, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                make_directory(path)
         if os.name == "posix" and self.own_directory and directory == self.path.parent:
             found = directory.stat()
             if found.st_uid == os.geteuid() and found.st_mode & 0o077:

@@ -1,7 +1,7 @@
-"""A file that only the user can read, in a directory of its own, held by a lock while it is used.
+"""A file that only the user can read, in a directory of its own, with a lock while it is in use.
 
-What a killed run left is told by its lock, which went with the process, and never by a pid, which
-may be somebody else's by now.
+The lock ends with the process that holds it, so it tells what a killed run left. A process id would
+not: the system gives it to another process later.
 """
 
 from __future__ import annotations
@@ -16,6 +16,12 @@ from mtls_run.cache import store
 from mtls_run.errors import HandoffError
 from mtls_run.handoff.leftovers import GATE, places_in_memory
 from mtls_run.record import Record
+from mtls_run.system.files import make_directory
+
+if os.name == "nt":
+    import msvcrt
+else:
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,21 +31,20 @@ _OTHERS_WRITE = 0o022
 
 
 class PrivateFile(Record):
-    """The file at `path`, in a directory that `lock` keeps from being swept."""
+    """The file at `path`, in a directory that a sweep leaves alone while `lock` is held."""
 
     path: Path
     lock: int
 
     def remove(self) -> None:
-        """Remove the file and its directory, and let go of the lock."""
-        _remove(self.path.parent)
-        os.close(self.lock)
+        """Remove the file and its directory, and release the lock."""
+        _remove(self.path.parent, self.lock)
 
 
 def create(content: bytes, environ: Mapping[str, str]) -> PrivateFile:
     """Return a new private file with `content`, in memory where the system has such a place.
 
-    Raises HandoffError where no private place is to be had.
+    Raises HandoffError where there is no private place.
     """
     reason = ""
     for base in _places(environ):
@@ -54,7 +59,7 @@ def create(content: bytes, environ: Mapping[str, str]) -> PrivateFile:
 
 
 def sweep(environ: Mapping[str, str]) -> None:
-    """Remove what killed runs left: whatever is the user's own and locked by nobody."""
+    """Remove what killed runs left: the user's own directories that no process has locked."""
     for place in _places(environ):
         try:
             base = place(create=False)
@@ -69,12 +74,12 @@ def sweep(environ: Mapping[str, str]) -> None:
 
 
 def _create_in(base: Path, content: bytes) -> PrivateFile:
-    # Between making the directory and locking it a sweep could take it for a leftover: the gate
-    # is held by whoever makes or sweeps.
+    # A sweep could take a new directory, which has no lock yet, for a leftover. The gate keeps
+    # sweeps and creations apart.
     gate = _locked(base / GATE, wait=True)
     try:
         directory = base / os.urandom(8).hex()
-        directory.mkdir(mode=0o700)
+        make_directory(directory)
         lock = _locked(directory / _LOCK, wait=False)
     finally:
         os.close(gate)
@@ -83,8 +88,7 @@ def _create_in(base: Path, content: bytes) -> PrivateFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(path, flags, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            if hasattr(os, "fchmod"):
-                os.fchmod(descriptor, 0o600)  # whatever the umask made of it
+            _set_private_mode(descriptor)
             file.write(content)
     except BaseException:
         PrivateFile(path, lock).remove()
@@ -99,12 +103,12 @@ class _Place:
         self._path = path
 
     def __call__(self, *, create: bool = True) -> Path:
-        """Return the directory, checked; raises OSError where it is not to be used."""
+        """Return the directory, checked; raises OSError where it must not be used."""
         if self._path is None:
             expected = store.expected("handoff")
             if not create and not expected.is_dir():
                 raise FileNotFoundError
-            if expected.is_symlink():  # what is swept is nowhere else
+            if expected.is_symlink():  # a sweep must not remove anything elsewhere
                 raise PermissionError(1, "it is a link", str(expected))
             return store.directory("handoff")
         for folder in _leading_to(self._path):
@@ -112,7 +116,7 @@ class _Place:
                 raise PermissionError(1, "others could put another in its place", str(self._path))
         if create:
             with contextlib.suppress(FileExistsError):
-                self._path.mkdir(mode=0o700)
+                make_directory(self._path)
         found = self._path.lstat()
         private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) & 0o077 == 0
         if not private or found.st_uid != os.geteuid():
@@ -128,7 +132,7 @@ def _places(environ: Mapping[str, str]) -> Iterator[_Place]:
 
 
 def _leading_to(path: Path) -> set[Path]:
-    """Return the directories that decide what is at `path`, links followed."""
+    """Return the directories that decide what is at `path`, those behind links included."""
     return {*path.parents, *Path(os.path.realpath(path)).parents}
 
 
@@ -149,39 +153,47 @@ def _leftovers(base: Path) -> Iterator[Path]:
 def _remove_unlocked(directory: Path) -> None:
     try:
         if not {entry.name for entry in directory.iterdir()} <= {_LOCK, _IDENTITY}:
-            return  # not made here
+            return  # mtls-run did not make it
         lock = _locked(directory / _LOCK, wait=False)
     except OSError:
-        return  # in use, or not ours to open
-    _remove(directory)
+        return  # another run holds the lock, or the user may not open it
+    _remove(directory, lock)
+
+
+def _remove(directory: Path, lock: int) -> None:
+    """Remove the directory with what mtls-run made in it, and nothing else; close the lock.
+
+    Windows does not unlink a file that is open. A sweep that takes the closed lock removes the rest.
+    """
+    with contextlib.suppress(OSError):
+        (directory / _IDENTITY).unlink()
     os.close(lock)
-
-
-def _remove(directory: Path) -> None:
-    """Remove the directory and what was made in it, and nothing else."""
-    for remove in ((directory / _IDENTITY).unlink, (directory / _LOCK).unlink, directory.rmdir):
+    for remove in ((directory / _LOCK).unlink, directory.rmdir):
         with contextlib.suppress(OSError):
             remove()
 
 
 def _locked(path: Path, *, wait: bool) -> int:
-    """Return a descriptor that holds the lock on `path`; raises OSError where it cannot be had."""
+    """Return a descriptor that holds the lock on `path`; raises OSError where it cannot."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     descriptor = os.open(path, flags, 0o600)
     try:
         found = os.fstat(descriptor)
-        if os.name == "posix" and (found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode)):
-            raise PermissionError(1, "the lock is not the user's own", str(path))
         if os.name == "nt":
-            import msvcrt  # noqa: PLC0415
-
             mode = msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK  # type: ignore[attr-defined,unused-ignore]
             msvcrt.locking(descriptor, mode, 1)  # type: ignore[attr-defined,unused-ignore]
         else:
-            import fcntl  # noqa: PLC0415
-
+            if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode):
+                raise PermissionError(1, "the lock is not the user's own", str(path))
+            _set_private_mode(descriptor)
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _set_private_mode(descriptor: int) -> None:
+    """Set mode 0600, of which the umask may have left less; Windows has no modes."""
+    if os.name != "nt":
+        os.fchmod(descriptor, 0o600)

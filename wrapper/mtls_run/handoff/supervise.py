@@ -1,7 +1,12 @@
-"""A supervised child: signals are passed on, and its end becomes ours, status and signal."""
+"""A supervised tool: it gets the signals that mtls-run is sent, and mtls-run ends as the tool does.
+
+While the key is in a file, no signal ends this process, except SIGKILL (and a true crash, and the
+C library's own signals 32 and 33): all are blocked, waited for, and passed on to the tool.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,31 +18,31 @@ from mtls_run.system import hardening
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# What somebody may send to the supervisor and means for the tool. Stops are not among them: the
-# terminal stops and continues the whole group, supervisor and tool alike.
-_FORWARDED = [
-    getattr(signal, name)
-    for name in ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2", "SIGALRM")
-    if hasattr(signal, name)
-]
-# Those a terminal sends to the whole group, so that the tool has them already.
-_FROM_TERMINAL = [getattr(signal, name) for name in ("SIGINT", "SIGQUIT") if hasattr(signal, name)]
-# Python ignores these two; a program that is started gets them as it would from a shell.
-RESTORED = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFSZ") if hasattr(signal, name)]
+
+def _existing(*names: str) -> set[int]:
+    """Return the numbers of those signals that this system has."""
+    return {int(getattr(signal, name)) for name in names if hasattr(signal, name)}
+
+
+# Job control works on supervisor and tool alike: the terminal stops and continues the whole group.
+_UNBLOCKED = _existing("SIGKILL", "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGCONT")
+BLOCKED = {int(number) for number in signal.valid_signals()} - _UNBLOCKED
+# A terminal sends these to the whole group, so the tool has them already.
+_FROM_TERMINAL = _existing("SIGINT", "SIGQUIT", "SIGWINCH", "SIGINFO")
+# Python ignores these two; the tool gets their defaults, as from a shell.
+_RESTORED = _existing("SIGPIPE", "SIGXFSZ")
 
 
 class Block:
-    """Holds the forwarded signals back, from before there is a file until after it is removed."""
+    """Blocks the signals, from before the file exists until after it is removed."""
 
     def __init__(self) -> None:
         self.before: set[signal.Signals | int] = set()
         if hasattr(signal, "pthread_sigmask"):
-            self.before = set(
-                signal.pthread_sigmask(signal.SIG_BLOCK, [*_FORWARDED, signal.SIGCHLD])
-            )
+            self.before = set(signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED))
 
     def release(self) -> None:
-        """Let through what was held back."""
+        """Restore the mask; a signal that is pending arrives now."""
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_SETMASK, self.before)
 
@@ -49,29 +54,29 @@ def run(path: str, argv: Sequence[str], environ: Mapping[str, str], block: Block
     """
     if os.name != "posix":
         return _run_on_windows(path, argv, environ)
-    # Whoever started us may ignore it, and then a child's end is never told.
+    # The caller may ignore SIGCHLD, and then the kernel does not announce the end of a child.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     hardening.restore_core_limit()
-    child = os.posix_spawn(path, list(argv), environ, setsigmask=block.before, setsigdef=RESTORED)
+    child = os.posix_spawn(path, list(argv), environ, setsigmask=block.before, setsigdef=_RESTORED)
     hardening.forbid_core_dumps()
     while True:
-        number, is_terminal = _wait_for_signal()
+        number, has_tool_got_it = _wait_for_signal()
         if number == signal.SIGCHLD:
             ended, status = os.waitpid(child, os.WNOHANG)
             if ended:
                 return os.waitstatus_to_exitcode(status)
-        elif not is_terminal:
-            os.kill(child, number)
+        elif not has_tool_got_it:
+            with contextlib.suppress(PermissionError):  # a tool such as sudo is another user's
+                os.kill(child, number)
 
 
 def _wait_for_signal() -> tuple[int, bool]:
     """Return the next signal, and whether the terminal sent it to the tool as well."""
-    awaited = [*_FORWARDED, signal.SIGCHLD]
     if sys.platform != "darwin" and hasattr(signal, "sigwaitinfo"):
-        info = signal.sigwaitinfo(awaited)
-        # SI_KERNEL is positive; what a process sent, by kill or sigqueue, is zero or less.
-        return info.si_signo, info.si_code > 0
-    number = signal.sigwait(awaited)
+        info = signal.sigwaitinfo(BLOCKED)
+        # A signal from a process has a code of zero or less, one from the kernel a positive code.
+        return info.si_signo, info.si_code > 0 and info.si_signo in _FROM_TERMINAL
+    number = signal.sigwait(BLOCKED)
     return number, number in _FROM_TERMINAL and _in_foreground()
 
 
@@ -92,20 +97,17 @@ def _run_on_windows(path: str, argv: Sequence[str], environ: Mapping[str, str]) 
         try:
             return process.wait()
         except KeyboardInterrupt:
-            continue  # the console told the tool as well; its answer counts
+            continue  # the console sent it to the tool too, which decides
 
 
 def end_as(status: int) -> int:
-    """Return the status to exit with; where the tool was ended by a signal, end by the same."""
+    """Return the status to exit with; where a signal ended the tool, end by the same signal."""
     if status >= 0 or os.name != "posix":
         return status
-    import resource  # noqa: PLC0415 - not on Windows
-
+    hardening.forbid_core_dumps()  # the tool has written its own
     number = -status
-    # The tool has written its core; a second one, of this process, is nobody's wish.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-    if number not in (signal.SIGKILL, signal.SIGSTOP):
+    if number in BLOCKED:
         signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
     os.kill(os.getpid(), number)
     return 128 + number

@@ -61,21 +61,5 @@ def forget() -> int:
         return 0  # no session keyring of this user's: nothing was kept in it
 
 
-def held(digest: str) -> str | None:
-    """Return the path of what is remembered, held in memory for the tool, or None."""
-    pem = recall(digest)
-    if pem is None:
-        return None
-    from mtls_run.errors import HandoffError  # noqa: PLC0415
-    from mtls_run.handoff import memfd  # noqa: PLC0415
-
-    try:
-        path = memfd.hold(pem, memfd.IDENTITY)
-    except HandoffError:
-        return None  # the full run finds another way
-    hardening.restore_core_limit()
-    return path
-
-
 def _hexadecimal(pem: bytes) -> str:
     return new_sha256(pem).hexdigest()

@@ -77,19 +77,29 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         raise
 
 
-def private_directory(path: Path) -> Path:
-    """Return `path`, made where it is missing, as a directory that the user alone may enter.
+def make_directory(path: Path) -> None:
+    """Make a directory that the user alone may enter, whatever the umask; raises OSError."""
+    path.mkdir(mode=0o700)
+    path.chmod(0o700)  # a umask such as 777 leaves no bit of the mode above
 
-    Raises OSError where it cannot be made, is not a directory, or is somebody else's; a home
-    directory that is not there is not made.
+
+def private_directory(path: Path) -> Path:
+    """Return `path` as a directory that the user alone may enter, and make it where it is missing.
+
+    Raises OSError where it cannot be made, is not a directory, or belongs to another user. A home
+    directory that is missing is not made.
     """
     if not path.is_dir():
         home = Path("~").expanduser()
         if home in path.parents and not home.is_dir():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(home))
         for folder in reversed([path, *path.parents]):  # with `parents`, these go by the umask
-            if not folder.is_dir():
-                folder.mkdir(mode=0o700, exist_ok=True)
+            try:
+                if not folder.is_dir():
+                    make_directory(folder)
+            except FileExistsError:
+                if not folder.is_dir():  # else another run made it at the same time
+                    raise
     if os.name == "posix":
         found = path.stat()
         if found.st_uid != os.geteuid():

@@ -1,9 +1,13 @@
-"""Who may own and who may write a file that says what mtls-run does."""
+"""Who may own and who may write a file that mtls-run takes settings from."""
 
 from __future__ import annotations
 
 import os
 import stat
+
+if os.name == "posix":
+    import grp
+    import pwd
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def accepted_owners(environ: Mapping[str, str]) -> frozenset[int]:
-    """Return the user ids whose files count: the user, root, and under sudo who called it."""
+    """Return the user ids whose files count: the user, root, and under sudo the caller of sudo."""
     if os.name != "posix":
         return frozenset()
     user = os.geteuid()
     caller = environ.get("SUDO_UID", "")
-    # Only root is told by SUDO_UID: anybody else could set it to whom they like.
-    called = {int(caller)} if user == 0 and caller.isascii() and caller.isdigit() else set()
-    return frozenset({0, user, *called})
+    # sudo sets SUDO_UID for root. Anybody else could set it to any number.
+    callers = {int(caller)} if user == 0 and caller.isascii() and caller.isdigit() else set()
+    return frozenset({0, user, *callers})
 
 
 def is_accepted(found: os.stat_result, environ: Mapping[str, str]) -> bool:
@@ -29,7 +33,8 @@ def is_accepted(found: os.stat_result, environ: Mapping[str, str]) -> bool:
 def other_writers(found: os.stat_result) -> str | None:
     """Return who else may write the file, in words, or None.
 
-    A group of the owner alone, as most systems make one for each user, is nobody else.
+    A group that has the owner as its only member, as most systems make for each user, does not
+    count.
     """
     if os.name != "posix":
         return None
@@ -53,8 +58,6 @@ def _others(found: os.stat_result, everybody: int, group: int) -> str | None:
 
 def owner_name(found: os.stat_result) -> str:
     """Return the owner's name, or the number where it has none."""
-    import pwd  # noqa: PLC0415 - not on Windows
-
     try:
         return pwd.getpwuid(found.st_uid).pw_name
     except KeyError:
@@ -62,16 +65,14 @@ def owner_name(found: os.stat_result) -> str:
 
 
 def _is_private_group(found: os.stat_result) -> bool:
-    import grp  # noqa: PLC0415 - not on Windows
-    import pwd  # noqa: PLC0415
-
+    """Tell whether the owner is the group's only member, as far as the user database says."""
+    gid = found.st_gid
     try:
-        owner, group = pwd.getpwuid(found.st_uid), grp.getgrgid(found.st_gid)
+        owner, name = pwd.getpwuid(found.st_uid).pw_name, grp.getgrgid(gid).gr_name
     except KeyError:
         # A container that runs as a number without a name; root's group is root's there too.
-        return found.st_gid == 0
-    return (
-        owner.pw_gid == found.st_gid
-        and group.gr_name == owner.pw_name
-        and set(group.gr_mem) <= {owner.pw_name}
-    )
+        return gid == 0
+    # A group lists its further members only. Those whose primary group it is are in the other list.
+    listed = {each for group in grp.getgrall() if group.gr_gid == gid for each in group.gr_mem}
+    primary = {user.pw_uid for user in pwd.getpwall() if user.pw_gid == gid}
+    return name == owner and listed <= {owner} and primary == {found.st_uid}

@@ -1,12 +1,14 @@
-"""The kernel's keyring of this login session (keyrings(7)), by system calls: no library is needed.
+"""The kernel's session keyring (keyrings(7)), by system calls: no library is needed.
 
-What is in it is in the kernel's memory, never on a disk, ends by itself, and is found by processes
-that have the same session keyring and by nobody else, not even by the same user's other sessions.
+A key in it is in the kernel's memory, never on a disk, and ends by itself. "Session" does not mean
+"user": `su bob` and `sudo -u bob` leave bob's processes in alice's session keyring. A key therefore
+opens only to a process that has both the session keyring and the user id of the key's owner.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import sys
 
@@ -22,74 +24,87 @@ SYSTEM_CALLS = {  # add_key, keyctl
     "s390x": (278, 280),
 }
 # linux/keyctl.h
-_SESSION, _USER_SESSION = -3, -5
-_GET_KEYRING_ID, _REVOKE, _SETPERM, _DESCRIBE = 0, 3, 5, 6
+_THREAD, _SESSION, _USER_SESSION = -1, -3, -5
+_GET_KEYRING_ID, _REVOKE, _SETPERM, _DESCRIBE, _LINK = 0, 3, 5, 6, 8
 _UNLINK, _SEARCH, _READ, _SET_TIMEOUT = 9, 10, 11, 15
-# Everything to who has it in a keyring of their own process, nothing to the user as such.
-_POSSESSOR_ONLY = 0x3F000000
+# SEARCH for the owner. VIEW, READ, LINK and SETATTR for the possessor. The kernel calls a process
+# the possessor of a key only where a search of its keyrings finds the key (key_task_permission,
+# lookup_user_key), so another user in this session does not become one. The owner's other sessions
+# do not have the keyring, and the owner alone has no VIEW and no READ. Nobody has WRITE.
+_OWNER_IN_SESSION = 0x33080000
 _TYPE = b"user"
 _LARGEST = 32767
 
 
 class SessionKeyring:
-    """The session keyring of this process; raises OSError where there is none of its own."""
+    """The session keyring of this process; raises OSError unless this user owns it."""
 
     def __init__(self) -> None:
         numbers = SYSTEM_CALLS.get(os.uname().machine) if sys.platform == "linux" else None
         if numbers is None:
-            raise OSError(38, "keyrings of a session are a thing of Linux")
+            raise OSError(errno.ENOSYS, "session keyrings exist on Linux only")
         self._call = libc.function("syscall")
         self._add_key, self._keyctl = numbers
         self._ring = self._control(_GET_KEYRING_ID, _SESSION, 0)
-        # A process that was given none falls back on the user's, which all sessions share.
+        # A process without one falls back on the user's default, which all sessions share.
         if self._ring == self._control(_GET_KEYRING_ID, _USER_SESSION, 1):
-            raise OSError(126, "this process has no session keyring of its login")
+            raise OSError(errno.ENOKEY, "this login has no session keyring")
+        if self._owner(self._ring) != os.geteuid():
+            raise OSError(errno.EPERM, "the session keyring belongs to another user")
 
     def get(self, name: str) -> bytes | None:
-        """Return what is kept by this name, or None where there is nothing (any more)."""
+        """Return the content of this user's key of this name, or None where there is none."""
         try:
             key = self._control(_SEARCH, self._ring, _TYPE, name.encode("ascii"), 0)
-            return self._read(key)
+            return self._fetch(_READ, key) if self._owner(key) == os.geteuid() else None
         except OSError:
             return None
 
     def put(self, name: str, content: bytes, seconds: int) -> None:
-        """Keep `content` for so many seconds; raises OSError, and then nothing is kept."""
-        key = self._call(
-            self._add_key, _TYPE, name.encode("ascii"), content, len(content), self._ring
-        )
+        """Keep `content` for so many seconds; raises OSError, and then nothing is kept.
+
+        The key is made in the keyring of this thread, and reaches the session once its permissions
+        are set: a new key is open to everybody who has the keyring that it is made in.
+        """
+        key = self._call(self._add_key, _TYPE, name.encode("ascii"), content, len(content), _THREAD)
         try:
             self._control(_SET_TIMEOUT, key, seconds)
-            self._control(_SETPERM, key, _POSSESSOR_ONLY)
+            self._control(_SETPERM, key, _OWNER_IN_SESSION)
+            self._control(_LINK, key, self._ring)  # takes the place of an older key of this name
         except OSError:
             self._control(_REVOKE, key)
             raise
 
     def remove(self, prefix: str) -> int:
-        """Remove all whose names begin so, and return how many there were."""
-        serials = memoryview(self._read(self._ring)).cast("i")
-        found = [key for key in serials if self._name(key).startswith(prefix)]
+        """Remove this user's keys whose names begin with `prefix`, and return their number."""
+        serials = memoryview(self._fetch(_READ, self._ring)).cast("i")
+        found = [key for key in serials if self._is_own(key, prefix)]
         for key in found:
             self._control(_REVOKE, key)
             self._control(_UNLINK, key, self._ring)
         return len(found)
 
-    def _name(self, key: int) -> str:
-        """Return the key's name, or nothing where it has ended or is of another type."""
+    def _is_own(self, key: int, prefix: str) -> bool:
+        """Tell whether it is a key of this user with such a name; an expired one is not."""
         try:
-            described = self._fetch(_DESCRIBE, key).rstrip(b"\0").split(b";", 4)
+            kind, owner, _, _, name = self._described(key)
         except OSError:
-            return ""
-        return described[4].decode("ascii", "replace") if described[0] == _TYPE else ""
+            return False
+        mine = kind == _TYPE and int(owner) == os.geteuid()
+        return mine and name.decode("ascii", "replace").startswith(prefix)
 
-    def _read(self, key: int) -> bytes:
-        return self._fetch(_READ, key)
+    def _owner(self, key: int) -> int:
+        return int(self._described(key)[1])
+
+    def _described(self, key: int) -> list[bytes]:
+        """Return type, owner, group, permissions and name."""
+        return self._fetch(_DESCRIBE, key).rstrip(b"\0").split(b";", 4)
 
     def _fetch(self, operation: int, key: int) -> bytes:
         buffer = ctypes.create_string_buffer(_LARGEST)
         length = self._control(operation, key, buffer, _LARGEST)
         if length > _LARGEST:
-            raise OSError(27, "it is larger than anything of ours")
+            raise OSError(errno.EFBIG, "the key is larger than any of mtls-run")
         return buffer.raw[:length]
 
     def _control(self, *arguments: object) -> int:
