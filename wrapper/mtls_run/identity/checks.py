@@ -1,7 +1,7 @@
-"""What is checked of a certificate before the tool starts.
+"""Check a certificate before the tool starts.
 
-uv fails open on an identity that it cannot use, and pip hides why a server refused one: whoever
-hands them an identity has to have checked it.
+uv goes on without an identity that it cannot use, and pip hides why a server refused one. So
+mtls-run has to find out first.
 """
 
 from __future__ import annotations
@@ -49,19 +49,12 @@ def check(leaf: Certificate, where: str, now: datetime) -> None:
             hint="ask your PKI for an X.509 v3 certificate",
             code="identity-version",
         )
-    _check_usage(leaf, name)
-
-
-def _check_usage(leaf: Certificate, name: str) -> None:
     try:
         usage = extensions.find(leaf, x509.ExtendedKeyUsage)
     except ValueError:
         raise IdentityError(f"{name} has extensions that cannot be read", hint=RENEW) from None
-    if usage is None:
-        return
-    if not any(purpose in _CLIENT for purpose in usage):
-        # The library has names for the usual purposes and none that is public.
-        named = ", ".join(getattr(purpose, "_name", purpose.dotted_string) for purpose in usage)
+    if usage is not None and not any(purpose in _CLIENT for purpose in usage):
+        named = ", ".join(extensions.purposes(usage))
         raise IdentityError(
             f"{name} is not for client authentication: its extended key usage is {named}",
             hint="ask your PKI for a certificate with the extended key usage clientAuth",
@@ -70,6 +63,6 @@ def _check_usage(leaf: Certificate, name: str) -> None:
 
 
 def expiry_notice(leaf: Certificate, where: str, now: datetime, days: int) -> str | None:
-    """Return the notice for a certificate that ends within `days`, or None."""
-    until = leaf.not_valid_after_utc.timestamp()
-    return validity.notice(describe(leaf), until, where, now.timestamp(), days)
+    """Return the notice that the certificate expires soon, or None where none is due."""
+    times = leaf.not_valid_before_utc.timestamp(), leaf.not_valid_after_utc.timestamp()
+    return validity.notice(describe(leaf), where, times, now.timestamp(), days)

@@ -95,13 +95,9 @@ def vet(resolved: Resolved, checked: Identity | Ready) -> None:
     """Say what a checked identity gives to say; raise ToolError where the tool cannot use it."""
     target = resolved.target
     target.adapter.check(target.version, foreseen(resolved), checked.kind)
-    notice = validity.notice(
-        checked.described,
-        checked.not_after,
-        checked.where,
-        time.time(),
-        resolved.expiry_notice_days,
-    )
+    times = (checked.not_before, checked.not_after)
+    days = resolved.expiry_notice_days
+    notice = validity.notice(checked.described, checked.where, times, time.time(), days)
     if notice:
         resolved.start.reporter.notice(notice)
 
