@@ -105,14 +105,8 @@ class _Examination:
             return None
         self._keyring()
         try:
-            found = opening.unlock(
-                self.profile,
-                lambda passphrase: material.unlock(passphrase, self.now),
-                material.where,
-                self.environ,
-                self.reporter,
-                once=True,
-            )
+            request = opening.Request(self.profile, material, self.environ, self.reporter, 1)
+            found = opening.unlock(request).identity
         except MtlsRunError as error:
             said = error.code or ""
             origin = None if said.startswith("identity-") else self.profile.passphrase.origin

@@ -50,13 +50,10 @@ def unlock(resolved: Resolved) -> Opened:
 
         source = describe(profile.passphrase.value, profile.account)
         start.reporter.detail(f"unlocks {material.where}, passphrase: {source}")
-        found = opening.unlock(
-            profile,
-            lambda passphrase: material.unlock(passphrase, validity.utc_now()),
-            material.where,
-            start.environ,
-            start.reporter,
-        )
+        request = opening.Request(profile, material, start.environ, start.reporter)
+        unlocked = opening.unlock(request)
+        opening.offer_to_store(request, unlocked)
+        found = unlocked.identity
         opened = Opened(found, mode(start)[0], remembered=_remember(resolved, found))
     assert opened.identity is not None  # noqa: S101 - there is material
     vet(resolved, opened.identity)
