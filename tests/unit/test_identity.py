@@ -26,9 +26,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mtls_run.errors import IdentityError, WrongPassphraseError
-from mtls_run.identity import checks
-from mtls_run.identity.keys import kind_of
+from mtls_run.identity import checks, source, validity
+from mtls_run.identity.keys import kind_of, public_bytes
 from mtls_run.identity.material import gather, parse
+from mtls_run.identity.signer import Algorithm
 from mtls_run.secret import Secret
 from tests.pki import Authority, Issued, KeyKind, make_key, rsa_key
 from tests.unit.support import material, profile, secret
@@ -648,10 +649,34 @@ def test_validity_is_told_by_the_given_clock() -> None:
             held.unlock(None, now)
 
 
+DAY = 86400
+
+
+@pytest.mark.parametrize(
+    ("life", "days", "ahead"),
+    [
+        (365 * DAY, 14, 14 * DAY),
+        (15 * DAY, 14, 14 * DAY),
+        (14 * DAY, 14, 14 * DAY),
+        (14 * DAY - 3, 14, 14 * DAY / 3 - 1),
+        (DAY, 14, DAY / 3),  # the last eight hours
+        (3600, 14, 1200),
+        (0, 14, 0),
+        (DAY, 1, DAY),
+        (DAY, 0, 0),
+    ],
+)
+def test_when_a_notice_is_due(life: int, days: int, ahead: float) -> None:
+    """It is due within the days of the setting, or in the last third of a shorter life."""
+    begins = 1_700_000_000
+    assert validity.notice_due_at(begins, begins + life, days) == begins + life - ahead
+
+
 @pytest.mark.parametrize(
     ("left", "words"),
     [
         (timedelta(days=14, seconds=1), None),
+        (timedelta(days=14), "expires in 14 days"),
         (timedelta(days=13, hours=5), "expires in 13 days"),
         (timedelta(days=1), "expires in 1 day,"),
         (timedelta(hours=5), "expires in 5 hours"),
@@ -660,7 +685,7 @@ def test_validity_is_told_by_the_given_clock() -> None:
     ],
 )
 def test_expiry_notice(left: timedelta, words: str | None) -> None:
-    """Within the days of the setting the end is announced, in the unit that says it."""
+    """Once it is due, the notice names the certificate, its file and the time that is left."""
     leaf = ALICE.certificate
     notice = checks.expiry_notice(leaf, "/pki/a.pem", leaf.not_valid_after_utc - left, 14)
     if words is None:
@@ -669,6 +694,74 @@ def test_expiry_notice(left: timedelta, words: str | None) -> None:
         assert notice is not None
         assert words in notice
         assert "/pki/a.pem" in notice
+        assert "CN=alice" in notice
+
+
+def test_expiry_notice_of_a_short_life() -> None:
+    """A certificate of a day gets its notice in its last eight hours."""
+    leaf = ROOT.issue("x", starts=0, days=1).certificate
+    ends = leaf.not_valid_after_utc
+    for hours, is_due in ((23, False), (8.01, False), (7.99, True), (1, True)):
+        notice = checks.expiry_notice(leaf, "x.pem", ends - timedelta(hours=hours), 14)
+        assert (notice is not None) is is_due, hours
+
+
+# --- the signer
+
+
+ALGORITHMS: dict[KeyKind, tuple[str, ...]] = {
+    "rsa": (
+        "RSA_PKCS1_SHA256",
+        "RSA_PKCS1_SHA384",
+        "RSA_PKCS1_SHA512",
+        "RSA_PSS_SHA256",
+        "RSA_PSS_SHA384",
+        "RSA_PSS_SHA512",
+    ),
+    "ec": ("ECDSA_SHA256", "ECDSA_SHA384", "ECDSA_SHA512"),
+    "p384": ("ECDSA_SHA256", "ECDSA_SHA384", "ECDSA_SHA512"),
+    "p521": ("ECDSA_SHA256", "ECDSA_SHA384", "ECDSA_SHA512"),
+    "ed25519": ("EDDSA",),
+}
+
+
+def openssl_verifies(folder: Path, public: bytes, algorithm: Algorithm, signed: bytes) -> bool:
+    """Return whether OpenSSL takes `signed` for a signature over DATA."""
+    (folder / "public.der").write_bytes(public)
+    (folder / "signed").write_bytes(signed)
+    (folder / "message").write_bytes(DATA)
+    command = (
+        "openssl pkeyutl -verify -pubin -inkey public.der -keyform DER -in message -sigfile signed"
+    )
+    kind, digest = algorithm.value
+    options = ["-rawin"] + ([] if digest is None else ["-digest", digest.name])
+    if kind == "pss":
+        options += ["-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:digest"]
+    done = subprocess.run(
+        [*command.split(), *options], cwd=folder, capture_output=True, check=False
+    )
+    return done.returncode == 0
+
+
+DATA = b"what a handshake signs"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_signer(tmp_path: Path, kind: KeyKind) -> None:
+    """It presents the chain, signs as its key can and OpenSSL verifies, and refuses the rest."""
+    issued = ISSUED[kind]
+    signer = opened(issued.pem()).signer
+    assert signer.chain == (issued.certificate, *issued.chain)
+    assert signer.public_key == public_bytes(issued.certificate)
+    for algorithm in Algorithm:
+        if algorithm.name in ALGORITHMS[kind]:
+            signed = signer.sign(DATA, algorithm)
+            assert openssl_verifies(tmp_path, signer.public_key, algorithm, signed), algorithm
+            other = bytes([*signed[:-1], signed[-1] ^ 1])
+            assert not openssl_verifies(tmp_path, signer.public_key, algorithm, other)
+        else:
+            with pytest.raises(ValueError, match=algorithm.name):
+                signer.sign(DATA, algorithm)
 
 
 # --- files
@@ -685,6 +778,19 @@ def test_gather(tmp_path: Path) -> None:
     assert held.locked
     assert held.unlock(secret(PASSPHRASE), checks.utc_now()).leaf == ALICE.certificate
     assert gather(profile()) is None
+
+
+def test_source(tmp_path: Path) -> None:
+    """The source of a profile names its files and loads each once."""
+    certificate, key = tmp_path / "a.pem", tmp_path / "a.key"
+    certificate.write_bytes(ALICE.cert_pem)
+    key.write_bytes(ALICE.key_pem())
+    found = source.of(profile(client_cert=certificate, client_key=key))
+    assert found is not None
+    assert found.label == f"{certificate} and {key}"
+    assert found.not_after is None
+    assert found.load() == [(certificate, ALICE.cert_pem), (key, ALICE.key_pem())]
+    assert source.of(profile()) is None
 
 
 def test_key_in_the_certificate_s_file(tmp_path: Path) -> None:
