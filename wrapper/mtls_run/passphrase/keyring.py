@@ -34,9 +34,9 @@ _MOST_ENTRIES = 20  # of one account; with more, the keyring does not delete
 # A keyring may wait for a person at a dialog, which nobody sees on a build machine.
 PATIENCE, ANNOUNCED_AFTER = 30.0, 1.5
 
-SECRET_SERVICE = "keyring.backends.SecretService.Keyring"  # noqa: S105 - the name of a class
+_FIRST_ON_LINUX = "keyring.backends.SecretService.Keyring"
 _LINUX = (
-    SECRET_SERVICE,
+    _FIRST_ON_LINUX,
     "keyring.backends.libsecret.Keyring",
     "keyring.backends.kwallet.DBusKeyring",
     "keyring.backends.kwallet.DBusKeyringKWallet4",
@@ -110,7 +110,7 @@ def look_up(
     """
     found = _look_up_directly(environ, reporter, account)
     if found is not None:
-        return found, SECRET_SERVICE
+        return found, _FIRST_ON_LINUX
     store = find(environ, reporter)
     return store.get(account), store.name
 
@@ -123,10 +123,10 @@ def _look_up_directly(
     `find` would look there first, at three times the cost.
     """
     configured = _configured(environ)
-    is_chosen = configured is None or configured[0] in (CHAINER, SECRET_SERVICE)
+    is_chosen = configured is None or configured[0] in (CHAINER, _FIRST_ON_LINUX)
     # These variables change where keyring's backend looks.
     is_steered = any(name.startswith("KEYRING_PROPERTY_") for name in os.environ)
-    if not is_chosen or is_steered or ADMITTED[0] != SECRET_SERVICE:
+    if not is_chosen or is_steered or ADMITTED[0] != _FIRST_ON_LINUX:
         return None
 
     def look() -> bytes | None:
@@ -137,7 +137,7 @@ def _look_up_directly(
         except Exception:  # noqa: BLE001 - keyring meets the same error, and `find` reports it
             return None
 
-    found = _patiently(look, SECRET_SERVICE, reporter)
+    found = _patiently(look, _FIRST_ON_LINUX, reporter)
     return None if found is None else Secret(found)
 
 
@@ -238,7 +238,7 @@ def settings_file() -> str:
     return os.path.join(base, "python_keyring", "keyringrc.cfg")
 
 
-def _load(name: str) -> Any:  # noqa: ANN401 - keyring's backends are untyped
+def _load(name: str) -> object:
     """Return a backend of the class `name`; raise what it raises where it does not work here."""
     module, _, attribute = name.rpartition(".")
     kind = getattr(importlib.import_module(module), attribute)
