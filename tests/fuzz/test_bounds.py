@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 from mtls_run.config import document
 from mtls_run.doctor.findings import CATALOGUE
 from mtls_run.errors import IdentityError
-from mtls_run.identity import kdf_limits, source
+from mtls_run.identity import der, kdf_limits, source
 from mtls_run.identity import pem as formats
 from tests.fuzz import mutate
 from tests.fuzz.seeds import PASSPHRASE
@@ -125,6 +125,23 @@ def indefinite(data: bytes) -> bytes:
     nodes = mutate.tree(data)
     assert nodes is not None
     return said(nodes)
+
+
+def in_parts(data: bytes, size: int) -> bytes:
+    """Return a PKCS#12 whose content is a string in parts of this size, as NSS streams it."""
+    version, safe, *mac = der.children(der.element(data).content)
+    kind, content = der.children(safe.content)
+    whole = der.octets(der.element(content.content))
+    parts = [octets(whole[start : start + size]) for start in range(0, len(whole), size)]
+    content_info = sequence(
+        element(kind.tag, kind.content),
+        b"\xa0\x80\x24\x80" + b"".join(parts) + b"\0\0" * 2,
+    )
+    return sequence(
+        element(version.tag, version.content),
+        content_info,
+        *(element(one.tag, one.content) for one in mac),
+    )
 
 
 def pem(label: str, data: bytes) -> bytes:
@@ -278,6 +295,10 @@ EVIL: dict[str, tuple[Callable[[], bytes], tuple[str, str]]] = {
     ),
     "pkcs12-pbmac1": (lambda: unsigned(sequence(), pbmac1(MILLIARD)), ROUNDS_REFUSED),
     "pkcs12-bags-in-bags": (bags_in_bags, BUILT_ODDLY),
+    "pkcs12-small-parts": (
+        lambda: in_parts(with_number(p12(), ROUNDS, mutate.number(MILLIARD)), 1),
+        ROUNDS_REFUSED,
+    ),
     "pkcs12-then-noise": (lambda: many_safes(1, MILLIARD) + b"\xff" * 100, ROUNDS_REFUSED),
     "pkcs8-pbkdf2": (lambda: keyed(pbkdf2(MILLIARD)), ROUNDS_REFUSED),
     "pkcs8-2-to-31": (lambda: keyed(pbkdf2(2**31)), ROUNDS_REFUSED),
@@ -459,6 +480,7 @@ HONEST: dict[str, Callable[[], bytes]] = {
     "pkcs12-600000": lambda: p12(rounds=600_000),
     "pkcs12-old": lambda: p12(True),
     "pkcs12-open-lengths": lambda: indefinite(p12()),
+    "pkcs12-small-parts": lambda: in_parts(p12(), 1),
     "pkcs12-rc2": lambda: alice().p12(WORD, "rc2"),
     "pkcs8-openssl": lambda: keyed(openssl_key()),
     "pkcs8-600000": lambda: keyed(openssl_key("-iter", "600000")),

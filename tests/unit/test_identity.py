@@ -579,9 +579,25 @@ def test_certificate_and_key_as_der(tmp_path: Path) -> None:
     assert_hands_on(opened(issued.cert_der, issued.key_der()), issued, tmp_path)
 
 
-def test_unsupported_encryption() -> None:
-    """A key that is locked in a way nobody supports asks for no other passphrase."""
-    data = legacy(ALICE).replace(b"AES-256-CBC", b"ROT-13-CBCX")
+def camellia() -> bytes:
+    """Return the key as PKCS#8 that only OpenSSL can decrypt."""
+    command = f"openssl pkcs8 -topk8 -v2 camellia-128-cbc -passout env:{PASS_IN}"
+    return subprocess.run(
+        command.split(),
+        input=ALICE.key_pem(),
+        env={**os.environ, PASS_IN: PASSPHRASE},
+        capture_output=True,
+        check=True,
+    ).stdout
+
+
+PASS_IN = "TEST_PASSPHRASE"
+
+
+@pytest.mark.parametrize("form", ["Proc-Type", "PKCS#8"])
+def test_unsupported_encryption(form: str) -> None:
+    """A key that is encrypted in an unsupported way does not ask for another passphrase."""
+    data = camellia() if form == "PKCS#8" else legacy(ALICE).replace(b"AES-256", b"ROT-130")
     with pytest.raises(IdentityError, match="encrypted in a way that is not supported") as caught:
         material(ALICE.cert_pem + data).unlock(secret(PASSPHRASE), checks.utc_now())
     assert not isinstance(caught.value, WrongPassphraseError)

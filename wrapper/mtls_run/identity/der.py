@@ -9,7 +9,7 @@ _LONG_TAG, _LONG_LENGTH, _LONGEST_LENGTH = 0x1F, 0x80, 4
 _END_OF_CONTENTS = b"\0\0"
 # Lengths may be left open (BER) in what is open itself. Tools do so some ten levels deep.
 _DEEPEST = 64
-_MOST_ELEMENTS = 4096
+_MOST_ELEMENTS = 2**16
 
 
 class Element(NamedTuple):

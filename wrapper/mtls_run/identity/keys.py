@@ -81,7 +81,8 @@ def open_key(block: Block, passphrase: Secret | None) -> PrivateKey:
     except ValueError as error:
         if block.kind is not Kind.LOCKED_KEY:
             raise _damaged(block) from None
-        if "unknown cipher" in str(error):
+        # "unknown cipher" of RFC 1421; "Unknown key encryption algorithm" of PKCS#8.
+        if "unknown" in str(error).lower():
             raise _unreadable(block) from None
         # What a wrong passphrase decrypts can have valid padding, and be no key all the same.
         raise _wrong(block) from None
