@@ -1,4 +1,4 @@
-"""Every accepted form yields the same identity, and whatever cannot work stops with its reason."""
+"""Read every accepted form as the same identity, and refuse what cannot work, with the reason."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def opened(*contents: bytes, passphrase: str | None = None) -> Identity:
 
 
 def assert_hands_on(found: Identity, issued: Issued, folder: Path) -> None:
-    """Fail unless what is handed on is leaf, intermediates and PKCS#8 key, and TLS takes it."""
+    """Fail unless the tool gets leaf, intermediates and PKCS#8 key, and TLS accepts them."""
     pem = found.pem().reveal()
     labels = re.findall(rb"^-----BEGIN ([A-Z0-9 ]+)-----$", pem, re.MULTILINE)
     assert labels == [b"CERTIFICATE"] * (1 + len(issued.chain)) + [b"PRIVATE KEY"]
@@ -175,7 +175,7 @@ def assert_hands_on(found: Identity, issued: Issued, folder: Path) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_accepted(tmp_path: Path, case: str) -> None:
-    """Each accepted form of each kind of key is handed on as leaf, intermediates, PKCS#8 key."""
+    """The tool gets leaf, intermediates and PKCS#8 key from each form of each kind of key."""
     kind, form = CASES[case]
     issued = ISSUED[kind]
     contents, passphrase = form(issued)
@@ -198,13 +198,13 @@ def test_accepted(tmp_path: Path, case: str) -> None:
     ],
 )
 def test_kind(kind: KeyKind, name: str) -> None:
-    """The kind of key is said in words, and whether uv can use it."""
+    """An identity has the name of its kind of key, and whether uv can use it."""
     found = opened(ISSUED[kind].pem()).kind
     assert (found.name, found.rustls) == (name, True)
 
 
 def test_kinds_that_uv_cannot_use() -> None:
-    """A short RSA key, an odd curve and Ed448 are none of uv's."""
+    """A short RSA key, an unusual curve and Ed448 do not work in uv."""
     short = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505  # the point
     odd = ec.generate_private_key(ec.SECP256K1())
     kinds = [kind_of(key) for key in (short, odd, ed448.Ed448PrivateKey.generate())]
@@ -218,7 +218,7 @@ def test_kinds_that_uv_cannot_use() -> None:
 @pytest.mark.parametrize("passphrase", ["pässwörd ☃", "x", "a" * 200, " leading and trailing "])
 @pytest.mark.parametrize("form", ["pkcs8", "p12", "3des", "legacy"])
 def test_passphrases(tmp_path: Path, passphrase: str, form: str) -> None:
-    """Passphrases beyond ASCII, short, long and with blanks open what they closed."""
+    """Short and long passphrases, and those with blanks or beyond ASCII, open their key."""
     if form == "pkcs8":
         data = ALICE.pem(passphrase)
     elif form == "legacy":
@@ -234,7 +234,7 @@ def test_passphrases(tmp_path: Path, passphrase: str, form: str) -> None:
 @pytest.mark.parametrize("kind", ["rsa", "ec"])
 @pytest.mark.parametrize("name", ["Proc-Type", "encrypted PKCS#8", "encrypted DER key", "PKCS#12"])
 def test_wrong_passphrases(kind: KeyKind, name: str) -> None:
-    """A wrong passphrase is just that, whatever nonsense it decrypts to."""
+    """A wrong passphrase is reported as wrong, whatever bytes it decrypts to."""
     contents, _ = {**FORMS, **LEGACY}[name](ISSUED[kind])
     held = material(*contents)
     # One in 256 passes for padding in the old form; the others derive a key, which takes its time.
@@ -249,7 +249,7 @@ def test_wrong_passphrases(kind: KeyKind, name: str) -> None:
 @pytest.mark.parametrize("passphrase", [None, ""])
 @pytest.mark.parametrize("name", ["Proc-Type", "encrypted PKCS#8", "PKCS#12", "PKCS#12 RC2"])
 def test_no_passphrase(name: str, passphrase: str | None) -> None:
-    """A locked key without a passphrase, or with an empty one, may yet be opened by another."""
+    """A locked key without a passphrase, or with an empty one, asks for another."""
     contents, _ = {**FORMS, **LEGACY}[name](ALICE)
     with pytest.raises(WrongPassphraseError):
         material(*contents).unlock(secret(passphrase), checks.utc_now())
@@ -276,7 +276,7 @@ def altered(**changes: int) -> rsa.RSAPrivateNumbers:
 
 @pytest.mark.parametrize("name", ["d", "dmp1", "dmq1", "iqmp"])
 def test_rsa_numbers_that_do_not_fit(name: str) -> None:
-    """A key one of whose numbers is not the others' signs nothing, and is damaged."""
+    """A key with one number that does not fit the others is damaged."""
     data = rsa_file(altered(**{name: getattr(RSA, name) ^ 2}))
     with pytest.raises(IdentityError) as caught:
         opened(data)
@@ -285,7 +285,7 @@ def test_rsa_numbers_that_do_not_fit(name: str) -> None:
 
 
 def test_rsa_factor_that_is_no_prime() -> None:
-    """Numbers that fit, of a factor that is two primes, sign what nobody can verify."""
+    """A factor that is two primes is found: its numbers fit, but its signature does not verify."""
     first, second = (
         rsa.generate_private_key(public_exponent=65537, key_size=1024).private_numbers()  # noqa: S505  # halves of a factor
         for _ in range(2)
@@ -308,7 +308,7 @@ def pems(*certificates: x509.Certificate) -> bytes:
 
 
 def test_two_leaves_for_the_key() -> None:
-    """Two certificates for the one key are named, and neither is chosen."""
+    """Two certificates for one key are an error that names both."""
     second = TWO_LEVELS.issue("alice renewed", key=ALICE.key)
     with pytest.raises(IdentityError) as caught:
         opened(second.cert_pem + ALICE.pem())
@@ -325,14 +325,14 @@ def test_chain_of_a_leaf_below_the_root(tmp_path: Path) -> None:
 
 
 def test_self_signed_leaf(tmp_path: Path) -> None:
-    """A certificate that signed itself can be an identity as well."""
+    """A self-signed certificate can be an identity."""
     root = Authority.create("self")
     issued = Issued(root.certificate, root.key, ())
     assert_hands_on(opened(issued.pem()), issued, tmp_path)
 
 
 def test_cross_signed_intermediates() -> None:
-    """Two certificates of one intermediate, by two roots, are both handed on after the leaf."""
+    """The tool gets both certificates of an intermediate that two roots signed."""
     other = Authority.create("Other Root")
     lower = ROOT.intermediate("Lower")
     crossed = other.intermediate("Lower")
@@ -405,7 +405,7 @@ NOT_READY: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", READY)
 def test_ready(tmp_path: Path, name: str) -> None:
-    """A file that is one unencrypted PEM in the right order is handed on as it stands."""
+    """The tool gets the path of a file that is one unencrypted PEM in the right order."""
     path = tmp_path / "id.pem"
     path.write_bytes(READY[name])
     found = parse([(path, READY[name])]).unlock(None, checks.utc_now())
@@ -415,19 +415,19 @@ def test_ready(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", NOT_READY)
 def test_ready_only_when_every_tool_reads_it(tmp_path: Path, name: str) -> None:
-    """A file that pip or uv would not read, or not as it is meant, is converted."""
+    """A file that pip or uv would not read, or would read differently, is converted."""
     found = opened(NOT_READY[name])
     assert found.ready is None
     assert_hands_on(found, ALICE, tmp_path)
 
 
 def test_two_files_are_never_ready() -> None:
-    """Certificate and key in two files have to be put together."""
+    """Certificate and key in two files are joined."""
     assert opened(ALICE.cert_pem + ALICE.chain_pem, ALICE.key_pem()).ready is None
 
 
 def test_locked_is_never_ready() -> None:
-    """What had to be unlocked is not handed on as it stands."""
+    """A file that had to be unlocked is never handed on by its path."""
     assert opened(ALICE.pem(PASSPHRASE), passphrase=PASSPHRASE).ready is None
 
 
@@ -559,7 +559,7 @@ REFUSED: list[tuple[str, tuple[bytes, ...], str]] = [
 
 @pytest.mark.parametrize(("name", "contents", "fact"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_refused(name: str, contents: tuple[bytes, ...], fact: str) -> None:
-    """What cannot work stops with the file and the reason, and is no matter of the passphrase."""
+    """An identity that cannot work is an error with file and reason, not a wrong passphrase."""
     del name
     with pytest.raises(IdentityError) as caught:
         opened(*contents, passphrase=None)
@@ -569,7 +569,7 @@ def test_refused(name: str, contents: tuple[bytes, ...], fact: str) -> None:
 
 
 def test_pkcs12_with_its_key_once_more(tmp_path: Path) -> None:
-    """The same key in PKCS#12 and in a file of its own is one key."""
+    """The same key in PKCS#12 and in a file of its own counts once."""
     assert_hands_on(opened(ALICE.p12(None), ALICE.key_pem()), ALICE, tmp_path)
 
 
@@ -624,14 +624,14 @@ CHECKED: list[tuple[str, Issued, str | None]] = [
 
 
 def checked(held: KeyMaterial) -> None:
-    """Check what shows by now, before a passphrase is asked for."""
+    """Check what shows before a passphrase is asked for."""
     held.check_early(checks.utc_now())
 
 
 @pytest.mark.parametrize("passphrase", [None, PASSPHRASE])
 @pytest.mark.parametrize(("name", "issued", "fact"), CHECKED, ids=[row[0] for row in CHECKED])
 def test_checks(name: str, issued: Issued, fact: str | None, passphrase: str | None) -> None:
-    """What no server would take stops, before a passphrase is asked for where it shows by then."""
+    """A certificate that no server accepts is an error, if possible before any question."""
     del name
     held = material(issued.pem(passphrase))
     if fact is None:
@@ -646,14 +646,14 @@ def test_checks(name: str, issued: Issued, fact: str | None, passphrase: str | N
 
 
 def test_checks_of_locked_pkcs12() -> None:
-    """What PKCS#12 hides is checked as soon as it is open."""
+    """A certificate in a locked PKCS#12 is checked as soon as that is unlocked."""
     issued = ROOT.issue("x", starts=-10, days=-2)
     with pytest.raises(IdentityError, match="expired on "):
         opened(issued.p12(PASSPHRASE), passphrase=PASSPHRASE)
 
 
 def test_validity_is_told_by_the_given_clock() -> None:
-    """The bounds belong to the validity, and a second beyond them does not."""
+    """A certificate is valid at its first and last second, and not a second beyond."""
     issued = ROOT.issue("x", days=5)
     held = material(issued.pem())
     begins = issued.certificate.not_valid_before_utc
@@ -683,7 +683,7 @@ DAY = 86400
     ],
 )
 def test_when_a_notice_is_due(life: int, days: int, ahead: float) -> None:
-    """It is due within the days of the setting, or in the last third of a shorter life."""
+    """A notice is due within the days of the setting, or in the last third of a shorter life."""
     begins = 1_700_000_000
     assert validity.notice_due_at(begins, begins + life, days) == begins + life - ahead
 
@@ -764,7 +764,7 @@ DATA = b"what a handshake signs"
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_signer(tmp_path: Path, kind: KeyKind) -> None:
-    """It presents the chain, signs as its key can and OpenSSL verifies, and refuses the rest."""
+    """A signer has the chain, signs what OpenSSL verifies, and refuses other algorithms."""
     issued = ISSUED[kind]
     signer = opened(issued.pem()).signer
     assert signer.chain == (issued.certificate, *issued.chain)
@@ -784,7 +784,7 @@ def test_signer(tmp_path: Path, kind: KeyKind) -> None:
 
 
 def test_gather(tmp_path: Path) -> None:
-    """The files that the profile names are read, and named together."""
+    """The files of a profile are read and named together."""
     certificate, key = tmp_path / "a.pem", tmp_path / "a.key"
     certificate.write_bytes(ALICE.cert_pem + ALICE.chain_pem)
     key.write_bytes(ALICE.key_pem(PASSPHRASE))
@@ -810,7 +810,7 @@ def test_source(tmp_path: Path) -> None:
 
 
 def test_key_in_the_certificate_s_file(tmp_path: Path) -> None:
-    """A client-key that names the certificate's file is that one file, ready as it stands."""
+    """A client-key that names the certificate's file counts as that one file."""
     path = tmp_path / "a.pem"
     path.write_bytes(ALICE.pem())
     held = gather(profile(client_cert=path, client_key=path))
@@ -819,7 +819,7 @@ def test_key_in_the_certificate_s_file(tmp_path: Path) -> None:
 
 
 def test_digest_is_of_the_bytes() -> None:
-    """The digest changes with any byte, and with which file holds it."""
+    """The digest depends on every byte and on the file that holds it."""
     digests = {
         material(*contents).digest
         for contents in (
@@ -859,7 +859,7 @@ def unusable(tmp_path: Path, kind: str) -> Path:
 )
 @pytest.mark.parametrize("name", ["client-cert", "client-key"])
 def test_unreadable(tmp_path: Path, kind: str, words: str, name: str) -> None:
-    """A file that cannot be read is named, with the reason and with who names it."""
+    """A file that cannot be read is an error with the reason and the setting that names it."""
     path = unusable(tmp_path, kind)
     good = tmp_path / "good.pem"
     good.write_bytes(ALICE.pem())
@@ -874,7 +874,7 @@ def test_unreadable(tmp_path: Path, kind: str, words: str, name: str) -> None:
 
 
 def test_nothing_secret_in_words() -> None:
-    """Neither material nor identity shows anything of the key."""
+    """The repr of material and identity shows nothing of the key."""
     held = material(ALICE.pem())
     found = held.unlock(None, checks.utc_now())
     shown = f"{held!r} {found!r} {held.keys!r}".encode()
@@ -885,7 +885,7 @@ def test_nothing_secret_in_words() -> None:
 
 
 def test_legacy_passphrase_of_bytes() -> None:
-    """A passphrase that is not UTF-8 opens as well."""
+    """A passphrase that is not UTF-8 opens its key."""
     odd = b"\xff\xfe passphrase"
     data = ALICE.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(odd))
     found = material(ALICE.cert_pem + data).unlock(Secret(odd), checks.utc_now())
@@ -893,5 +893,5 @@ def test_legacy_passphrase_of_bytes() -> None:
 
 
 def test_new_key_is_made_for_every_test() -> None:
-    """Two keys of the test authority are not the same, so that a mismatch is one."""
+    """The test authority makes a new key each time, so a mismatch is real."""
     assert make_key("ec") != make_key("ec")
