@@ -108,4 +108,4 @@ def test_imports_of_a_locked_identity(sandbox: Sandbox, canary: Canary) -> None:
     locked(sandbox, canary.text)
     sandbox.write(sandbox.bin / "make", "#!/bin/sh\n", 0o755)
     ours = imported(sandbox, MAIN, "--", "make")
-    assert ours & {"keyring", "click", "certifi", "getpass", "asyncio"} == set()
+    assert ours & {"keyring", "click", "certifi", "asyncio"} == set()

@@ -181,7 +181,7 @@ def test_version_gate(sandbox: Sandbox) -> None:
 def test_notices(sandbox: Sandbox) -> None:
     """A notice that the run would give stands among the notices."""
     ready(sandbox)
-    sandbox.write("pki/alice.pem", ISSUER.issue("x", days=3.5).pem())
+    sandbox.write("pki/alice.pem", ISSUER.issue("x", starts=-30, days=3.5).pem())
     sandbox.fake_tool("uv")
     assert "expires in 3 days" in sandbox.run("uv", "sync").stderr
     assert any(

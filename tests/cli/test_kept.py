@@ -198,7 +198,7 @@ def test_an_expired_certificate_is_noticed(runs: Runs) -> None:
 
 def test_a_longer_notice_is_noticed(runs: Runs) -> None:
     """An identity that was only glanced at is looked at closely once it has to be named."""
-    runs.sandbox.write("pki/alice.pem", ISSUER.issue("gina", days=20).pem())
+    runs.sandbox.write("pki/alice.pem", ISSUER.issue("gina", starts=-30, days=20).pem())
     runs.settle()
     config = runs.sandbox.config_file
     config.write_text("expiry-notice-days = 30\n" + config.read_text())
@@ -343,7 +343,7 @@ def test_a_cache_that_cannot_be_used_costs_time_only(runs: Runs, how: str) -> No
 
 def test_notices_and_details_are_said_again(runs: Runs) -> None:
     """A run that had something to say is not kept, and -v shows the decisions each time."""
-    runs.sandbox.write("pki/alice.pem", ISSUER.issue("alice", days=5).pem())
+    runs.sandbox.write("pki/alice.pem", ISSUER.issue("alice", starts=-30, days=5).pem())
     runs.age()
     assert "expires in 4 days" in runs.run()[1]
     assert "expires in 4 days" in runs.run()[1]

@@ -1,4 +1,4 @@
-"""`mtls-run passphrase` before a real keyring."""
+"""Run `mtls-run passphrase` with a real keyring."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def profiles(bench: Bench, keyring: SecretService, canary: Canary) -> None:
 def test_set_check_use_forget(
     bench: Bench, keyring: SecretService, canary: Canary, name: list[str], end: str
 ) -> None:
-    """A passphrase from standard input is stored, fits, serves and is forgotten."""
+    """A passphrase from standard input is stored, checked, used and forgotten."""
     sandbox = bench.sandbox
     stored = sandbox.run("passphrase", "set", "--stdin", *name, input=canary.text + end)
     assert stored.returncode == 0, stored
@@ -49,7 +49,7 @@ def test_set_check_use_forget(
 def test_reading_costs_no_import_of_keyring(
     bench: Bench, keyring: SecretService, canary: Canary
 ) -> None:
-    """What lies unlocked in the Secret Service is read by the library below keyring alone."""
+    """A passphrase in an unlocked Secret Service is read without importing keyring."""
     keyring.store("corp", canary.text)
     sandbox = bench.sandbox
     sandbox.write(sandbox.bin / "make", "#!/bin/sh\n", 0o755)
@@ -59,7 +59,7 @@ def test_reading_costs_no_import_of_keyring(
 
 
 def test_keyring_that_looks_elsewhere(bench: Bench, keyring: SecretService, canary: Canary) -> None:
-    """Settings that change where keyring looks are keyring's to read: there, nothing is stored."""
+    """Variables that change where keyring looks hold: in this place nothing is stored."""
     keyring.store("corp", canary.text)
     sandbox = bench.sandbox
     sandbox.write(sandbox.bin / "make", "#!/bin/sh\n", 0o755)
@@ -74,7 +74,7 @@ def test_keyring_that_looks_elsewhere(bench: Bench, keyring: SecretService, cana
 def test_check_says_what_is_wrong(
     bench: Bench, keyring: SecretService, canary: Canary, stored: str | None
 ) -> None:
-    """A passphrase that does not fit, or is not there, is status 1."""
+    """`check` exits 1 for a passphrase that does not fit or is not stored."""
     if stored is not None:
         keyring.store("corp", stored)
     done = bench.sandbox.run("passphrase", "check", "corp")
@@ -86,7 +86,7 @@ def test_check_says_what_is_wrong(
 
 
 def test_set_at_a_terminal(bench: Bench, keyring: SecretService, canary: Canary) -> None:
-    """At a terminal the passphrase is asked for, without an echo."""
+    """`set` asks for the passphrase at a terminal, without an echo."""
     sandbox = bench.sandbox
     with session(sandbox, sandbox.program, "passphrase", "set", "corp") as terminal:
         terminal.expect(PROMPT)
@@ -98,7 +98,7 @@ def test_set_at_a_terminal(bench: Bench, keyring: SecretService, canary: Canary)
 
 
 def test_set_replaces(bench: Bench, keyring: SecretService, canary: Canary) -> None:
-    """What was stored before gives way."""
+    """`set` replaces the stored passphrase."""
     keyring.store("corp", "that of last year")
     done = bench.sandbox.run("passphrase", "set", "--stdin", "corp", input=canary.text)
     assert done.returncode == 0, done
@@ -108,7 +108,7 @@ def test_set_replaces(bench: Bench, keyring: SecretService, canary: Canary) -> N
 def test_set_outranks_what_another_program_stored(
     bench: Bench, keyring: SecretService, canary: Canary
 ) -> None:
-    """An entry that secret-tool or a keyring manager made is replaced too, not set beside it."""
+    """`set` also replaces an entry that another program made."""
     keyring.store("corp", "that of last year", by_another=True)
     done = bench.sandbox.run("passphrase", "set", "--stdin", "corp", input=canary.text)
     assert done.returncode == 0, done
@@ -117,7 +117,7 @@ def test_set_outranks_what_another_program_stored(
 
 
 def test_forget_leaves_no_entry(bench: Bench, keyring: SecretService, canary: Canary) -> None:
-    """Of several entries for the same profile, none is left."""
+    """`forget` deletes all entries of a profile."""
     keyring.store("corp", "that of last year", by_another=True)
     keyring.store("corp", canary.text)
     assert keyring.entries("corp") == 2
@@ -127,7 +127,7 @@ def test_forget_leaves_no_entry(bench: Bench, keyring: SecretService, canary: Ca
 
 
 def test_set_needs_a_source(bench: Bench, keyring: SecretService, canary: Canary) -> None:
-    """Without a terminal and without --stdin, standard input is not read."""
+    """Without a terminal and without --stdin, `set` does not read standard input."""
     done = bench.sandbox.run("passphrase", "set", "corp", input=canary.text)
     bench.assert_refused(done)
     assert "--stdin" in done.stderr
@@ -136,7 +136,7 @@ def test_set_needs_a_source(bench: Bench, keyring: SecretService, canary: Canary
 
 @pytest.mark.parametrize("action", ["set", "check"])
 def test_unknown_profile(bench: Bench, keyring: SecretService, action: str) -> None:
-    """A name that no profile has is an error with the nearest right spelling."""
+    """An unknown profile is an error with the nearest right spelling."""
     options = ["--stdin"] if action == "set" else []
     done = bench.sandbox.run("passphrase", action, *options, "crop", input="x")
     assert done.returncode == 125, done
@@ -154,7 +154,7 @@ def test_unknown_profile(bench: Bench, keyring: SecretService, action: str) -> N
     ],
 )
 def test_set_refuses_weak_keyrings(bench: Bench, canary: Canary, backend: str, name: str) -> None:
-    """Nothing is stored in plain text, nor thrown away without a word."""
+    """`set` refuses a keyring that stores nothing or stores plain text."""
     env = {"PYTHON_KEYRING_BACKEND": backend}
     done = bench.sandbox.run("passphrase", "set", "--stdin", "corp", input=canary.text, env=env)
     bench.assert_refused(done)

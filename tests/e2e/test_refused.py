@@ -1,4 +1,4 @@
-"""An identity that cannot serve stops before the tool is started; nobody calls on the server."""
+"""Refuse an identity that cannot work before the tool starts, without a connection."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def torn(bench: Bench) -> bytes:
 def test_unusable_identity(
     bench: Bench, tool: Tool, content: Callable[[Bench], bytes], word: str
 ) -> None:
-    """It ends 125 with one error that names the file, and with a hint."""
+    """mtls-run exits 125 with one error that names the file, and a hint."""
     identity = bench.sandbox.write("pki/alice.pem", content(bench))
     bench.profile('client-cert = "~/pki/alice.pem"')
     done = bench.run(tool)
@@ -120,7 +120,7 @@ def test_unusable_identity(
 @pytest.mark.parametrize("tool", TOOLS, ids=str)
 @pytest.mark.parametrize("missing", ["client-cert", "client-key", "ca-cert"])
 def test_missing_file(bench: Bench, tool: Tool, missing: str) -> None:
-    """A file that is not there is named, with the line that names it."""
+    """A missing file is an error with the line that names it."""
     bench.sandbox.write("pki/alice.pem", bench.alice.cert_pem + bench.alice.chain_pem)
     bench.sandbox.write("pki/alice.key", bench.alice.key_pem())
     files = {
@@ -139,7 +139,7 @@ def test_missing_file(bench: Bench, tool: Tool, missing: str) -> None:
 @pytest.mark.parametrize("tool", TOOLS, ids=str)
 @pytest.mark.parametrize("form", ["pem", "p12"])
 def test_wrong_passphrase(bench: Bench, canary: Canary, tool: Tool, form: str) -> None:
-    """A passphrase that does not open the key ends 125, and is not shown."""
+    """A wrong passphrase exits 125 and is not shown."""
     content = bench.alice.pem("the right one")
     if form == "p12":
         content = bench.alice.p12("the right one")
@@ -156,7 +156,7 @@ def test_wrong_passphrase(bench: Bench, canary: Canary, tool: Tool, form: str) -
 def test_keyring_without_a_terminal(
     bench: Bench, keyring: SecretService, canary: Canary, stored: bool
 ) -> None:
-    """With no fitting passphrase stored and no terminal, the command that stores one is named."""
+    """Without a fitting passphrase and without a terminal, the hint is `passphrase set`."""
     bench.sandbox.write("pki/alice.pem", bench.alice.pem("the right one"))
     bench.profile('client-cert = "~/pki/alice.pem"')
     if stored:
@@ -169,7 +169,7 @@ def test_keyring_without_a_terminal(
 
 
 def test_locked_keyring_without_a_terminal(bench: Bench, own_keyring: SecretService) -> None:
-    """A keyring that stays locked is an error that names what to run; nothing hangs."""
+    """A locked keyring is an error with a command to run, and does not hang."""
     bench.sandbox.write("pki/alice.pem", bench.alice.pem("the right one"))
     bench.profile('client-cert = "~/pki/alice.pem"')
     own_keyring.store("corp", "the right one")
@@ -182,7 +182,7 @@ def test_locked_keyring_without_a_terminal(bench: Bench, own_keyring: SecretServ
 
 @pytest.mark.slow
 def test_keyring_that_waits_for_a_dialog(bench: Bench) -> None:
-    """A keyring that does not answer is given up after 30 seconds."""
+    """mtls-run stops waiting for a keyring after 30 seconds."""
     bench.sandbox.write("pki/alice.pem", bench.alice.pem("the right one"))
     bench.profile('client-cert = "~/pki/alice.pem"')
     with secret_service.mute() as keyring:
@@ -195,7 +195,7 @@ def test_keyring_that_waits_for_a_dialog(bench: Bench) -> None:
 
 
 def test_no_keyring_without_a_terminal(bench: Bench) -> None:
-    """Where there is no keyring at all and no terminal, the error says so."""
+    """Without a keyring and without a terminal, the error says so."""
     bench.sandbox.write("pki/alice.pem", bench.alice.pem("the right one"))
     bench.profile('client-cert = "~/pki/alice.pem"')
     done = bench.run(newest_uv())
@@ -204,7 +204,7 @@ def test_no_keyring_without_a_terminal(bench: Bench) -> None:
 
 
 def test_debug_shows_no_secret(bench: Bench, canary: Canary) -> None:
-    """MTLS_RUN_DEBUG shows where it went wrong, and not the passphrase."""
+    """MTLS_RUN_DEBUG shows a traceback without the passphrase."""
     bench.sandbox.write("pki/alice.pem", bench.alice.pem("the right one"))
     bench.profile('client-cert = "~/pki/alice.pem"\npassphrase = { env = "CORP_PASSPHRASE" }')
     env = {"CORP_PASSPHRASE": canary.text, "MTLS_RUN_DEBUG": "1"}

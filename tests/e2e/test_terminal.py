@@ -1,4 +1,4 @@
-"""A person at a real terminal: asked there, once, without an echo, and offered to be remembered."""
+"""Ask a person at a real terminal once, without an echo, and offer to store the answer."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def locked(bench: Bench, canary: Canary, more: str = "") -> None:
 
 @pytest.mark.parametrize("tool", [newest_pip(), newest_uv()], ids=str)
 def test_asked_once(bench: Bench, canary: Canary, tool: Tool) -> None:
-    """With `prompt`, the passphrase is asked for once, not echoed, and no store is offered."""
+    """With `prompt`, mtls-run asks once, without an echo, and does not offer to store."""
     locked(bench, canary, 'passphrase = "prompt"')
     with at_terminal(bench, tool) as terminal:
         assert "corp" in terminal.expect(PROMPT) or "alice.pem" in terminal.shown
@@ -58,7 +58,7 @@ def test_asked_once(bench: Bench, canary: Canary, tool: Tool) -> None:
 
 
 def test_standard_input_is_left_alone(bench: Bench, canary: Canary) -> None:
-    """The terminal is asked though standard input is a pipe, which reaches the tool whole."""
+    """mtls-run asks at the terminal though stdin is a pipe, and the tool gets all of stdin."""
     locked(bench, canary, 'passphrase = "prompt"')
     sandbox, tool = bench.sandbox, bench.sandbox.fake_tool("uv")
     script = f"printf 'one\\ntwo' | {sandbox.program} uv pip install x"
@@ -71,7 +71,7 @@ def test_standard_input_is_left_alone(bench: Bench, canary: Canary) -> None:
 
 
 def test_standard_output_is_left_alone(bench: Bench, canary: Canary) -> None:
-    """The terminal is asked though all of the standard streams lead elsewhere."""
+    """mtls-run asks at the terminal though all standard streams are redirected."""
     locked(bench, canary, 'passphrase = "prompt"')
     sandbox, tool = bench.sandbox, bench.sandbox.fake_tool("uv")
     script = f"{sandbox.program} uv pip install x < /dev/null > out 2> err; exit $?"
@@ -85,7 +85,7 @@ def test_standard_output_is_left_alone(bench: Bench, canary: Canary) -> None:
 
 
 def test_three_tries(bench: Bench, canary: Canary) -> None:
-    """After three wrong passphrases it ends 125; nothing typed is shown, nobody is called."""
+    """After three wrong passphrases it exits 125, shows none, and connects to nothing."""
     locked(bench, canary, 'passphrase = "prompt"')
     with at_terminal(bench, newest_uv()) as terminal:
         for number in range(3):
@@ -99,7 +99,7 @@ def test_three_tries(bench: Bench, canary: Canary) -> None:
 
 
 def test_second_try(bench: Bench, canary: Canary) -> None:
-    """A slip of the finger costs one more question."""
+    """After a wrong passphrase mtls-run asks again."""
     locked(bench, canary, 'passphrase = "prompt"')
     with at_terminal(bench, newest_uv()) as terminal:
         terminal.expect(PROMPT)
@@ -112,7 +112,7 @@ def test_second_try(bench: Bench, canary: Canary) -> None:
 
 
 def test_stored_and_used(bench: Bench, keyring: SecretService, canary: Canary) -> None:
-    """What the user agrees to store is in the keyring, and nobody asks the next time."""
+    """A passphrase that the user agrees to store is used without asking the next time."""
     locked(bench, canary)
     with at_terminal(bench, newest_uv(), keyring.env) as terminal:
         terminal.expect(PROMPT)
@@ -132,7 +132,7 @@ def test_stored_and_used(bench: Bench, keyring: SecretService, canary: Canary) -
 
 @pytest.mark.parametrize("answer", ["n", ""])
 def test_not_stored(bench: Bench, keyring: SecretService, canary: Canary, answer: str) -> None:
-    """What the user does not agree to store is used and not stored."""
+    """A passphrase that the user does not agree to store is used and not stored."""
     locked(bench, canary)
     with at_terminal(bench, newest_uv(), keyring.env) as terminal:
         terminal.expect(PROMPT)
@@ -147,7 +147,7 @@ def test_not_stored(bench: Bench, keyring: SecretService, canary: Canary, answer
 
 
 def test_stored_one_is_replaced(bench: Bench, keyring: SecretService, canary: Canary) -> None:
-    """A stored passphrase that no longer fits is asked for again, and replaced."""
+    """mtls-run asks again for a stored passphrase that no longer fits, and replaces it."""
     locked(bench, canary)
     keyring.store("corp", "that of last year")
     with at_terminal(bench, newest_uv(), keyring.env) as terminal:
@@ -164,7 +164,7 @@ def test_stored_one_is_replaced(bench: Bench, keyring: SecretService, canary: Ca
 
 
 def test_interrupt(bench: Bench, canary: Canary) -> None:
-    """Ctrl-C at the question ends 130, and the terminal echoes again."""
+    """Ctrl-C at the question exits 130 and restores the terminal's echo."""
     locked(bench, canary, 'passphrase = "prompt"')
     sandbox, tool = bench.sandbox, bench.sandbox.fake_tool("uv")
     script = f"trap : INT; {sandbox.program} uv pip install x; echo status=$?; stty -a; echo done."
@@ -184,7 +184,7 @@ def test_interrupt(bench: Bench, canary: Canary) -> None:
 
 @pytest.mark.parametrize("handoff", ["memfd", "supervise"])
 def test_interrupted_tool(bench: Bench, canary: Canary, handoff: str) -> None:
-    """Ctrl-C while the tool runs is the tool's, and leaves no unlocked key behind."""
+    """Ctrl-C while the tool runs reaches the tool and leaves no unlocked key behind."""
     locked(bench, canary, 'passphrase = { env = "CORP_PASSPHRASE" }')
     sandbox, tool = bench.sandbox, bench.sandbox.fake_tool("uv")
     env = {"CORP_PASSPHRASE": canary.text, "FAKE_STDOUT": "it runs\n", "FAKE_WAIT": "1"}
@@ -225,7 +225,7 @@ NAMED = {"plain": "PlaintextKeyring", "null": "null", "fail": "fail", "chainer":
 
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_unusable_keyring(bench: Bench, canary: Canary, name: str) -> None:
-    """A keyring that is none, or is plain text, is refused by its name, and not even read."""
+    """An unsafe keyring is refused by its name, and not read."""
     locked(bench, canary)
     before = write_plainly(bench.sandbox, canary.text)
     assert before != b""
@@ -237,7 +237,7 @@ def test_unusable_keyring(bench: Bench, canary: Canary, name: str) -> None:
 
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_unusable_keyring_at_a_terminal(bench: Bench, canary: Canary, name: str) -> None:
-    """A terminal is asked instead, and nothing is stored, nor offered to be."""
+    """With an unsafe keyring mtls-run asks at the terminal, and does not offer to store."""
     locked(bench, canary)
     env = {"PYTHON_KEYRING_BACKEND": UNUSABLE[name]}
     with at_terminal(bench, newest_uv(), env) as terminal:
@@ -251,7 +251,7 @@ def test_unusable_keyring_at_a_terminal(bench: Bench, canary: Canary, name: str)
 
 
 def test_unknown_keyring(bench: Bench, canary: Canary) -> None:
-    """A backend that keyring's own configuration brings in is not handed a passphrase."""
+    """A backend from keyring's own configuration never gets a passphrase."""
     locked(bench, canary)
     sandbox = bench.sandbox
     sandbox.write(

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 from mtls_run.config import document
 from mtls_run.doctor.findings import CATALOGUE
 from mtls_run.errors import IdentityError
-from mtls_run.identity import kdf_limits, source
+from mtls_run.identity import der, kdf_limits, source
 from mtls_run.identity import pem as formats
 from tests.fuzz import mutate
 from tests.fuzz.seeds import PASSPHRASE
@@ -127,6 +127,23 @@ def indefinite(data: bytes) -> bytes:
     return said(nodes)
 
 
+def in_parts(data: bytes, size: int) -> bytes:
+    """Return a PKCS#12 whose content is a string in parts of this size, as NSS streams it."""
+    version, safe, *mac = der.children(der.element(data).content)
+    kind, content = der.children(safe.content)
+    whole = der.octets(der.element(content.content))
+    parts = [octets(whole[start : start + size]) for start in range(0, len(whole), size)]
+    content_info = sequence(
+        element(kind.tag, kind.content),
+        b"\xa0\x80\x24\x80" + b"".join(parts) + b"\0\0" * 2,
+    )
+    return sequence(
+        element(version.tag, version.content),
+        content_info,
+        *(element(one.tag, one.content) for one in mac),
+    )
+
+
 def pem(label: str, data: bytes) -> bytes:
     """Return one block of PEM."""
     text = base64.encodebytes(data)
@@ -175,10 +192,27 @@ def many_bags(count: int) -> bytes:
     return unsigned(sequence(sequence(oid("2a864886f70d010701"), content)))
 
 
-def unsigned(safes: bytes) -> bytes:
-    """Return a PKCS#12 of these safes, without a MAC."""
+def unsigned(safes: bytes, mac: bytes = b"") -> bytes:
+    """Return a PKCS#12 of these safes, without a MAC or with this one."""
     content = element(0xA0, octets(safes))
-    return sequence(number(3), sequence(oid("2a864886f70d010701"), content))
+    return sequence(number(3), sequence(oid("2a864886f70d010701"), content), mac)
+
+
+def pbmac1(rounds: int) -> bytes:
+    """Return a MAC of RFC 9579, whose own rounds count for nothing."""
+    said = sequence(octets(bytes(8)), number(rounds), number(32))
+    derived = sequence(oid("2a864886f70d01050c"), said)
+    hashed = sequence(oid("2a864886f70d0209"))
+    algorithm = sequence(oid("2a864886f70d01050e"), sequence(derived, hashed))
+    return sequence(sequence(algorithm, octets(bytes(32))), octets(bytes(8)), number(1))
+
+
+def bags_in_bags() -> bytes:
+    """Return a PKCS#12 with a key of many rounds in a bag for bags."""
+    key = sequence(oid("2a864886f70d010c0a0102"), element(0xA0, pbkdf2(MILLIARD)))
+    outer = sequence(oid("2a864886f70d010c0a0106"), element(0xA0, sequence(key)))
+    content = element(0xA0, octets(sequence(outer)))
+    return unsigned(sequence(sequence(oid("2a864886f70d010701"), content)))
 
 
 def nested(header: bytes, count: int) -> bytes:
@@ -239,7 +273,7 @@ MOST = source.LARGEST
 # Each with what is said of it, and the finding that it is.
 ROUNDS_REFUSED = ("10 million rounds or more", "identity-unrecognised")
 SCRYPT_REFUSED = ("by scrypt", "identity-unrecognised")
-TOO_DEEP = ("nested too deeply, or has too many parts", "identity-unrecognised")
+BUILT_ODDLY = ("built in a way that no tool builds it", "identity-unrecognised")
 TOO_LARGE = ("too large: more than RSA 8192", "identity-key-kind")
 DAMAGED = ("damaged", "identity-unrecognised")
 
@@ -257,6 +291,12 @@ EVIL: dict[str, tuple[Callable[[], bytes], tuple[str, str]]] = {
     "pkcs12-sum": (lambda: many_safes(20, 600_000), ROUNDS_REFUSED),
     "pkcs12-open-lengths": (
         lambda: indefinite(with_number(p12(), ROUNDS, mutate.number(MILLIARD))),
+        ROUNDS_REFUSED,
+    ),
+    "pkcs12-pbmac1": (lambda: unsigned(sequence(), pbmac1(MILLIARD)), ROUNDS_REFUSED),
+    "pkcs12-bags-in-bags": (bags_in_bags, BUILT_ODDLY),
+    "pkcs12-small-parts": (
+        lambda: in_parts(with_number(p12(), ROUNDS, mutate.number(MILLIARD)), 1),
         ROUNDS_REFUSED,
     ),
     "pkcs12-then-noise": (lambda: many_safes(1, MILLIARD) + b"\xff" * 100, ROUNDS_REFUSED),
@@ -280,7 +320,7 @@ EVIL: dict[str, tuple[Callable[[], bytes], tuple[str, str]]] = {
     ),
     "pkcs8-length-of-key": (lambda: keyed(pbkdf2(2048, 2**31 - 1)), ROUNDS_REFUSED),
     "pkcs8-salt": (
-        lambda: keyed(pbkdf2(2048, salt=9000)),
+        lambda: keyed(pbkdf2(2048, salt=2000)),
         ("a salt of more", "identity-unrecognised"),
     ),
     "scrypt-n": (lambda: keyed(scrypt(2**30, 8, 1)), SCRYPT_REFUSED),
@@ -293,14 +333,14 @@ EVIL: dict[str, tuple[Callable[[], bytes], tuple[str, str]]] = {
         SCRYPT_REFUSED,
     ),
     # How it is put together.
-    "nested-in-order": (lambda: deep(0x30), TOO_DEEP),
-    "nested-strings": (lambda: deep(0x04), TOO_DEEP),
-    "nested-open": (lambda: b"\x30\x80\x02\x01\x03" + b"\x30\x80" * 500_000, TOO_DEEP),
+    "nested-in-order": (lambda: deep(0x30), BUILT_ODDLY),
+    "nested-strings": (lambda: deep(0x04), BUILT_ODDLY),
+    "nested-open": (lambda: b"\x30\x80\x02\x01\x03" + b"\x30\x80" * 500_000, BUILT_ODDLY),
     "nested-parts": (
         lambda: nested(b"\x24\x80", 500_000),
         ("neither a certificate", "identity-unrecognised"),
     ),
-    "elements": (lambda: sequence(number(3), sequence(b"\x04\x00" * 510_000)), TOO_DEEP),
+    "elements": (lambda: sequence(number(3), sequence(b"\x04\x00" * 510_000)), BUILT_ODDLY),
     "bags": (lambda: many_bags(1100), ("no private key", "identity-no-key")),
     "length-of-4-GiB": (lambda: b"\x30\x84\xff\xff\xff\xff\x02\x01\x03\x30\x00", DAMAGED),
     "length-of-lengths": (
@@ -440,6 +480,7 @@ HONEST: dict[str, Callable[[], bytes]] = {
     "pkcs12-600000": lambda: p12(rounds=600_000),
     "pkcs12-old": lambda: p12(True),
     "pkcs12-open-lengths": lambda: indefinite(p12()),
+    "pkcs12-small-parts": lambda: in_parts(p12(), 1),
     "pkcs12-rc2": lambda: alice().p12(WORD, "rc2"),
     "pkcs8-openssl": lambda: keyed(openssl_key()),
     "pkcs8-600000": lambda: keyed(openssl_key("-iter", "600000")),

@@ -1,4 +1,4 @@
-"""Every accepted form yields the same identity, and whatever cannot work stops with its reason."""
+"""Read every accepted form as the same identity, and refuse what cannot work, with the reason."""
 
 from __future__ import annotations
 
@@ -26,9 +26,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mtls_run.errors import IdentityError, WrongPassphraseError
-from mtls_run.identity import checks
-from mtls_run.identity.keys import kind_of
+from mtls_run.identity import checks, source, validity
+from mtls_run.identity.keys import kind_of, public_bytes
 from mtls_run.identity.material import gather, parse
+from mtls_run.identity.signer import Algorithm
 from mtls_run.secret import Secret
 from tests.pki import Authority, Issued, KeyKind, make_key, rsa_key
 from tests.unit.support import material, profile, secret
@@ -160,7 +161,7 @@ def opened(*contents: bytes, passphrase: str | None = None) -> Identity:
 
 
 def assert_hands_on(found: Identity, issued: Issued, folder: Path) -> None:
-    """Fail unless what is handed on is leaf, intermediates and PKCS#8 key, and TLS takes it."""
+    """Fail unless the tool gets leaf, intermediates and PKCS#8 key, and TLS accepts them."""
     pem = found.pem().reveal()
     labels = re.findall(rb"^-----BEGIN ([A-Z0-9 ]+)-----$", pem, re.MULTILINE)
     assert labels == [b"CERTIFICATE"] * (1 + len(issued.chain)) + [b"PRIVATE KEY"]
@@ -174,7 +175,7 @@ def assert_hands_on(found: Identity, issued: Issued, folder: Path) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_accepted(tmp_path: Path, case: str) -> None:
-    """Each accepted form of each kind of key is handed on as leaf, intermediates, PKCS#8 key."""
+    """The tool gets leaf, intermediates and PKCS#8 key from each form of each kind of key."""
     kind, form = CASES[case]
     issued = ISSUED[kind]
     contents, passphrase = form(issued)
@@ -197,13 +198,13 @@ def test_accepted(tmp_path: Path, case: str) -> None:
     ],
 )
 def test_kind(kind: KeyKind, name: str) -> None:
-    """The kind of key is said in words, and whether uv can use it."""
+    """An identity has the name of its kind of key, and whether uv can use it."""
     found = opened(ISSUED[kind].pem()).kind
     assert (found.name, found.rustls) == (name, True)
 
 
 def test_kinds_that_uv_cannot_use() -> None:
-    """A short RSA key, an odd curve and Ed448 are none of uv's."""
+    """A short RSA key, an unusual curve and Ed448 do not work in uv."""
     short = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505  # the point
     odd = ec.generate_private_key(ec.SECP256K1())
     kinds = [kind_of(key) for key in (short, odd, ed448.Ed448PrivateKey.generate())]
@@ -217,7 +218,7 @@ def test_kinds_that_uv_cannot_use() -> None:
 @pytest.mark.parametrize("passphrase", ["pässwörd ☃", "x", "a" * 200, " leading and trailing "])
 @pytest.mark.parametrize("form", ["pkcs8", "p12", "3des", "legacy"])
 def test_passphrases(tmp_path: Path, passphrase: str, form: str) -> None:
-    """Passphrases beyond ASCII, short, long and with blanks open what they closed."""
+    """Short and long passphrases, and those with blanks or beyond ASCII, open their key."""
     if form == "pkcs8":
         data = ALICE.pem(passphrase)
     elif form == "legacy":
@@ -233,7 +234,7 @@ def test_passphrases(tmp_path: Path, passphrase: str, form: str) -> None:
 @pytest.mark.parametrize("kind", ["rsa", "ec"])
 @pytest.mark.parametrize("name", ["Proc-Type", "encrypted PKCS#8", "encrypted DER key", "PKCS#12"])
 def test_wrong_passphrases(kind: KeyKind, name: str) -> None:
-    """A wrong passphrase is just that, whatever nonsense it decrypts to."""
+    """A wrong passphrase is reported as wrong, whatever bytes it decrypts to."""
     contents, _ = {**FORMS, **LEGACY}[name](ISSUED[kind])
     held = material(*contents)
     # One in 256 passes for padding in the old form; the others derive a key, which takes its time.
@@ -248,7 +249,7 @@ def test_wrong_passphrases(kind: KeyKind, name: str) -> None:
 @pytest.mark.parametrize("passphrase", [None, ""])
 @pytest.mark.parametrize("name", ["Proc-Type", "encrypted PKCS#8", "PKCS#12", "PKCS#12 RC2"])
 def test_no_passphrase(name: str, passphrase: str | None) -> None:
-    """A locked key without a passphrase, or with an empty one, may yet be opened by another."""
+    """A locked key without a passphrase, or with an empty one, asks for another."""
     contents, _ = {**FORMS, **LEGACY}[name](ALICE)
     with pytest.raises(WrongPassphraseError):
         material(*contents).unlock(secret(passphrase), checks.utc_now())
@@ -275,7 +276,7 @@ def altered(**changes: int) -> rsa.RSAPrivateNumbers:
 
 @pytest.mark.parametrize("name", ["d", "dmp1", "dmq1", "iqmp"])
 def test_rsa_numbers_that_do_not_fit(name: str) -> None:
-    """A key one of whose numbers is not the others' signs nothing, and is damaged."""
+    """A key with one number that does not fit the others is damaged."""
     data = rsa_file(altered(**{name: getattr(RSA, name) ^ 2}))
     with pytest.raises(IdentityError) as caught:
         opened(data)
@@ -284,7 +285,7 @@ def test_rsa_numbers_that_do_not_fit(name: str) -> None:
 
 
 def test_rsa_factor_that_is_no_prime() -> None:
-    """Numbers that fit, of a factor that is two primes, sign what nobody can verify."""
+    """A factor that is two primes is found: its numbers fit, but its signature does not verify."""
     first, second = (
         rsa.generate_private_key(public_exponent=65537, key_size=1024).private_numbers()  # noqa: S505  # halves of a factor
         for _ in range(2)
@@ -307,7 +308,7 @@ def pems(*certificates: x509.Certificate) -> bytes:
 
 
 def test_two_leaves_for_the_key() -> None:
-    """Two certificates for the one key are named, and neither is chosen."""
+    """Two certificates for one key are an error that names both."""
     second = TWO_LEVELS.issue("alice renewed", key=ALICE.key)
     with pytest.raises(IdentityError) as caught:
         opened(second.cert_pem + ALICE.pem())
@@ -324,14 +325,14 @@ def test_chain_of_a_leaf_below_the_root(tmp_path: Path) -> None:
 
 
 def test_self_signed_leaf(tmp_path: Path) -> None:
-    """A certificate that signed itself can be an identity as well."""
+    """A self-signed certificate can be an identity."""
     root = Authority.create("self")
     issued = Issued(root.certificate, root.key, ())
     assert_hands_on(opened(issued.pem()), issued, tmp_path)
 
 
 def test_cross_signed_intermediates() -> None:
-    """Two certificates of one intermediate, by two roots, are both handed on after the leaf."""
+    """The tool gets both certificates of an intermediate that two roots signed."""
     other = Authority.create("Other Root")
     lower = ROOT.intermediate("Lower")
     crossed = other.intermediate("Lower")
@@ -404,7 +405,7 @@ NOT_READY: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", READY)
 def test_ready(tmp_path: Path, name: str) -> None:
-    """A file that is one unencrypted PEM in the right order is handed on as it stands."""
+    """The tool gets the path of a file that is one unencrypted PEM in the right order."""
     path = tmp_path / "id.pem"
     path.write_bytes(READY[name])
     found = parse([(path, READY[name])]).unlock(None, checks.utc_now())
@@ -414,19 +415,19 @@ def test_ready(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", NOT_READY)
 def test_ready_only_when_every_tool_reads_it(tmp_path: Path, name: str) -> None:
-    """A file that pip or uv would not read, or not as it is meant, is converted."""
+    """A file that pip or uv would not read, or would read differently, is converted."""
     found = opened(NOT_READY[name])
     assert found.ready is None
     assert_hands_on(found, ALICE, tmp_path)
 
 
 def test_two_files_are_never_ready() -> None:
-    """Certificate and key in two files have to be put together."""
+    """Certificate and key in two files are joined."""
     assert opened(ALICE.cert_pem + ALICE.chain_pem, ALICE.key_pem()).ready is None
 
 
 def test_locked_is_never_ready() -> None:
-    """What had to be unlocked is not handed on as it stands."""
+    """A file that had to be unlocked is never handed on by its path."""
     assert opened(ALICE.pem(PASSPHRASE), passphrase=PASSPHRASE).ready is None
 
 
@@ -558,7 +559,7 @@ REFUSED: list[tuple[str, tuple[bytes, ...], str]] = [
 
 @pytest.mark.parametrize(("name", "contents", "fact"), REFUSED, ids=[row[0] for row in REFUSED])
 def test_refused(name: str, contents: tuple[bytes, ...], fact: str) -> None:
-    """What cannot work stops with the file and the reason, and is no matter of the passphrase."""
+    """An identity that cannot work is an error with file and reason, not a wrong passphrase."""
     del name
     with pytest.raises(IdentityError) as caught:
         opened(*contents, passphrase=None)
@@ -568,7 +569,7 @@ def test_refused(name: str, contents: tuple[bytes, ...], fact: str) -> None:
 
 
 def test_pkcs12_with_its_key_once_more(tmp_path: Path) -> None:
-    """The same key in PKCS#12 and in a file of its own is one key."""
+    """The same key in PKCS#12 and in a file of its own counts once."""
     assert_hands_on(opened(ALICE.p12(None), ALICE.key_pem()), ALICE, tmp_path)
 
 
@@ -578,9 +579,25 @@ def test_certificate_and_key_as_der(tmp_path: Path) -> None:
     assert_hands_on(opened(issued.cert_der, issued.key_der()), issued, tmp_path)
 
 
-def test_unsupported_encryption() -> None:
-    """A key that is locked in a way nobody supports asks for no other passphrase."""
-    data = legacy(ALICE).replace(b"AES-256-CBC", b"ROT-13-CBCX")
+def camellia() -> bytes:
+    """Return the key as PKCS#8 that only OpenSSL can decrypt."""
+    command = f"openssl pkcs8 -topk8 -v2 camellia-128-cbc -passout env:{PASS_IN}"
+    return subprocess.run(
+        command.split(),
+        input=ALICE.key_pem(),
+        env={**os.environ, PASS_IN: PASSPHRASE},
+        capture_output=True,
+        check=True,
+    ).stdout
+
+
+PASS_IN = "TEST_PASSPHRASE"
+
+
+@pytest.mark.parametrize("form", ["Proc-Type", "PKCS#8"])
+def test_unsupported_encryption(form: str) -> None:
+    """A key that is encrypted in an unsupported way does not ask for another passphrase."""
+    data = camellia() if form == "PKCS#8" else legacy(ALICE).replace(b"AES-256", b"ROT-130")
     with pytest.raises(IdentityError, match="encrypted in a way that is not supported") as caught:
         material(ALICE.cert_pem + data).unlock(secret(PASSPHRASE), checks.utc_now())
     assert not isinstance(caught.value, WrongPassphraseError)
@@ -607,14 +624,14 @@ CHECKED: list[tuple[str, Issued, str | None]] = [
 
 
 def checked(held: KeyMaterial) -> None:
-    """Check what shows by now, before a passphrase is asked for."""
+    """Check what shows before a passphrase is asked for."""
     held.check_early(checks.utc_now())
 
 
 @pytest.mark.parametrize("passphrase", [None, PASSPHRASE])
 @pytest.mark.parametrize(("name", "issued", "fact"), CHECKED, ids=[row[0] for row in CHECKED])
 def test_checks(name: str, issued: Issued, fact: str | None, passphrase: str | None) -> None:
-    """What no server would take stops, before a passphrase is asked for where it shows by then."""
+    """A certificate that no server accepts is an error, if possible before any question."""
     del name
     held = material(issued.pem(passphrase))
     if fact is None:
@@ -629,14 +646,14 @@ def test_checks(name: str, issued: Issued, fact: str | None, passphrase: str | N
 
 
 def test_checks_of_locked_pkcs12() -> None:
-    """What PKCS#12 hides is checked as soon as it is open."""
+    """A certificate in a locked PKCS#12 is checked as soon as that is unlocked."""
     issued = ROOT.issue("x", starts=-10, days=-2)
     with pytest.raises(IdentityError, match="expired on "):
         opened(issued.p12(PASSPHRASE), passphrase=PASSPHRASE)
 
 
 def test_validity_is_told_by_the_given_clock() -> None:
-    """The bounds belong to the validity, and a second beyond them does not."""
+    """A certificate is valid at its first and last second, and not a second beyond."""
     issued = ROOT.issue("x", days=5)
     held = material(issued.pem())
     begins = issued.certificate.not_valid_before_utc
@@ -648,10 +665,34 @@ def test_validity_is_told_by_the_given_clock() -> None:
             held.unlock(None, now)
 
 
+DAY = 86400
+
+
+@pytest.mark.parametrize(
+    ("life", "days", "ahead"),
+    [
+        (365 * DAY, 14, 14 * DAY),
+        (15 * DAY, 14, 14 * DAY),
+        (14 * DAY, 14, 14 * DAY),
+        (14 * DAY - 3, 14, 14 * DAY / 3 - 1),
+        (DAY, 14, DAY / 3),  # the last eight hours
+        (3600, 14, 1200),
+        (0, 14, 0),
+        (DAY, 1, DAY),
+        (DAY, 0, 0),
+    ],
+)
+def test_when_a_notice_is_due(life: int, days: int, ahead: float) -> None:
+    """A notice is due within the days of the setting, or in the last third of a shorter life."""
+    begins = 1_700_000_000
+    assert validity.notice_due_at(begins, begins + life, days) == begins + life - ahead
+
+
 @pytest.mark.parametrize(
     ("left", "words"),
     [
         (timedelta(days=14, seconds=1), None),
+        (timedelta(days=14), "expires in 14 days"),
         (timedelta(days=13, hours=5), "expires in 13 days"),
         (timedelta(days=1), "expires in 1 day,"),
         (timedelta(hours=5), "expires in 5 hours"),
@@ -660,7 +701,7 @@ def test_validity_is_told_by_the_given_clock() -> None:
     ],
 )
 def test_expiry_notice(left: timedelta, words: str | None) -> None:
-    """Within the days of the setting the end is announced, in the unit that says it."""
+    """Once it is due, the notice names the certificate, its file and the time that is left."""
     leaf = ALICE.certificate
     notice = checks.expiry_notice(leaf, "/pki/a.pem", leaf.not_valid_after_utc - left, 14)
     if words is None:
@@ -669,13 +710,81 @@ def test_expiry_notice(left: timedelta, words: str | None) -> None:
         assert notice is not None
         assert words in notice
         assert "/pki/a.pem" in notice
+        assert "CN=alice" in notice
+
+
+def test_expiry_notice_of_a_short_life() -> None:
+    """A certificate of a day gets its notice in its last eight hours."""
+    leaf = ROOT.issue("x", starts=0, days=1).certificate
+    ends = leaf.not_valid_after_utc
+    for hours, is_due in ((23, False), (8.01, False), (7.99, True), (1, True)):
+        notice = checks.expiry_notice(leaf, "x.pem", ends - timedelta(hours=hours), 14)
+        assert (notice is not None) is is_due, hours
+
+
+# --- the signer
+
+
+ALGORITHMS: dict[KeyKind, tuple[str, ...]] = {
+    "rsa": (
+        "RSA_PKCS1_SHA256",
+        "RSA_PKCS1_SHA384",
+        "RSA_PKCS1_SHA512",
+        "RSA_PSS_SHA256",
+        "RSA_PSS_SHA384",
+        "RSA_PSS_SHA512",
+    ),
+    "ec": ("ECDSA_SHA256", "ECDSA_SHA384", "ECDSA_SHA512"),
+    "p384": ("ECDSA_SHA256", "ECDSA_SHA384", "ECDSA_SHA512"),
+    "p521": ("ECDSA_SHA256", "ECDSA_SHA384", "ECDSA_SHA512"),
+    "ed25519": ("EDDSA",),
+}
+
+
+def openssl_verifies(folder: Path, public: bytes, algorithm: Algorithm, signed: bytes) -> bool:
+    """Return whether OpenSSL takes `signed` for a signature over DATA."""
+    (folder / "public.der").write_bytes(public)
+    (folder / "signed").write_bytes(signed)
+    (folder / "message").write_bytes(DATA)
+    command = (
+        "openssl pkeyutl -verify -pubin -inkey public.der -keyform DER -in message -sigfile signed"
+    )
+    kind, digest = algorithm.value
+    options = ["-rawin"] + ([] if digest is None else ["-digest", digest.name])
+    if kind == "pss":
+        options += ["-pkeyopt", "rsa_padding_mode:pss", "-pkeyopt", "rsa_pss_saltlen:digest"]
+    done = subprocess.run(
+        [*command.split(), *options], cwd=folder, capture_output=True, check=False
+    )
+    return done.returncode == 0
+
+
+DATA = b"what a handshake signs"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_signer(tmp_path: Path, kind: KeyKind) -> None:
+    """A signer has the chain, signs what OpenSSL verifies, and refuses other algorithms."""
+    issued = ISSUED[kind]
+    signer = opened(issued.pem()).signer
+    assert signer.chain == (issued.certificate, *issued.chain)
+    assert signer.public_key == public_bytes(issued.certificate)
+    for algorithm in Algorithm:
+        if algorithm.name in ALGORITHMS[kind]:
+            signed = signer.sign(DATA, algorithm)
+            assert openssl_verifies(tmp_path, signer.public_key, algorithm, signed), algorithm
+            other = bytes([*signed[:-1], signed[-1] ^ 1])
+            assert not openssl_verifies(tmp_path, signer.public_key, algorithm, other)
+        else:
+            with pytest.raises(ValueError, match=algorithm.name):
+                signer.sign(DATA, algorithm)
 
 
 # --- files
 
 
 def test_gather(tmp_path: Path) -> None:
-    """The files that the profile names are read, and named together."""
+    """The files of a profile are read and named together."""
     certificate, key = tmp_path / "a.pem", tmp_path / "a.key"
     certificate.write_bytes(ALICE.cert_pem + ALICE.chain_pem)
     key.write_bytes(ALICE.key_pem(PASSPHRASE))
@@ -687,8 +796,21 @@ def test_gather(tmp_path: Path) -> None:
     assert gather(profile()) is None
 
 
+def test_source(tmp_path: Path) -> None:
+    """The source of a profile names its files and loads each once."""
+    certificate, key = tmp_path / "a.pem", tmp_path / "a.key"
+    certificate.write_bytes(ALICE.cert_pem)
+    key.write_bytes(ALICE.key_pem())
+    found = source.of(profile(client_cert=certificate, client_key=key))
+    assert found is not None
+    assert found.label == f"{certificate} and {key}"
+    assert found.not_after is None
+    assert found.load() == [(certificate, ALICE.cert_pem), (key, ALICE.key_pem())]
+    assert source.of(profile()) is None
+
+
 def test_key_in_the_certificate_s_file(tmp_path: Path) -> None:
-    """A client-key that names the certificate's file is that one file, ready as it stands."""
+    """A client-key that names the certificate's file counts as that one file."""
     path = tmp_path / "a.pem"
     path.write_bytes(ALICE.pem())
     held = gather(profile(client_cert=path, client_key=path))
@@ -697,7 +819,7 @@ def test_key_in_the_certificate_s_file(tmp_path: Path) -> None:
 
 
 def test_digest_is_of_the_bytes() -> None:
-    """The digest changes with any byte, and with which file holds it."""
+    """The digest depends on every byte and on the file that holds it."""
     digests = {
         material(*contents).digest
         for contents in (
@@ -737,7 +859,7 @@ def unusable(tmp_path: Path, kind: str) -> Path:
 )
 @pytest.mark.parametrize("name", ["client-cert", "client-key"])
 def test_unreadable(tmp_path: Path, kind: str, words: str, name: str) -> None:
-    """A file that cannot be read is named, with the reason and with who names it."""
+    """A file that cannot be read is an error with the reason and the setting that names it."""
     path = unusable(tmp_path, kind)
     good = tmp_path / "good.pem"
     good.write_bytes(ALICE.pem())
@@ -752,7 +874,7 @@ def test_unreadable(tmp_path: Path, kind: str, words: str, name: str) -> None:
 
 
 def test_nothing_secret_in_words() -> None:
-    """Neither material nor identity shows anything of the key."""
+    """The repr of material and identity shows nothing of the key."""
     held = material(ALICE.pem())
     found = held.unlock(None, checks.utc_now())
     shown = f"{held!r} {found!r} {held.keys!r}".encode()
@@ -763,7 +885,7 @@ def test_nothing_secret_in_words() -> None:
 
 
 def test_legacy_passphrase_of_bytes() -> None:
-    """A passphrase that is not UTF-8 opens as well."""
+    """A passphrase that is not UTF-8 opens its key."""
     odd = b"\xff\xfe passphrase"
     data = ALICE.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(odd))
     found = material(ALICE.cert_pem + data).unlock(Secret(odd), checks.utc_now())
@@ -771,5 +893,5 @@ def test_legacy_passphrase_of_bytes() -> None:
 
 
 def test_new_key_is_made_for_every_test() -> None:
-    """Two keys of the test authority are not the same, so that a mismatch is one."""
+    """The test authority makes a new key each time, so a mismatch is real."""
     assert make_key("ec") != make_key("ec")

@@ -1,4 +1,4 @@
-"""Only keyrings that are known to keep a secret are used; any other is refused by its name."""
+"""Use keyrings that are known to be safe, and refuse any other by its name."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def refusal(environ: dict[str, str]) -> keyring.KeyringUnusableError:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_by_variable(name: str) -> None:
-    """A backend that PYTHON_KEYRING_BACKEND names is refused by its name, with the reason."""
+    """An unsafe backend that PYTHON_KEYRING_BACKEND names is refused, with the reason."""
     error = refusal({"PYTHON_KEYRING_BACKEND": name})
     why = REFUSED[name]
     assert error.fact == f"the keyring backend {name}, chosen by PYTHON_KEYRING_BACKEND, {why}"
@@ -54,21 +54,21 @@ def test_refused_by_variable(name: str) -> None:
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused_by_settings(tmp_path: Path, name: str) -> None:
-    """A backend that keyringrc.cfg names is refused likewise, with the file."""
+    """An unsafe backend that keyringrc.cfg names is refused, with the reason and the file."""
     path = rc_file(tmp_path, f"[backend]\ndefault-keyring={name}\n")
     error = refusal({})
     assert error.fact == f"the keyring backend {name}, chosen by {path}, {REFUSED[name]}"
 
 
 def test_variable_beats_settings(tmp_path: Path) -> None:
-    """The variable counts before the file, as it does to keyring."""
+    """The variable wins over the file, as it does for keyring."""
     rc_file(tmp_path, "[backend]\ndefault-keyring=from.the.file\n")
     assert "from.the.variable" in refusal({"PYTHON_KEYRING_BACKEND": "from.the.variable"}).fact
 
 
 @pytest.mark.parametrize("by", ["variable", "settings"])
 def test_chainer_is_looked_into(tmp_path: Path, by: str) -> None:
-    """A chain is not taken at its word: what it would settle for here is named and not used."""
+    """For a chain, the backend that keyring would use here is named and not used."""
     environ = {"PYTHON_KEYRING_BACKEND": keyring.CHAINER} if by == "variable" else {}
     if by == "settings":
         rc_file(tmp_path, f"[backend]\ndefault-keyring={keyring.CHAINER}\n")
@@ -79,7 +79,7 @@ def test_chainer_is_looked_into(tmp_path: Path, by: str) -> None:
 
 
 def test_no_keyring_here() -> None:
-    """Without a session bus there is none, and the plain-text backend is not settled for."""
+    """Without a session bus there is no keyring, and the plain-text backend is not used."""
     error = refusal({})
     assert error.fact.startswith("there is no usable keyring here: ")
     assert "keyrings.alt.file.PlaintextKeyring stores in plain text" in error.fact
@@ -87,7 +87,7 @@ def test_no_keyring_here() -> None:
 
 
 def test_named_and_not_viable() -> None:
-    """An admitted backend that cannot serve here says why, and no other is tried."""
+    """A safe backend that does not work here is an error with the reason; no other is tried."""
     error = refusal({"PYTHON_KEYRING_BACKEND": "keyring.backends.SecretService.Keyring"})
     assert error.fact.startswith("there is no usable keyring here: keyring.backends.SecretService")
 
@@ -96,7 +96,7 @@ def test_named_and_not_viable() -> None:
     "text", ["no section\n", "[backend]\ndefault-keyring=x\ndefault-keyring=y\n", "[backend]\n\xff"]
 )
 def test_broken_settings(tmp_path: Path, text: str) -> None:
-    """Settings of keyring that cannot be read are an error that names their file."""
+    """Broken settings of keyring are an error that names their file."""
     path = rc_file(tmp_path, "")
     path.write_bytes(text.encode("latin-1"))
     assert refusal({}).fact == f"keyring's own settings in {path} cannot be read"
@@ -106,7 +106,7 @@ def test_broken_settings(tmp_path: Path, text: str) -> None:
     "text", ["", "[backend]\n", "[backend]\ndefault-keyring=\n", "[other]\nx=1\n"]
 )
 def test_settings_that_say_nothing(tmp_path: Path, text: str) -> None:
-    """Settings that name no backend leave the choice to the admitted ones."""
+    """With settings that name no backend, mtls-run uses its own list."""
     rc_file(tmp_path, text)
     assert refusal({}).fact.startswith("there is no usable keyring here: ")
 
@@ -120,7 +120,7 @@ print(platform_.config_root() / "keyringrc.cfg", keyring_store.settings_file(), 
 
 @pytest.mark.parametrize("base", [None, "", "/somewhere/else"])
 def test_where_the_settings_are(base: str | None) -> None:
-    """Keyring's settings are looked for where keyring looks for them."""
+    """mtls-run looks for keyring's settings where keyring does."""
     environ = {"HOME": "/home/of-somebody"}
     if base is not None:
         environ["XDG_CONFIG_HOME"] = base
@@ -146,7 +146,7 @@ except keyring_store.KeyringUnusableError as error:
 def test_unknown_class_is_never_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
 ) -> None:
-    """Neither setting makes a module run: not keyring-path, and not the class it leads to."""
+    """Neither keyring-path nor the class that a setting names makes a module run."""
     marker, hostile = tmp_path / "imported", tmp_path / "hostile"
     hostile.mkdir()
     (hostile / "evil.py").write_text(
@@ -171,7 +171,7 @@ def test_unknown_class_is_never_imported(
 
 
 class Kept:
-    """A backend that keeps passwords in memory, and counts."""
+    """A backend that keeps passwords in memory."""
 
     def __init__(self) -> None:
         self.held: dict[tuple[str, str], str] = {}
@@ -190,7 +190,7 @@ class Kept:
 
 
 class Refusing:
-    """A backend whose every answer is this error."""
+    """A backend that raises this error each time."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -202,7 +202,7 @@ class Refusing:
 
 @pytest.mark.parametrize("passphrase", [b"x", "pässwörd ☃".encode(), b"\xff\xfe", b" a\n"])
 def test_store(passphrase: bytes) -> None:
-    """A passphrase is kept under the service mtls-run and the account, byte for byte."""
+    """A passphrase is stored under service and account, byte for byte."""
     from mtls_run.secret import Secret  # noqa: PLC0415
 
     backend = Kept()
@@ -220,7 +220,7 @@ def test_store(passphrase: bytes) -> None:
 
 
 def test_failing_store() -> None:
-    """What a backend raises becomes one line that names the backend."""
+    """An exception of a backend becomes one line that names the backend."""
     locked = type("KeyringLocked", (Exception,), {})
     for error, fact in (
         (RuntimeError("no bus\nmore"), "kept: no bus"),
@@ -244,7 +244,7 @@ class Slow(Kept):
 
 
 def test_slow_store() -> None:
-    """A backend that takes its time is announced, and waited for."""
+    """A slow backend is announced and waited for."""
     heard = Heard()
     found = keyring.Store("slow", Slow(), heard).get("corp")
     assert found is not None

@@ -1,4 +1,4 @@
-"""A secret shows itself on `reveal` alone."""
+"""Show a secret by `reveal` and in no other way."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Holder:
 
 
 def test_reveal() -> None:
-    """It gives back what it was given, and is true where that is not empty."""
+    """`reveal` returns the secret, which is true if it is not empty."""
     assert KEPT.reveal() == CANARY
     assert KEPT
     assert not Secret(b"")
@@ -51,27 +51,27 @@ def test_reveal() -> None:
     ],
 )
 def test_never_shown(show: Callable[[object], str]) -> None:
-    """No way to write it out contains it."""
+    """No way to format a secret shows it."""
     assert CANARY.decode() not in show(KEPT)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
 def test_never_pickled(protocol: int) -> None:
-    """It is not pickled, by itself or within something else."""
+    """Pickling a secret fails, also inside another object."""
     for value in (KEPT, [KEPT], Holder("x", KEPT)):
-        with pytest.raises(TypeError, match="a secret is not written down"):
+        with pytest.raises(TypeError, match="cannot copy or pickle a secret"):
             pickle.dumps(value, protocol)
 
 
 @pytest.mark.parametrize("take", [copy.copy, copy.deepcopy])
 def test_never_copied(take: Callable[[object], object]) -> None:
-    """It is not copied, so that there is one of it to let go."""
+    """Copying a secret fails."""
     with pytest.raises(TypeError):
         take(KEPT)
 
 
 def test_asdict() -> None:
-    """`asdict` of what holds it fails rather than to give it away."""
+    """`asdict` of an object with a secret fails."""
     with pytest.raises(TypeError):
         dataclasses.asdict(Holder("x", KEPT))
     with pytest.raises(TypeError):
@@ -79,7 +79,7 @@ def test_asdict() -> None:
 
 
 def test_no_attributes() -> None:
-    """It has no `__dict__`, and a traceback with it among the arguments does not show it."""
+    """A secret has no `__dict__`, and a traceback that has it as an argument does not show it."""
     assert not hasattr(KEPT, "__dict__")
     with pytest.raises(RuntimeError) as caught:
         fail_with(KEPT)

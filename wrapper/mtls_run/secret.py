@@ -1,4 +1,4 @@
-"""A secret that no repr, log, pickle or `asdict` gives away."""
+"""Hold a secret that no repr, log, pickle or `asdict` reveals."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import NoReturn, SupportsIndex
 
 
 class Secret:
-    """Bytes that show only on `reveal()`.
+    """Bytes that only `reveal()` returns.
 
-    Not a dataclass: `field(repr=False)` still leaks through `asdict()` and pickle. Python cannot
-    wipe memory; a Secret is dropped as soon as it has served.
+    This is no dataclass, since `field(repr=False)` still leaks through `asdict()` and pickle.
+    Python cannot wipe memory, so callers drop a Secret as soon as they have used it.
     """
 
     __slots__ = ("_content",)
@@ -22,7 +22,7 @@ class Secret:
         return self._content
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to keep secret."""
+        """Return whether the secret is not empty."""
         return bool(self._content)
 
     def __repr__(self) -> str:
@@ -32,4 +32,4 @@ class Secret:
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         """Refuse to be pickled or copied."""
-        raise TypeError("a secret is not written down")
+        raise TypeError("cannot copy or pickle a secret")

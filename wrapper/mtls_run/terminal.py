@@ -1,7 +1,8 @@
-"""Questions at the terminal itself, so that a piped stdin stays the tool's."""
+"""Ask questions at the terminal itself, so that a piped stdin stays the tool's."""
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 import sys
@@ -17,22 +18,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-# Signals that would end the process with the terminal's echo switched off.
+# These signals would end the process while the terminal's echo is off.
 _ENDING = [
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name)
 ]
-
-
-# Not on Windows.
+# Windows has none.
 _STOP = getattr(signal, "SIGTSTP", None)
 
 
 class _StoppedError(BaseException):
-    """Ctrl-Z was pressed while a question stood open."""
+    """The user pressed Ctrl-Z during a question."""
 
 
 class _EndedError(BaseException):
-    """A signal came while a question stood open."""
+    """A signal arrived during a question."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -40,7 +39,7 @@ class _EndedError(BaseException):
 
 
 def available() -> bool:
-    """Tell whether somebody can be asked."""
+    """Return whether there is a terminal to ask at."""
     if os.name == "nt":
         return sys.stdin is not None and sys.stdin.isatty()
     try:
@@ -51,20 +50,18 @@ def available() -> bool:
 
 
 def ask_secret(question: str) -> Secret:
-    """Return what is typed, without showing it.
+    """Return the typed answer, which the terminal does not show.
 
     Raises KeyboardInterrupt on Ctrl-C, with the echo restored, and PassphraseError on Ctrl-D.
     """
-    import getpass  # noqa: PLC0415 - only who is asked needs it
-
     with _restoring(), warnings.catch_warnings():
-        # getpass falls back to a visible stdin with a warning; that is never what is wanted.
+        # getpass falls back to reading stdin with a warning, and what is typed there would show.
         warnings.simplefilter("error", getpass.GetPassWarning)
         try:
             shown = f"mtls-run: {printable(question)}: "
             typed = _again_after_a_stop(lambda: getpass.getpass(shown))
         except KeyboardInterrupt:
-            tell("", start="")  # the cursor stands behind the question
+            tell("", start="")  # ends the line of the question
             raise
         except (EOFError, getpass.GetPassWarning):
             raise PassphraseError(
@@ -76,10 +73,10 @@ def ask_secret(question: str) -> Secret:
 def _again_after_a_stop(ask: Callable[[], str]) -> str:
     """Return the answer; on Ctrl-Z stop with the echo restored, and after `fg` ask again.
 
-    A shell has the terminal as it likes it when it takes it back, which is with the echo on, and
-    bash and zsh leave it like that to whom they continue: what is typed then would be seen.
+    A shell switches the echo on when it takes the terminal back. bash and zsh leave it on for the
+    program that they continue, so the rest of the answer would show.
     """
-    if _STOP is None or signal.getsignal(_STOP) == signal.SIG_IGN:  # a shell without job control
+    if _STOP is None or signal.getsignal(_STOP) == signal.SIG_IGN:  # the shell has no job control
         return ask()
 
     def stopped(_number: int, _frame: FrameType | None) -> None:
@@ -99,7 +96,7 @@ def _again_after_a_stop(ask: Callable[[], str]) -> str:
 
 
 def ask_yes(question: str) -> bool:
-    """Return whether the answer is yes; Enter alone is yes, the end of input is no."""
+    """Return whether the answer is yes; Enter alone means yes, and Ctrl-D no."""
     tell(f"{question} [Y/n] ", end="")
     answer = _read_line()
     if answer is None:
@@ -109,7 +106,7 @@ def ask_yes(question: str) -> bool:
 
 
 def ask_line(question: str) -> str:
-    """Return what is typed, without the blanks around it; nothing at the end of input."""
+    """Return the typed answer without the blanks around it; an empty one on Ctrl-D."""
     tell(f"{question}: ", end="")
     typed = _read_line()
     if typed is None:
@@ -118,7 +115,7 @@ def ask_line(question: str) -> str:
 
 
 def tell(text: str, *, start: str = "mtls-run: ", end: str = "\n") -> None:
-    """Show a line at the terminal, wherever stdout and stderr go."""
+    """Write a line to the terminal, even if stdout and stderr go elsewhere."""
     shown = (start + printable(text) + end).encode("utf-8", "backslashreplace")
     try:
         terminal = _open()
@@ -153,7 +150,7 @@ def _read_line() -> bytes | None:
 
 @contextmanager
 def _restoring() -> Iterator[None]:
-    """Let an ending signal restore the terminal first, and then end the process as it would."""
+    """Restore the terminal when a signal arrives that ends the process, and then let it end."""
 
     def end(number: int, _frame: FrameType | None) -> None:
         raise _EndedError(number)

@@ -108,13 +108,10 @@ def _with_passphrase(resolved: Resolved) -> Unlocked:
 
     source = describe(profile.passphrase.value, profile.account)
     context.reporter.detail(f"unlocks {material.where}, passphrase: {source}")
-    found = passphrase.unlock(
-        profile,
-        lambda secret: material.unlock(secret, validity.utc_now()),
-        material.where,
-        context.environ,
-        context.reporter,
-    )
+    request = passphrase.Request(profile, material, context.environ, context.reporter)
+    opened = passphrase.unlock(request)
+    passphrase.offer_to_store(request, opened)
+    found = opened.identity
     how = None
     if resolved.remember_seconds:
         digest = nested.digest(profile, material.digest)

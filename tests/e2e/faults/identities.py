@@ -133,7 +133,7 @@ IDENTITY = (
     Fault(
         "identity expires soon",
         "identity-expires-soon",
-        identity(lambda w: w.client_issuer.issue("alice", days=SOON_DAYS)),
+        identity(lambda w: w.client_issuer.issue("alice", starts=-30, days=SOON_DAYS)),
         rank="warning",
     ),
     Fault(

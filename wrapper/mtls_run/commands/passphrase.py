@@ -19,8 +19,7 @@ from mtls_run.errors import (
 )
 from mtls_run.identity import checks
 from mtls_run.identity.material import gather
-from mtls_run.passphrase import keyring
-from mtls_run.passphrase import unlock as opening
+from mtls_run.passphrase import keyring, unlock
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt, describe
 from mtls_run.secret import Secret
 from mtls_run.system.files import current_directory
@@ -68,7 +67,7 @@ def set_(context: Context, name: str | None, *, stdin: bool) -> int:
         given = _read_stdin()
         _opens(material, given)
     else:
-        given = _ask(profile, material)
+        given = _ask(unlock.Request(profile, material, context.environ, context.reporter))
     store.set(profile.account, given)
     click.echo(f"the passphrase for {profile.label} is stored in {store.name}")
     return 0
@@ -84,14 +83,13 @@ def check(context: Context, name: str | None) -> int:
         if not material.locked:
             found, source = material.unlock(None, checks.utc_now()), "no passphrase; none is needed"
         else:
-            given = _as_a_run_would(profile, context)
-            found = material.unlock(given, checks.utc_now())
+            # Only `prompt` asks here: what the keyring lacks is what the user wants to know.
+            tries = 1 if isinstance(profile.passphrase.value, FromPrompt) else 0
+            request = unlock.Request(profile, material, context.environ, context.reporter, tries)
+            found = unlock.unlock(request).identity
             source = f"the passphrase from: {describe(profile.passphrase.value, profile.account)}"
     except (IdentityError, PassphraseError) as error:
-        hint = error.hint
-        if isinstance(error, WrongPassphraseError):
-            hint = opening.set_command(profile)
-        context.reporter.error(MtlsRunError(error.fact, hint=hint))
+        context.reporter.error(MtlsRunError(error.fact, hint=error.hint))
         return 1
     click.echo(f"{found.where} opens with {source}")
     return 0
@@ -175,37 +173,11 @@ def _opens(material: KeyMaterial, given: Secret) -> None:
         ) from None
 
 
-def _ask(profile: Profile, material: KeyMaterial) -> Secret:
+def _ask(request: unlock.Request) -> Secret:
     if not terminal.available():
         raise PassphraseError(
             "there is no terminal to ask at",
-            hint=f"{opening.set_command(profile)} --stdin, with the passphrase on standard input",
+            hint=f"{unlock.set_command(request.profile)} --stdin, "
+            "with the passphrase on standard input",
         )
-    return opening.ask(
-        profile,
-        lambda given: material.unlock(given, checks.utc_now()),
-        material.where,
-        reason="it is to be stored",
-    )[1]
-
-
-def _as_a_run_would(profile: Profile, context: Context) -> Secret:
-    """Return the passphrase from the profile's source; only a prompt asks."""
-    source = profile.passphrase.value
-    if isinstance(source, FromPrompt):
-        if not terminal.available():
-            raise PassphraseError(
-                f'{profile.passphrase.origin}: `passphrase` is "prompt", and there is no terminal',
-                hint="run it at a terminal, or give the profile another source",
-            )
-        return terminal.ask_secret(f"passphrase for {profile.label}")
-    if not isinstance(source, FromKeyring):
-        return opening.fetch_elsewhere(profile, context.environ)
-    store = keyring.find(context.environ, context.reporter)
-    stored = store.get(profile.account)
-    if stored is None:
-        raise PassphraseError(
-            f"no passphrase for {profile.label} is stored in {store.name}",
-            hint=opening.set_command(profile),
-        )
-    return stored
+    return unlock.ask(request, "it is to be stored")[1]

@@ -16,16 +16,17 @@ from mtls_run.config.store import ConfigFile
 from mtls_run.errors import ConfigurationError, UsageError
 from mtls_run.identity import checks
 from mtls_run.identity.material import gather
+from mtls_run.passphrase.unlock import Request, offer_to_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mtls_run.commands import Context
-    from mtls_run.commands.profile_check import Checked
     from mtls_run.config.edit import Values
     from mtls_run.config.layers import Configuration
     from mtls_run.config.profile import Profile
     from mtls_run.identity.material import KeyMaterial
+    from mtls_run.passphrase.unlock import Unlocked
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,14 @@ def add(context: Context, wish: Wish, *, asking: bool = True) -> None:
         material = gather(candidate)
     if asking and _ask_for_ca(values):
         candidate = _candidate(wish, values, file, configured)
-    checked = profile_check.check(candidate, material, context, keep=wish.keep)
+    unlocked = profile_check.check(candidate, material, context)
     made_default = _write(file, wish, values)
-    _report(context, file, candidate, checked)
+    _report(file, candidate, unlocked)
+    if unlocked is not None and material is not None:
+        request = Request(candidate, material, context.environ, context.reporter)
+        stored = offer_to_store(request, unlocked, ask=not wish.keep)
+        if stored is not None:
+            say(f"its passphrase is stored in {stored}")
     if made_default:
         say(f"{candidate.label} is the default: it applies wherever nothing else says otherwise")
     if wish.name in file.system_profiles():
@@ -109,16 +115,13 @@ def _write(file: ConfigFile, wish: Wish, values: Values) -> bool:
     return outcome["default"]
 
 
-def _report(context: Context, file: ConfigFile, candidate: Profile, checked: Checked) -> None:
+def _report(file: ConfigFile, candidate: Profile, unlocked: Unlocked | None) -> None:
     fact = f"{candidate.label} is in {file.path}"
-    if checked.identity is not None:
-        leaf = checked.identity.leaf
+    if unlocked is not None:
+        leaf = unlocked.identity.leaf
         left = checks.span(leaf.not_valid_after_utc - checks.utc_now())
         fact += f": {leaf.subject.rfc4514_string()}, {left} left"
     say(fact)
-    kept = checked.keep(candidate, context)
-    if kept is not None:
-        say(f"its passphrase is stored in {kept}")
 
 
 def _ask_for_certificate(values: Values) -> None:

@@ -105,14 +105,8 @@ class _Examination:
             return None
         self._keyring()
         try:
-            found = opening.unlock(
-                self.profile,
-                lambda passphrase: material.unlock(passphrase, self.now),
-                material.where,
-                self.environ,
-                self.reporter,
-                once=True,
-            )
+            request = opening.Request(self.profile, material, self.environ, self.reporter, 1)
+            found = opening.unlock(request).identity
         except MtlsRunError as error:
             said = error.code or ""
             origin = None if said.startswith("identity-") else self.profile.passphrase.origin
@@ -188,10 +182,10 @@ class _Examination:
         ]
         where = " and ".join(str(setting.value) for _, setting in self._files())
         origin = self.profile.client_cert.origin if self.profile.client_cert else None
-        if timedelta() < left < timedelta(days=notice_days):
-            fact = checks.expiry_notice(leaf, where, self.now, notice_days)
+        notice = checks.expiry_notice(leaf, where, self.now, notice_days)
+        if notice is not None and left > timedelta():
             self.findings.append(
-                finding("identity-expires-soon", fact or "", checks.RENEW, origin=origin)
+                finding("identity-expires-soon", notice, checks.RENEW, origin=origin)
             )
         if not may_sign:
             self.findings.append(
@@ -237,7 +231,7 @@ def _likely_leaf(material: KeyMaterial | None) -> Certificate | None:
     """Return the certificate that is no CA's, where there is one alone."""
     if material is None:
         return None
-    found = [one for one in material.certificates if not _is_authority(one)]
+    found = [one for one in material.certificates if not extensions.is_authority(one)]
     return found[0] if len(found) == 1 else None
 
 
@@ -247,11 +241,6 @@ def _extension(certificate: Certificate, kind: type[Extension]) -> Extension | N
         return extensions.find(certificate, kind)
     except ValueError:
         return None
-
-
-def _is_authority(certificate: Certificate) -> bool:
-    found = _extension(certificate, x509.BasicConstraints)
-    return found is not None and found.ca
 
 
 def _usages(leaf: Certificate) -> tuple[str, bool]:
@@ -264,5 +253,5 @@ def _usages(leaf: Certificate) -> tuple[str, bool]:
         words += [name.replace("_", " ") for name in flags if getattr(usage, name)]
     extended = _extension(leaf, x509.ExtendedKeyUsage)
     if extended is not None:
-        words += [getattr(purpose, "_name", purpose.dotted_string) for purpose in extended]
+        words += extensions.purposes(extended)
     return ", ".join(words) or "any: the certificate restricts none", may_sign

@@ -1,4 +1,4 @@
-"""The leaf that belongs to a key, and its intermediates in the order they are presented."""
+"""Find the leaf that belongs to a key, and put its intermediates in the order of a handshake."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from mtls_run.errors import IdentityError
 from mtls_run.identity.keys import public_bytes
+from mtls_run.identity.pem import COPY_AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,15 +20,13 @@ if TYPE_CHECKING:
 
 
 def load(block: Block) -> x509.Certificate:
-    """Return the certificate in `block`; raise IdentityError where it is none."""
+    """Return the certificate in `block`; raise IdentityError where it cannot be read."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd serial numbers and the like are no news here
+            warnings.simplefilter("ignore")  # odd serial numbers and the like
             return x509.load_der_x509_certificate(block.content)
     except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
-        raise IdentityError(
-            f"{block.where} is not an X.509 certificate", hint="copy the whole file again"
-        ) from None
+        raise IdentityError(f"{block.where} is not an X.509 certificate", hint=COPY_AGAIN) from None
 
 
 def der(certificate: x509.Certificate) -> bytes:
@@ -41,18 +40,18 @@ def unique(certificates: Iterable[x509.Certificate]) -> list[x509.Certificate]:
 
 
 def same_key(certificate: x509.Certificate, public: bytes) -> bool:
-    """Tell whether the certificate is for the key with these public bytes."""
+    """Return whether the certificate is for the key with these public bytes."""
     try:
         return public_bytes(certificate) == public
     except (ValueError, UnsupportedAlgorithm):
-        return False  # a key of a kind that is not known is not ours
+        return False  # a key of an unknown kind
 
 
 def describe(certificate: x509.Certificate) -> str:
-    """Return subject and serial number, by which a person tells one certificate from another."""
+    """Return the subject and serial number, as messages name a certificate."""
     subject = certificate.subject.rfc4514_string() or "(no subject)"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a serial number of 0 is no news here
+        warnings.simplefilter("ignore")  # a serial number of 0
         serial = certificate.serial_number
     return f"{subject} (serial {serial:x})"
 
@@ -62,8 +61,8 @@ def find_leaf(
 ) -> x509.Certificate:
     """Return the one certificate for the key with these public bytes.
 
-    Raises IdentityError where there is none, and where there are several: which of two
-    certificates is meant is never guessed.
+    Raises IdentityError where there is none, and where there are several, since mtls-run does not
+    choose one of two.
     """
     leaves = [found for found in certificates if same_key(found, public)]
     if len(leaves) == 1:
@@ -74,7 +73,7 @@ def find_leaf(
         )
         raise IdentityError(
             f"{where} holds {len(leaves)} certificates for the one key: {named}",
-            hint="keep the one that is meant, and take the others out of the file",
+            hint="keep one of them, and remove the others from the file",
             code="identity-ambiguous",
         )
     named = ", ".join(describe(found) for found in certificates)
@@ -90,7 +89,7 @@ def intermediates(
 ) -> list[x509.Certificate]:
     """Return the certificates that lead up from the leaf, nearest first.
 
-    A root is left out, since the server has its own, and so is what does not belong to the leaf.
+    Roots are left out, since the server has its own, and so are unrelated certificates.
     """
     ordered: list[x509.Certificate] = []
     frontier = [leaf]

@@ -1,4 +1,4 @@
-"""Private keys: opened with a passphrase where they need one, and what kind they are."""
+"""Open private keys, with a passphrase where they need one, and tell what kind they are."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
-    NoEncryption,
-    PrivateFormat,
     PublicFormat,
     load_der_private_key,
     load_pem_private_key,
@@ -19,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from mtls_run.errors import IdentityError, WrongPassphraseError
-from mtls_run.identity import kdf_limits, numbers
+from mtls_run.identity import kdf_limits
 from mtls_run.identity.kind import KeyKind
 from mtls_run.identity.pem import COPY_AGAIN, Kind
 
@@ -36,7 +34,9 @@ PrivateKey = Union[
 _TRY = "try the passphrase that the file was made with"
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
 # aws-lc-rs, which uv signs with, takes RSA of 2048 to 8192 bits.
-_RSA_BITS = range(2048, 8193)
+_RSA_BITS = range(2048, kdf_limits.MOST_BITS + 1)
+# The longer prime of an RSA key may exceed half of the modulus by this much.
+_UNEVEN_BITS = 256
 _MESSAGE = b"mtls-run"
 
 
@@ -57,26 +57,21 @@ def public_bytes(key: PrivateKey | x509.Certificate) -> bytes:
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def pkcs8_pem(key: PrivateKey) -> bytes:
-    """Return the key as unencrypted PKCS#8 in PEM, which every pip and uv reads."""
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
 def open_key(block: Block, passphrase: Secret | None) -> PrivateKey:
     """Return the key in `block`.
 
-    Raises WrongPassphraseError where the passphrase does not open it, and IdentityError for a key
-    that is damaged, of a kind that no TLS client signs with, or encrypted in a way that cannot
-    be read, or at a cost that no honest file has.
+    Raises WrongPassphraseError where the passphrase does not open it. Raises IdentityError for a
+    key that is damaged, that no TLS client signs with, that is encrypted in an unsupported way, or
+    that would cost more to open than an honest file does.
     """
     kdf_limits.check(block)
     password = passphrase.reveal() if passphrase and block.kind is Kind.LOCKED_KEY else None
     load = load_pem_private_key if block.is_pem else load_der_private_key
     try:
-        # To check the numbers of an RSA key takes hours where they are large enough.
-        key = load(block.content, password, unsafe_skip_rsa_key_validation=True)
+        # OpenSSL's check of a large RSA key takes hours; `_check_numbers` has a cheaper one.
+        key = _usable(load(block.content, password, unsafe_skip_rsa_key_validation=True), block)
         if isinstance(key, rsa.RSAPrivateKey):
-            key = _validated(key, block)
+            _check_numbers(key)
     except UnsupportedAlgorithm:
         raise _unreadable(block) from None
     except TypeError:
@@ -86,25 +81,26 @@ def open_key(block: Block, passphrase: Secret | None) -> PrivateKey:
     except ValueError as error:
         if block.kind is not Kind.LOCKED_KEY:
             raise _damaged(block) from None
-        if "unknown cipher" in str(error):
+        # "unknown cipher" of RFC 1421; "Unknown key encryption algorithm" of PKCS#8.
+        if "unknown" in str(error).lower():
             raise _unreadable(block) from None
-        # A wrong passphrase can also pass for padding and come out as a key that makes no sense.
+        # What a wrong passphrase decrypts can have valid padding, and be no key all the same.
         raise _wrong(block) from None
-    return _usable(key, block)
+    return key
 
 
 def open_pkcs12(
     block: Block, passphrase: Secret | None
 ) -> tuple[PrivateKey | None, list[x509.Certificate]]:
-    """Return the key, or None where it holds none, and the certificates of a PKCS#12 file.
+    """Return the key of a PKCS#12 file, or None where it has none, and its certificates.
 
-    Raises as open_key does.
+    Raises as `open_key` does.
     """
     kdf_limits.check(block)
     password = passphrase.reveal() if passphrase else None
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # odd serial numbers and the like are no news here
+            warnings.simplefilter("ignore")  # odd serial numbers and the like
             loaded = pkcs12.load_pkcs12(block.content, password)
     except UnsupportedAlgorithm:
         raise _unreadable(block) from None
@@ -119,10 +115,10 @@ def open_pkcs12(
 
 
 def check_names(certificate: x509.Certificate, where: str) -> None:
-    """Raise IdentityError for a certificate whose names are none: they are read only when asked."""
+    """Raise IdentityError for a name that cannot be read: cryptography decodes it only here."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a name that is too long is no news here
+            warnings.simplefilter("ignore")  # a name that is too long
             _ = certificate.subject, certificate.issuer
     except (ValueError, TypeError):
         raise IdentityError(
@@ -131,7 +127,7 @@ def check_names(certificate: x509.Certificate, where: str) -> None:
 
 
 def is_locked(block: Block) -> bool:
-    """Tell whether the block takes a passphrase; for PKCS#12 an empty one counts as none."""
+    """Return whether the block needs a passphrase; an empty one of PKCS#12 counts as none."""
     if block.kind is not Kind.PKCS12:
         return block.kind is Kind.LOCKED_KEY
     try:
@@ -141,32 +137,40 @@ def is_locked(block: Block) -> bool:
     return False
 
 
-def _validated(key: rsa.RSAPrivateKey, block: Block) -> rsa.RSAPrivateKey:
-    """Return the key, its numbers checked; raises ValueError where they are no key's.
+def _check_numbers(key: rsa.RSAPrivateKey) -> None:
+    """Raise ValueError where the numbers of an RSA key do not fit each other (RFC 8017, 3.2).
 
-    OpenSSL's own check proves besides that the factors are primes, which takes three starts of
-    Python. OpenSSL and aws-lc, which sign in pip and uv, ask no such thing of a key they are given:
-    what matters is that the numbers fit, and that it signs what its public half verifies.
+    OpenSSL's own check also proves that the factors are primes, which takes three starts of Python.
+    OpenSSL and aws-lc, which sign in pip and uv, do not ask for primes of a key they are given. So
+    the numbers have to fit, and the key has to sign what its public half verifies.
     """
-    if key.key_size > kdf_limits.MOST_BITS:
-        raise kdf_limits.too_large(block)
     its = key.private_numbers()
-    public = its.public_numbers
-    if not numbers.fit(public.n, public.e, its.d, its.p, its.q, its.dmp1, its.dmq1, its.iqmp):
+    n, e, p, q = its.public_numbers.n, its.public_numbers.e, its.p, its.q
+    fits = (
+        # Numbers of a very uneven key would take long to check.
+        max(p, q).bit_length() <= (n.bit_length() + 1) // 2 + _UNEVEN_BITS
+        and min(p, q) > 1
+        and p % 2 == q % 2 == e % 2 == 1
+        and n == p * q
+        and 0 < its.d < n
+        and 0 < its.iqmp < p
+        and its.d * e % (p - 1) == its.d * e % (q - 1) == 1
+        and (its.dmp1, its.dmq1) == (its.d % (p - 1), its.d % (q - 1))
+        and its.iqmp * q % p == 1
+    )
+    if not fits:
         raise ValueError
     try:
         signed = key.sign(_MESSAGE, padding.PKCS1v15(), hashes.SHA256())
         key.public_key().verify(signed, _MESSAGE, padding.PKCS1v15(), hashes.SHA256())
     except InvalidSignature:
         raise ValueError from None
-    return key
-
-
-def _damaged(block: Block) -> IdentityError:
-    return IdentityError(f"the private key in {block.where} is damaged", hint=COPY_AGAIN)
 
 
 def _usable(key: object, block: Block) -> PrivateKey:
+    """Return the key if TLS clients sign with its kind and size; raise IdentityError if not."""
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size > kdf_limits.MOST_BITS:
+        raise kdf_limits.too_large(block)
     if isinstance(
         key,
         (
@@ -184,6 +188,10 @@ def _usable(key: object, block: Block) -> PrivateKey:
     )
 
 
+def _damaged(block: Block) -> IdentityError:
+    return IdentityError(f"the private key in {block.where} is damaged", hint=COPY_AGAIN)
+
+
 def _wrong(block: Block) -> WrongPassphraseError:
     return WrongPassphraseError(f"the passphrase does not open {block.where}", hint=_TRY)
 
@@ -191,5 +199,5 @@ def _wrong(block: Block) -> WrongPassphraseError:
 def _unreadable(block: Block) -> IdentityError:
     return IdentityError(
         f"{block.where} is encrypted in a way that is not supported",
-        hint="encrypt it anew: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW",
+        hint="encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW",
     )

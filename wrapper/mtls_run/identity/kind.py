@@ -1,4 +1,4 @@
-"""What kind of key an identity has."""
+"""Name the kind of an identity's key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from mtls_run.record import Record
 
 
 class KeyKind(Record):
-    """A kind of key in words (`RSA 2048`, `EC P-256`), and whether rustls, so uv, can use it."""
+    """A kind of key (`RSA 2048`, `EC P-256`), and whether rustls, and so uv, signs with it."""
 
     name: str
     rustls: bool

@@ -1,4 +1,4 @@
-"""What an identity's files hold, and the identity that they make once its key is open."""
+"""Find out what the files of an identity hold, and unlock the identity in them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
-
 from mtls_run.errors import IdentityError
-from mtls_run.identity import chain, checks, extensions, source
-from mtls_run.identity import pem as formats
+from mtls_run.identity import chain, checks, extensions, pem, source
 from mtls_run.identity.keys import (
     PrivateKey,
     check_names,
@@ -19,31 +15,33 @@ from mtls_run.identity.keys import (
     kind_of,
     open_key,
     open_pkcs12,
-    pkcs8_pem,
     public_bytes,
 )
 from mtls_run.identity.pem import Block, Kind
-from mtls_run.secret import Secret
+from mtls_run.identity.signer import ExportableSigner
 from mtls_run.system.digests import sha256
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from cryptography import x509
+
     from mtls_run.config.profile import Profile
     from mtls_run.identity.kind import KeyKind
+    from mtls_run.secret import Secret
 
 
 # A company's whole CA bundle beside the identity has some 150 certificates.
 MOST = 256
-_SHOWN = 4
-# Certificates of one name have to be told apart by their signatures.
+# Certificates of one name cost a check of signatures each, to find the one that issued another.
 MOST_OF_ONE_NAME = 16
+_SHOWN = 4
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A checked identity. `ready` is the file that every tool reads as it stands, if it is one."""
+    """A checked identity. `ready` is its file, if every tool reads that as it stands."""
 
     leaf: x509.Certificate
     intermediates: tuple[x509.Certificate, ...]
@@ -59,12 +57,12 @@ class Identity:
 
     @property
     def not_before(self) -> float:
-        """Return when it begins to be valid, in seconds since 1970."""
+        """Return when its validity begins, in seconds since 1970."""
         return self.leaf.not_valid_before_utc.timestamp()
 
     @property
     def not_after(self) -> float:
-        """Return when it ends to be valid, in seconds since 1970."""
+        """Return when its validity ends, in seconds since 1970."""
         return self.leaf.not_valid_after_utc.timestamp()
 
     @property
@@ -72,16 +70,19 @@ class Identity:
         """Return the SHA-256 of the leaf, in hexadecimal."""
         return sha256(chain.der(self.leaf)).hexdigest()
 
+    @property
+    def signer(self) -> ExportableSigner:
+        """Return what signs for this identity and can be exported to a tool."""
+        return ExportableSigner((self.leaf, *self.intermediates), self.key)
+
     def pem(self) -> Secret:
-        """Return what is handed on: leaf, intermediates, then the key as unencrypted PKCS#8."""
-        certificates = (self.leaf, *self.intermediates)
-        parts = [certificate.public_bytes(Encoding.PEM) for certificate in certificates]
-        return Secret(b"".join([*parts, pkcs8_pem(self.key)]))
+        """Return what the tool gets: leaf, intermediates, then the key as unencrypted PKCS#8."""
+        return self.signer.exportable_pem()
 
 
 @dataclass(frozen=True)
 class Container:
-    """A PKCS#12 file, and whether it takes a passphrase."""
+    """A PKCS#12 file, and whether it needs a passphrase."""
 
     block: Block
     locked: bool
@@ -89,7 +90,7 @@ class Container:
 
 @dataclass(frozen=True)
 class KeyMaterial:
-    """What a profile's files hold, before any passphrase.
+    """What the files of a profile hold, as far as it shows without a passphrase.
 
     `where` names the files in messages; `digest` is the SHA-256 of their bytes.
     """
@@ -103,10 +104,10 @@ class KeyMaterial:
     digest: str
 
     def unlock(self, passphrase: Secret | None, now: datetime) -> Identity:
-        """Return the identity, its key opened with `passphrase` where it is locked.
+        """Return the identity; open its key with `passphrase` where it is locked.
 
-        Raises WrongPassphraseError where another passphrase may open it, and IdentityError for
-        whatever would keep the identity from working.
+        Raises WrongPassphraseError where another passphrase may open it, and IdentityError where
+        the identity cannot work.
         """
         certificates = list(self.certificates)
         keys: list[tuple[PrivateKey, str]] = []
@@ -124,7 +125,7 @@ class KeyMaterial:
         if max(names.values(), default=0) > MOST_OF_ONE_NAME:
             raise IdentityError(
                 f"{self.where} holds more than {MOST_OF_ONE_NAME} certificates of one name",
-                hint="keep the certificate and its chain, and take the others out of the file",
+                hint="keep the certificate and its chain, and remove the others from the file",
                 code="identity-ambiguous",
             )
         if not certificates:
@@ -143,18 +144,14 @@ class KeyMaterial:
         )
 
     def check_early(self, now: datetime) -> None:
-        """Raise IdentityError for what shows without a passphrase, so that none is asked for."""
+        """Raise IdentityError for a fault that shows before anybody is asked for a passphrase."""
         if not self.containers:
             if not self.keys:
-                raise IdentityError(
-                    f"{self.where} has no private key",
-                    hint='name the key\'s file: client-key = "…"',
-                    code="identity-no-key",
-                )
+                raise _no_key(self.where)
             if not self.certificates:
                 raise _no_certificate(self.where)
         if self.locked:
-            leaves = [found for found in self.certificates if not _is_authority(found)]
+            leaves = [found for found in self.certificates if not extensions.is_authority(found)]
             if len(leaves) == 1 and not self.containers:
                 checks.check(leaves[0], self.where, now)
 
@@ -162,19 +159,19 @@ class KeyMaterial:
 def gather(profile: Profile) -> KeyMaterial | None:
     """Return what the files of the profile's identity hold, or None where it has no identity.
 
-    Raises IdentityError, naming the file and where the profile names it, for a file that is not
-    there, cannot be read, or holds nothing that is accepted.
+    Raises IdentityError for a file that cannot be read, or that holds nothing which is accepted.
     """
     contents = source.read(profile)
     return parse(contents) if contents else None
 
 
 def parse(contents: list[tuple[Path, bytes]]) -> KeyMaterial:
-    """Return what these files, given with their bytes, hold together."""
-    split = [formats.split(data, str(path)) for path, data in contents]
+    """Return what these files, given with their bytes, hold together; raise as `gather` does."""
+    where = source.named(path for path, _ in contents)
+    split = [pem.split(data, str(path)) for path, data in contents]
     blocks = [block for found in split for block in found.items]
     if len(blocks) > MOST:
-        raise _too_many(" and ".join(str(path) for path, _ in contents))
+        raise _too_many(where)
     keys = tuple(block for block in blocks if block.kind in (Kind.KEY, Kind.LOCKED_KEY))
     containers = tuple(
         Container(block, is_locked(block)) for block in blocks if block.kind is Kind.PKCS12
@@ -184,7 +181,6 @@ def parse(contents: list[tuple[Path, bytes]]) -> KeyMaterial:
         if block.kind is Kind.CERTIFICATE:
             certificates.append(chain.load(block))
             check_names(certificates[-1], block.where)
-    where = " and ".join(str(path) for path, _ in contents)
     if len(keys) + len(containers) > 1:
         keys = _drop_repeated(keys)
     if len(keys) > 1:
@@ -207,11 +203,7 @@ def _drop_repeated(keys: tuple[Block, ...]) -> tuple[Block, ...]:
 def _only_key(keys: list[tuple[PrivateKey, str]], where: str) -> PrivateKey:
     distinct = {public_bytes(key): (key, found) for key, found in keys}
     if not distinct:
-        raise IdentityError(
-            f"{where} has no private key",
-            hint="name the key's file: client-key = …",
-            code="identity-no-key",
-        )
+        raise _no_key(where)
     if len(distinct) > 1:
         raise _several_keys(where, [found for _, found in distinct.values()])
     return next(iter(distinct.values()))[0]
@@ -221,7 +213,7 @@ def _several_keys(where: str, found: list[str]) -> IdentityError:
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     return IdentityError(
         f"{where} holds {len(found)} private keys: {'; '.join(found[:_SHOWN])}{more}",
-        hint="keep the one that is meant; which it is, is not guessed",
+        hint="keep the key of the certificate, and remove the others; mtls-run does not choose",
         code="identity-ambiguous",
     )
 
@@ -229,8 +221,16 @@ def _several_keys(where: str, found: list[str]) -> IdentityError:
 def _too_many(where: str) -> IdentityError:
     return IdentityError(
         f"{where} holds more than {MOST} certificates and keys: no identity has so many",
-        hint="keep the certificate, its chain and its key, and take the others out of the file",
+        hint="keep the certificate, its chain and its key, and remove the others from the file",
         code="identity-ambiguous",
+    )
+
+
+def _no_key(where: str) -> IdentityError:
+    return IdentityError(
+        f"{where} has no private key",
+        hint='name the key\'s file: client-key = "…"',
+        code="identity-no-key",
     )
 
 
@@ -240,11 +240,3 @@ def _no_certificate(where: str) -> IdentityError:
         hint="name the certificate in client-cert, and the key in client-key",
         code="identity-no-certificate",
     )
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        found = extensions.find(certificate, x509.BasicConstraints)
-    except ValueError:
-        return False
-    return found is not None and found.ca

@@ -1,6 +1,6 @@
-"""Certificates and keys told from bytes: PEM, DER and PKCS#12, in any order.
+"""Find certificates and keys in bytes: PEM, DER and PKCS#12, in any order.
 
-Nothing here needs a passphrase, and nothing is decided by a file's name.
+This needs no passphrase. The bytes decide what a file is, and its name does not.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ import codecs
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
 
 from mtls_run.errors import IdentityError
-from mtls_run.identity.der import INTEGER, OCTETS, OID, SEQUENCE, first_element, first_two
+from mtls_run.identity import der
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COPY_AGAIN = "copy the whole file again"
-PKCS12_VERSION = 3
+_PKCS12_VERSION = 3
 
 
 class Kind(Enum):
@@ -31,7 +35,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Block:
-    """One certificate, key or PKCS#12: its DER, or the PEM where only PEM can say it.
+    """One certificate, key or PKCS#12, as DER, or as PEM where only PEM says how it is encrypted.
 
     `where` names the file and, where it has several, the block: `alice.pem, block 2`.
     """
@@ -48,25 +52,32 @@ class Block:
 
 @dataclass(frozen=True)
 class Blocks:
-    """The blocks of one file; `plain` tells that every tool reads its bytes as they are."""
+    """The blocks of one file; `plain` says that every tool reads its bytes as they are."""
 
     items: tuple[Block, ...]
     plain: bool
 
 
+class Section(NamedTuple):
+    """One PEM block as it stands in a text; `body` is None where no END line closes it."""
+
+    label: str
+    body: bytes | None
+
+
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----")
-# What ends the line that a block begins on.
+# The end of a BEGIN line.
 _LINE_END = re.compile(rb"[ \t]*\r?\n")
-# The one way of writing a block that every reader reads. uv passes over what deviates and goes on
-# without it; OpenSSL ends (uv 0.9.30, 0.13.9; OpenSSL 3.0: indented lines, a boundary that shares
-# its line, blank lines and headers in the body). Whatever deviates is converted.
+# The one way to write a block that every tool reads. uv ignores any other, and OpenSSL fails on it
+# (uv 0.9.30, 0.13.9; OpenSSL 3.0: indented lines, a boundary that shares its line, blank lines and
+# headers in the body). mtls-run converts such a file.
 _CANONICAL = re.compile(
     rb"^-----BEGIN ([A-Z0-9 #]+)-----\r?\n(?:[A-Za-z0-9+/=]+\r?\n)+-----END \1-----\r?$",
     re.MULTILINE,
 )
 _CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 _KEYS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
-# What stands beside a key or certificate without a meaning for it.
+# Labels of what may stand beside a key or certificate, and is ignored.
 _PASSED_OVER = (
     "EC PARAMETERS",
     "DSA PARAMETERS",
@@ -77,13 +88,13 @@ _PASSED_OVER = (
     "NEW CERTIFICATE REQUEST",
     "X509 CRL",
 )
-# Labels that every pip and uv reads where they stand (uv 0.2.11 on).
+# Labels that every pip and uv reads (uv since 0.2.11).
 _PLAIN_LABELS = ("CERTIFICATE", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
 _JAVA_KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 
 
 def split(data: bytes, name: str) -> Blocks:
-    """Return what `data`, the bytes of the file `name`, holds.
+    """Return the blocks in `data`, the bytes of the file `name`.
 
     Raises IdentityError for a file that is empty, cut off, or of a form that is not accepted.
     """
@@ -104,15 +115,31 @@ def _without_bom(data: bytes) -> bytes:
     return data
 
 
+def certificates(data: bytes, name: str) -> Iterator[Block]:
+    """Return each certificate in a PEM file that is not damaged.
+
+    A store of roots can hold hundreds, and one that is damaged must not hide the others.
+    """
+    for section in _sections(data):
+        if section.label not in _CERTIFICATES or section.body is None:
+            continue
+        try:
+            yield _from_pem(section.label, section.body, name)
+        except IdentityError:
+            continue
+
+
 def _split_pem(text: bytes, name: str, *, untouched: bool) -> Blocks:
-    begun = list(_BEGIN.finditer(text))
-    ends = [match.start() for match in begun[1:]] + [len(text)]
+    sections = list(_sections(text))
     blocks = []
-    for number, (match, end) in enumerate(zip(begun, ends), start=1):
-        where = name if len(begun) == 1 else f"{name}, block {number}"
-        blocks.append(
-            _from_pem(match.group(1).decode("ascii"), _body(text, match, end, name), where)
-        )
+    for number, (label, body) in enumerate(sections, start=1):
+        if body is None:
+            raise IdentityError(
+                f"{name} is cut off: a `-----BEGIN` line has no matching `-----END` line",
+                hint=COPY_AGAIN,
+            )
+        where = name if len(sections) == 1 else f"{name}, block {number}"
+        blocks.append(_from_pem(label, body, where))
     plain = (
         untouched
         and len(_CANONICAL.findall(text)) == len(blocks)
@@ -123,26 +150,27 @@ def _split_pem(text: bytes, name: str, *, untouched: bool) -> Blocks:
     return Blocks(tuple(block for block in blocks if block.kind is not Kind.OTHER), plain)
 
 
-def _body(text: bytes, begun: re.Match[bytes], end: int, name: str) -> bytes:
-    """Return what stands between a block's boundaries, the second of which comes before `end`.
+def _sections(text: bytes) -> Iterator[Section]:
+    """Return each PEM block in `text`.
 
-    Each byte is looked at once: a file of boundaries without an end must not cost a minute.
+    Each byte is looked at once: a file of BEGIN lines without an end must not cost a minute.
     """
-    line_end = _LINE_END.match(text, begun.end(), end)
-    last = text.find(b"-----END " + begun.group(1) + b"-----", begun.end(), end)
-    if line_end is None or last < line_end.end():
-        raise IdentityError(
-            f"{name} is cut off: a `-----BEGIN` line has no matching `-----END` line",
-            hint=COPY_AGAIN,
-        )
-    return text[line_end.end() : last]
+    begin = _BEGIN.search(text)
+    while begin is not None:
+        following = _BEGIN.search(text, begin.end())
+        end = following.start() if following else len(text)
+        line_end = _LINE_END.match(text, begin.end(), end)
+        last = text.find(b"-----END " + begin.group(1) + b"-----", begin.end(), end)
+        start = line_end.end() if line_end else len(text)
+        yield Section(begin.group(1).decode("ascii"), text[start:last] if start <= last else None)
+        begin = following
 
 
 def _from_pem(label: str, body: bytes, where: str) -> Block:
     if label == "OPENSSH PRIVATE KEY":
         raise IdentityError(
-            f"{where} is a key in OpenSSH's own form",
-            hint="rewrite it as PKCS#8: ssh-keygen -p -m PKCS8 -f KEY",
+            f"{where} is a key in OpenSSH's own format",
+            hint="convert it to PKCS#8: ssh-keygen -p -m PKCS8 -f KEY",
         )
     if label in ("PKCS7", "PKCS #7 SIGNED DATA", "CMS"):
         raise _pkcs7(where)
@@ -150,7 +178,7 @@ def _from_pem(label: str, body: bytes, where: str) -> Block:
         return Block(Kind.OTHER, label, b"", is_pem=True, where=where)
     lines = [line.strip() for line in body.splitlines()]
     if any(line.startswith(b"Proc-Type:") and b"ENCRYPTED" in line for line in lines):
-        # RFC 1421 headers: only the PEM says how the key is encrypted.
+        # RFC 1421: the headers say how the key is encrypted.
         _check_initial_value(lines, where)
         name = label.encode("ascii")
         whole = b"\n".join(
@@ -160,23 +188,22 @@ def _from_pem(label: str, body: bytes, where: str) -> Block:
     if label not in (*_CERTIFICATES, *_KEYS, "ENCRYPTED PRIVATE KEY"):
         raise IdentityError(
             f"{where} is a `{label}`, which is neither a certificate nor a key",
-            hint="accepted: PEM, DER and PKCS#12 of an X.509 certificate and its private key",
+            hint="name a PEM, DER or PKCS#12 file of an X.509 certificate and its private key",
         )
-    der = _decode(b"".join(line for line in lines if b":" not in line), where)
+    decoded = _decode(b"".join(line for line in lines if b":" not in line), where)
     if label in _CERTIFICATES:
-        element = first_element(der) if label == "TRUSTED CERTIFICATE" else der
-        if element is None:
+        content = der.first_sequence(decoded) if label == "TRUSTED CERTIFICATE" else decoded
+        if content is None:
             raise IdentityError(f"{where} is damaged: it is not DER", hint=COPY_AGAIN)
-        return Block(Kind.CERTIFICATE, label, element, is_pem=False, where=where)
-    if label == "ENCRYPTED PRIVATE KEY":
-        return Block(Kind.LOCKED_KEY, label, der, is_pem=False, where=where)
-    return Block(Kind.KEY, label, der, is_pem=False, where=where)
+        return Block(Kind.CERTIFICATE, label, content, is_pem=False, where=where)
+    kind = Kind.LOCKED_KEY if label == "ENCRYPTED PRIVATE KEY" else Kind.KEY
+    return Block(kind, label, decoded, is_pem=False, where=where)
 
 
 def _check_initial_value(lines: list[bytes], where: str) -> None:
-    """Raise IdentityError for an initial value that is not as long as its cipher's block.
+    """Raise IdentityError where the initial value is not as long as a block of its cipher.
 
-    cryptography panics on one that is too short, and Rust writes that to stderr (50.0).
+    cryptography 50.0 panics on one that is too short, and Rust writes that to stderr.
     """
     for line in lines:
         if line.startswith(b"DEK-Info:"):
@@ -186,7 +213,7 @@ def _check_initial_value(lines: list[bytes], where: str) -> None:
                 rb"[0-9A-Fa-f]{%d}" % (2 * size), value.strip()
             ):
                 raise IdentityError(
-                    f"{where} is damaged: its `DEK-Info` is not of its cipher", hint=COPY_AGAIN
+                    f"{where} is damaged: its `DEK-Info` does not fit its cipher", hint=COPY_AGAIN
                 )
 
 
@@ -200,33 +227,33 @@ def _decode(body: bytes, where: str) -> bytes:
 
 
 def _from_der(data: bytes, name: str) -> Block:
-    tags = first_two(data)
+    tags = der.first_two(data)
     if tags is None:
         if data.startswith(_JAVA_KEYSTORES):
             raise IdentityError(
                 f"{name} is a Java keystore",
-                hint="make it PKCS#12: keytool -importkeystore -srckeystore FILE "
+                hint="convert it to PKCS#12: keytool -importkeystore -srckeystore FILE "
                 "-destkeystore FILE.p12 -deststoretype pkcs12",
             )
         raise IdentityError(
             f"{name} is neither PEM, DER nor PKCS#12",
-            hint="name the certificate's file as it came from your PKI",
+            hint="name the certificate's file as your PKI issued it",
         )
     (first, number), second = tags
-    if first == OID:
+    if first == der.OID:
         raise _pkcs7(name)
-    if first == INTEGER and second == SEQUENCE and number == PKCS12_VERSION:
+    if first == der.INTEGER and second == der.SEQUENCE and number == _PKCS12_VERSION:
         kind = Kind.PKCS12
-    elif first == SEQUENCE and second == OCTETS:
+    elif first == der.SEQUENCE and second == der.OCTETS:
         kind = Kind.LOCKED_KEY
-    elif first == SEQUENCE and second == SEQUENCE:
+    elif first == der.SEQUENCE and second == der.SEQUENCE:
         kind = Kind.CERTIFICATE
-    elif first == INTEGER and second in (SEQUENCE, INTEGER, OCTETS):
+    elif first == der.INTEGER and second in (der.SEQUENCE, der.INTEGER, der.OCTETS):
         kind = Kind.KEY
     else:
         raise IdentityError(
             f"{name} is DER, but neither a certificate, a key nor PKCS#12",
-            hint="name the certificate's file as it came from your PKI",
+            hint="name the certificate's file as your PKI issued it",
         )
     return Block(kind, "DER", data, is_pem=False, where=name)
 
@@ -234,5 +261,5 @@ def _from_der(data: bytes, name: str) -> Block:
 def _pkcs7(where: str) -> IdentityError:
     return IdentityError(
         f"{where} is PKCS#7, which holds certificates and no key",
-        hint="make it PEM: openssl pkcs7 -print_certs -in FILE -out certs.pem",
+        hint="convert it to PEM: openssl pkcs7 -print_certs -in FILE -out certs.pem",
     )

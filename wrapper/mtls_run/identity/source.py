@@ -1,38 +1,91 @@
-"""The files of a client identity, read once.
+"""Load an identity from where its profile says it is.
 
-What was read is checked, and what was checked is handed on.
+An identity is read once. The bytes that were read are checked, and they are what the tool gets.
+A new kind of source, such as a command, is a class beside `Files` and a line in `of`.
 """
 
 from __future__ import annotations
 
 from mtls_run.errors import IdentityError
+from mtls_run.record import Record
 from mtls_run.system.digests import sha256
 from mtls_run.system.files import is_missing, read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+    from typing import Protocol
 
     from mtls_run.config.origin import Setting
     from mtls_run.config.profile import Profile
 
     Contents = list[tuple[Path, bytes]]
 
-# A certificate file is a few kilobytes; what is much larger is not one.
+    class Source(Protocol):
+        """Where a profile's identity comes from."""
+
+        @property
+        def label(self) -> str:
+            """Return the name of the source for messages."""
+
+        @property
+        def not_after(self) -> float | None:
+            """Return when what it gives ends to be valid, in seconds since 1970, if it says so."""
+
+        def load(self) -> Contents:
+            """Return what it gives, once; raise MtlsRunError where it gives nothing."""
+
+
+# A certificate file has a few kilobytes.
 LARGEST = 1024 * 1024
 
 
+class Files(Record):
+    """The files that a profile names for its certificate and key."""
+
+    profile: Profile
+    # Only the certificate in them says when it ends.
+    not_after: None = None
+
+    @property
+    def label(self) -> str:
+        """Return the paths of the files."""
+        return named(setting.value for _, setting in self._settings())
+
+    def load(self) -> Contents:
+        """Return the files with their bytes.
+
+        Raises IdentityError for a file that cannot be read, and ConfigurationError for one that is
+        not as an approval pinned it.
+        """
+        contents = [(setting.value, _read(name, setting)) for name, setting in self._settings()]
+        for path, data in contents:
+            self.profile.verify(path, data)
+        return contents
+
+    def _settings(self) -> list[tuple[str, Setting[Path]]]:
+        certificate, key = self.profile.client_cert, self.profile.client_key
+        settings = [] if certificate is None else [("client-cert", certificate)]
+        if certificate is not None and key is not None and key.value != certificate.value:
+            settings.append(("client-key", key))
+        return settings
+
+
+def of(profile: Profile) -> Source | None:
+    """Return the source of the profile's identity, or None where the profile has no identity."""
+    return None if profile.client_cert is None else Files(profile)
+
+
 def read(profile: Profile) -> Contents:
-    """Return the files of the profile's identity with their bytes; raises as `gather` does."""
-    if profile.client_cert is None:
-        return []
-    settings = [("client-cert", profile.client_cert)]
-    if profile.client_key is not None and profile.client_key.value != profile.client_cert.value:
-        settings.append(("client-key", profile.client_key))
-    contents = [(setting.value, _read(name, setting)) for name, setting in settings]
-    for path, data in contents:
-        profile.verify(path, data)
-    return contents
+    """Return the files of the profile's identity with their bytes; raise as `Files.load` does."""
+    found = of(profile)
+    return [] if found is None else found.load()
+
+
+def named(paths: Iterable[Path]) -> str:
+    """Return these files as messages name them."""
+    return " and ".join(map(str, paths))
 
 
 def digest(contents: Contents) -> str:
@@ -49,7 +102,7 @@ def _read(name: str, setting: Setting[Path]) -> bytes:
     except OSError as error:
         raise IdentityError(
             f"cannot read {setting.value}, `{name}` at {setting.origin}: {error.strerror or error}",
-            hint="name a file that is there and that you may read",
+            hint="name a file that exists and that you may read",
             code="identity-missing" if is_missing(error) else "identity-unreadable",
         ) from None
     if data is None:

@@ -1,5 +1,4 @@
-"""Passphrases: the sources a profile may name (`sources`), and opening a key with one (`opening`).
+"""Get passphrases: from the sources that a profile may name, to unlock its key.
 
-A new source is a type in `sources`, its reading in `schema.read_passphrase`, and its fetching here.
-Nothing is imported at this level: most runs need no passphrase.
+A new source is a type in `sources`, its reading in `config.schema`, and its fetching in `fetch`.
 """

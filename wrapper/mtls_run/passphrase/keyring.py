@@ -1,13 +1,15 @@
-"""The user's keyring: only backends that are known to keep a secret, one account, a time limit.
+"""Look up and store passphrases in the user's keyring, by backends that are known to be safe.
 
-keyring by itself imports whatever class PYTHON_KEYRING_BACKEND or keyringrc.cfg names, extends
-sys.path from that file, and settles silently on a null, failing or plain-text backend
-(keyring #117, #370; poetry #3483). Here those inputs are read as names, and what is not known is
-refused by its name and never imported.
+The keyring library imports any class that PYTHON_KEYRING_BACKEND or keyringrc.cfg names, extends
+sys.path from that file, and silently settles for a null, failing or plain-text backend
+(keyring #117, #370; poetry #3483). mtls-run compares those names with a list. It refuses a backend
+that is not in the list, and never imports it.
 """
 
 from __future__ import annotations
 
+import configparser
+import importlib
 import os
 import signal
 import sys
@@ -28,13 +30,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 SERVICE = "mtls-run"
-_MOST_ENTRIES = 20  # for one account; more would be a keyring that does not delete
-# A keyring may wait for a person at a dialog; a build machine has none.
+_MOST_ENTRIES = 20  # of one account; with more, the keyring does not delete
+# A keyring may wait for a person at a dialog, which nobody sees on a build machine.
 PATIENCE, ANNOUNCED_AFTER = 30.0, 1.5
 
-SECRET_SERVICE = "keyring.backends.SecretService.Keyring"  # noqa: S105 - the name of a class
+_FIRST_ON_LINUX = "keyring.backends.SecretService.Keyring"
 _LINUX = (
-    SECRET_SERVICE,
+    _FIRST_ON_LINUX,
     "keyring.backends.libsecret.Keyring",
     "keyring.backends.kwallet.DBusKeyring",
     "keyring.backends.kwallet.DBusKeyringKWallet4",
@@ -45,9 +47,9 @@ ADMITTED = {
 }.get(sys.platform, _LINUX)
 CHAINER = "keyring.backends.chainer.ChainerBackend"
 UNLOCK = "start the keyring, or unlock it (log in to the desktop, or answer its dialog)"
-# None of these keeps a secret from who can read the user's files.
+# No backend of this package hides a secret from whoever can read the user's files.
 _ALT = "keyrings.alt."
-# Why a backend that people meet is refused; any other is refused as unknown.
+# Backends that users meet, and why mtls-run refuses them.
 _REFUSED = {
     "keyring.backends.null.Keyring": "keeps nothing",
     "keyring.backends.fail.Keyring": "keeps nothing",
@@ -57,36 +59,36 @@ _REFUSED = {
 
 
 class KeyringUnusableError(PassphraseError):
-    """There is no keyring that may be used; `fact` says why."""
+    """No keyring can be used; `fact` says why."""
 
     code = "keyring-failed"
 
 
 @dataclass(frozen=True)
 class Store:
-    """One keyring that may be used, and what it is called in messages."""
+    """A keyring that is safe to use, with its name for messages."""
 
     name: str
     backend: Any
     reporter: Reporter
 
     def get(self, account: str) -> Secret | None:
-        """Return the passphrase kept for `account`, or None; raises KeyringUnusableError."""
+        """Return the passphrase of `account`, or None; raise KeyringUnusableError."""
         found = self._patiently(lambda: self.backend.get_password(SERVICE, account))
         return None if found is None else Secret(found.encode("utf-8", "surrogateescape"))
 
     def set(self, account: str, passphrase: Secret) -> None:
-        """Keep the passphrase for `account`, and nothing else; raises KeyringUnusableError.
+        """Store the passphrase as the only one of `account`; raise KeyringUnusableError.
 
-        Another program's entry goes first: keyring would write a second one beside it (it stores
-        one attribute more than it asks for), and then read either.
+        Another program's entry is deleted first. keyring would write a second one beside it, since
+        it stores one attribute more than it asks for, and would then read either.
         """
         self.forget(account)
         text = passphrase.reveal().decode("utf-8", "surrogateescape")
         self._patiently(lambda: self.backend.set_password(SERVICE, account, text))
 
     def forget(self, account: str) -> bool:
-        """Delete all that is kept for `account`; return whether there was anything."""
+        """Delete every passphrase of `account`; return whether there was one."""
         found = False
         for _ in range(_MOST_ENTRIES):
             if self.get(account) is None:
@@ -99,32 +101,49 @@ class Store:
         return _patiently(ask, self.name, self.reporter)
 
 
-def glance(environ: Mapping[str, str], reporter: Reporter, account: str) -> Secret | None:
-    """Return what an unlocked Secret Service keeps for `account`, or None: then ask `find`.
+def look_up(
+    environ: Mapping[str, str], reporter: Reporter, account: str
+) -> tuple[Secret | None, str]:
+    """Return the passphrase of `account`, or None, and the name of the keyring.
 
-    That is where `find` would look first, at a third of the cost.
+    Raises KeyringUnusableError.
+    """
+    found = _look_up_directly(environ, reporter, account)
+    if found is not None:
+        return found, _FIRST_ON_LINUX
+    store = find(environ, reporter)
+    return store.get(account), store.name
+
+
+def _look_up_directly(
+    environ: Mapping[str, str], reporter: Reporter, account: str
+) -> Secret | None:
+    """Return what an unlocked Secret Service stores for `account`, or None.
+
+    `find` would look there first, at three times the cost.
     """
     configured = _configured(environ)
-    chosen = configured is None or configured[0] in (CHAINER, SECRET_SERVICE)
-    # These change where keyring's backend looks.
-    is_steered = any(name.startswith("KEYRING_PROPERTY_") for name in environ)
-    if not chosen or is_steered or ADMITTED[0] != SECRET_SERVICE:
+    is_chosen = configured is None or configured[0] in (CHAINER, _FIRST_ON_LINUX)
+    # These variables change where keyring's backend looks.
+    is_steered = any(name.startswith("KEYRING_PROPERTY_") for name in os.environ)
+    if not is_chosen or is_steered or ADMITTED[0] != _FIRST_ON_LINUX:
         return None
-    from mtls_run.passphrase import secret_service  # noqa: PLC0415 - Linux alone
 
     def look() -> bytes | None:
         try:
+            from mtls_run.passphrase import secret_service  # noqa: PLC0415 - for Linux alone
+
             return secret_service.look_up(SERVICE, account)
-        except Exception:  # noqa: BLE001 - keyring meets the same, and says it
+        except Exception:  # noqa: BLE001 - keyring meets the same error, and `find` reports it
             return None
 
-    found = _patiently(look, SECRET_SERVICE, reporter)
+    found = _patiently(look, _FIRST_ON_LINUX, reporter)
     return None if found is None else Secret(found)
 
 
 def find(environ: Mapping[str, str], reporter: Reporter) -> Store:
-    """Return the keyring to use; raise KeyringUnusableError, which names what was refused."""
-    hardening.disable_core_dumps()  # whoever asks for a keyring is about to have a secret
+    """Return the keyring to use; raise KeyringUnusableError, which names the refused ones."""
+    hardening.disable_core_dumps()  # a secret is about to be read or written
     configured = _configured(environ)
     if configured is None or configured[0] == CHAINER:
         candidates = ADMITTED
@@ -162,7 +181,7 @@ def _why_refused(name: str) -> str:
 
 
 def _nothing_usable(reasons: list[str], configured: tuple[str, str] | None) -> str:
-    """Return why there is no keyring; name the backends that keyring would have settled for."""
+    """Return why there is no keyring, and which others the library would have settled for."""
     fact = f"there is no usable keyring here: {reasons[0]}"
     if configured is not None:
         fact += f" ({configured[1]} chooses a chain of backends)"
@@ -175,7 +194,7 @@ def _nothing_usable(reasons: list[str], configured: tuple[str, str] | None) -> s
 
 def _others() -> list[str]:
     """Return the other backends that keyring finds in this installation."""
-    import keyring.backend  # noqa: PLC0415
+    import keyring.backend  # noqa: PLC0415 - costs five starts of Python
 
     try:
         backends = keyring.backend.get_all_keyring()
@@ -197,34 +216,30 @@ def _configured(environ: Mapping[str, str]) -> tuple[str, str] | None:
     path = settings_file()
     if not os.path.lexists(path):
         return None
-    import configparser  # noqa: PLC0415 - hardly anybody has this file
-
     parser = configparser.RawConfigParser()
     try:
         parser.read(path, encoding="utf-8")
         named = parser.get("backend", "default-keyring", fallback="").strip()
     except (configparser.Error, UnicodeDecodeError, OSError):
         raise KeyringUnusableError(
-            f"keyring's own settings in {path} cannot be read", hint="mend that file, or remove it"
+            f"keyring's own settings in {path} cannot be read", hint="repair or remove that file"
         ) from None
     return (named, path) if named else None
 
 
 def settings_file() -> str:
-    """Return the path of keyring's own settings, as keyring.util.platform_ has it."""
+    """Return the path of keyring's own settings, which keyring.util.platform_ also returns."""
     if not sys.platform.startswith("linux"):
-        from keyring.util import platform_  # noqa: PLC0415
+        from keyring.util import platform_  # noqa: PLC0415 - see below
 
-        return os.path.join(platform_.config_root(), "keyringrc.cfg")  # noqa: PTH118
-    # In one line, where importing keyring's costs more than a start of Python. A test compares.
-    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111
-    return os.path.join(base, "python_keyring", "keyringrc.cfg")  # noqa: PTH118
+        return os.path.join(platform_.config_root(), "keyringrc.cfg")
+    # Importing keyring costs more than a start of Python. A test compares the two paths.
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return os.path.join(base, "python_keyring", "keyringrc.cfg")
 
 
-def _load(name: str) -> Any:  # noqa: ANN401 - keyring's backends are untyped
-    """Return a backend of the class `name`; raises where it is not viable here."""
-    import importlib  # noqa: PLC0415
-
+def _load(name: str) -> object:
+    """Return a backend of the class `name`; raise what it raises where it does not work here."""
     module, _, attribute = name.rpartition(".")
     kind = getattr(importlib.import_module(module), attribute)
     _ = kind.priority  # raises RuntimeError, saying why, where the backend cannot serve
@@ -242,10 +257,10 @@ def _patiently(ask: Callable[[], T], name: str, reporter: Reporter) -> T:
         except Exception as error:  # noqa: BLE001 - backends raise what their libraries raise
             failures.append(error)
 
-    # A thread that is left behind dies with the process, or with exec. Till then it gets no signal:
-    # what supervises a tool waits for signals in the main thread.
+    # A thread that never returns ends with the process, or with exec. It must not take signals
+    # until then: the supervisor of a tool waits for them in the main thread.
     worker = threading.Thread(target=work, daemon=True)
-    with _signals_kept():
+    with _signals_blocked():
         worker.start()
     worker.join(ANNOUNCED_AFTER)
     if worker.is_alive():
@@ -260,8 +275,8 @@ def _patiently(ask: Callable[[], T], name: str, reporter: Reporter) -> T:
 
 
 @contextmanager
-def _signals_kept() -> Iterator[None]:
-    """Start threads in which every signal is blocked; they inherit the mask."""
+def _signals_blocked() -> Iterator[None]:
+    """Block every signal in the threads that are started here; they inherit the mask."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -1,4 +1,4 @@
-"""The places a profile may name for its passphrase."""
+"""Name the places that a profile may get its passphrase from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class FromKeyring(Record):
-    """The user's keyring, asked at the terminal when it has none."""
+    """The user's keyring, and the terminal where the keyring has no passphrase."""
 
 
 class FromPrompt(Record):
@@ -21,25 +21,25 @@ class FromPrompt(Record):
 
 
 class FromCommand(Record):
-    """What a program prints."""
+    """The output of a program."""
 
     argv: tuple[str, ...]
 
 
 class FromFile(Record):
-    """What a file holds that nobody else can read."""
+    """The content of a file that nobody else can read."""
 
     path: Path
 
 
 class FromVariable(Record):
-    """An environment variable, which the tool does not get to see."""
+    """An environment variable, which mtls-run removes for the tool."""
 
     name: str
 
 
 def describe(source: PassphraseSource, account: str) -> str:
-    """Return the source in words; `account` is the keyring's user name for this profile."""
+    """Return the source as messages name it; `account` is the keyring's user name."""
     if isinstance(source, FromKeyring):
         return f"keyring (service mtls-run, user {account})"
     if isinstance(source, FromPrompt):

@@ -1,80 +1,111 @@
-"""The passphrase of a profile's key, from where the profile says, asked for only when needed."""
+"""Unlock a profile's key with the passphrase from where the profile says it is."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mtls_run import terminal
 from mtls_run.errors import PassphraseError, WrongPassphraseError
+from mtls_run.identity.validity import utc_now
 from mtls_run.passphrase import fetch, keyring
 from mtls_run.passphrase.sources import (
     FromCommand,
     FromFile,
     FromKeyring,
     FromPrompt,
-    FromVariable,
     describe,
 )
-from mtls_run.secret import Secret
 from mtls_run.system import hardening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mtls_run.config.profile import Profile
-    from mtls_run.identity.material import Identity
+    from mtls_run.identity.material import Identity, KeyMaterial
     from mtls_run.output import Reporter
+    from mtls_run.secret import Secret
 
-# Opens the identity with a passphrase; raises WrongPassphraseError where it does not fit.
-Unlock = Callable[[Secret], "Identity"]
 TRIES = 3
 
 
-def unlock(  # noqa: PLR0913 - whom, how and where to ask
-    profile: Profile,
-    unlock_with: Unlock,
-    where: str,
-    environ: Mapping[str, str],
-    reporter: Reporter,
-    *,
-    once: bool = False,
-) -> Identity:
-    """Return the profile's identity, opened with the passphrase that the profile's source gives.
+@dataclass(frozen=True)
+class Request:
+    """The key to unlock, and how to get its passphrase.
 
-    `where` names the key's file in questions. With `once` there is one question at most, and no
-    offer to keep the answer. Raises PassphraseError where no passphrase can be had, or none that
-    fits.
+    `tries` is how often a person may be asked at the terminal; with 0, nobody is asked.
+    """
+
+    profile: Profile
+    material: KeyMaterial
+    environ: Mapping[str, str]
+    reporter: Reporter
+    tries: int = TRIES
+
+    def open(self, passphrase: Secret) -> Identity:
+        """Return the identity; raise WrongPassphraseError where the passphrase does not fit."""
+        return self.material.unlock(passphrase, utc_now())
+
+
+@dataclass(frozen=True)
+class Unlocked:
+    """An unlocked identity, and the passphrase that was typed for it if a keyring could store it.
+
+    `replaces` says that the keyring stores another one, which does not fit.
+    """
+
+    identity: Identity
+    typed: Secret | None = None
+    replaces: bool = False
+
+
+def unlock(request: Request) -> Unlocked:
+    """Return the identity, unlocked with the passphrase from the profile's source.
+
+    Raises PassphraseError where the source has no passphrase, or none that fits.
     """
     hardening.disable_core_dumps()
-    source = profile.passphrase.value
-    tries = 1 if once else TRIES
+    setting = request.profile.passphrase
+    source, said = setting.value, str(setting.origin)
     if isinstance(source, FromKeyring):
-        return _with_keyring(profile, unlock_with, where, environ, reporter, once=once)
+        return _with_keyring(request)
     if isinstance(source, FromPrompt):
-        reason = '`passphrase` is "prompt"'
-        return ask(profile, unlock_with, where, reason=reason, tries=tries)[0]
-    passphrase = fetch_elsewhere(profile, environ)
+        return Unlocked(ask(request, f'{said}: `passphrase` is "prompt"')[0])
+    if isinstance(source, FromCommand):
+        passphrase = fetch.from_command(source, said)
+    elif isinstance(source, FromFile):
+        passphrase = fetch.from_file(source, said, request.profile.verify)
+    else:
+        passphrase = fetch.from_variable(source, request.environ, said)
     try:
-        return unlock_with(passphrase)
+        return Unlocked(request.open(passphrase))
     except WrongPassphraseError as error:
         raise PassphraseError(
-            f"{error.fact}: it came from {describe(source, profile.account)}, "
-            f"named at {profile.passphrase.origin}",
+            f"{error.fact}: it came from {describe(source, request.profile.account)}, "
+            f"named at {said}",
             hint="give that source the right passphrase",
             code="passphrase-wrong",
         ) from None
 
 
-def fetch_elsewhere(profile: Profile, environ: Mapping[str, str]) -> Secret:
-    """Return the passphrase of a profile whose source is a command, a file or a variable."""
-    hardening.disable_core_dumps()
-    source, said = profile.passphrase.value, str(profile.passphrase.origin)
-    if isinstance(source, FromCommand):
-        return fetch.from_command(source, said)
-    if isinstance(source, FromFile):
-        return fetch.from_file(source, said, profile.verify)
-    assert isinstance(source, FromVariable)  # noqa: S101 - the other sources were taken before
-    return fetch.from_variable(source, environ, said)
+def offer_to_store(request: Request, unlocked: Unlocked, *, ask: bool = True) -> str | None:
+    """Store a typed passphrase in the keyring, if the user agrees; return the keyring's name.
+
+    Without `ask` nobody has to agree.
+    """
+    if unlocked.typed is None:
+        return None
+    verb = "replace" if unlocked.replaces else "store"
+    question = f"{verb} the passphrase for {request.profile.label} in the keyring?"
+    if ask and not terminal.ask_yes(question):
+        return None
+    try:
+        store = keyring.find(request.environ, request.reporter)
+        store.set(request.profile.account, unlocked.typed)
+    except keyring.KeyringUnusableError as error:
+        request.reporter.notice(f"{error.fact}; the passphrase is not stored")
+        return None
+    return store.name
 
 
 def set_command(profile: Profile) -> str:
@@ -82,89 +113,61 @@ def set_command(profile: Profile) -> str:
     return f"mtls-run passphrase set {profile.name}" if profile.name else "mtls-run passphrase set"
 
 
-def _with_keyring(  # noqa: PLR0913 - as `unlock`
-    profile: Profile,
-    unlock_with: Unlock,
-    where: str,
-    environ: Mapping[str, str],
-    reporter: Reporter,
-    *,
-    once: bool,
-) -> Identity:
-    tries, code = 1 if once else TRIES, None
-    store = None
+def _with_keyring(request: Request) -> Unlocked:
+    profile, reporter = request.profile, request.reporter
     try:
-        stored = keyring.glance(environ, reporter, profile.account)
-        if stored is None:
-            store = keyring.find(environ, reporter)
-            stored = store.get(profile.account)
+        stored, name = keyring.look_up(request.environ, reporter, profile.account)
     except keyring.KeyringUnusableError as error:
-        if not terminal.available():
-            raise PassphraseError(
-                f"{error.fact}; and there is no terminal to ask at",
-                hint=f"{error.hint}; then: {set_command(profile)}; "
-                'for a machine without a keyring: passphrase = { file = "…" } or { env = "…" }',
-                code=error.code,
-            ) from None
-        reporter.notice(f"{error.fact}; the passphrase will not be kept")
-        return ask(profile, unlock_with, where, reason="there is no keyring", tries=tries)[0]
+        if request.tries and terminal.available():
+            reporter.notice(f"{error.fact}; the passphrase will not be stored")
+            return Unlocked(ask(request, "there is no keyring")[0])
+        raise PassphraseError(
+            f"{error.fact}; and there is no terminal to ask at" if request.tries else error.fact,
+            hint=f"{error.hint}; then: {set_command(profile)}; "
+            'for a machine without a keyring: passphrase = { file = "…" } or { env = "…" }',
+            code=error.code,
+        ) from None
     if stored is None:
-        reason = f"no passphrase for {profile.label} is stored in the keyring"
-    else:
-        name = store.name if store else keyring.SECRET_SERVICE
-        reporter.detail(f"the passphrase comes from the keyring {name}")
-        try:
-            return unlock_with(stored)
-        except WrongPassphraseError:
-            reason = f"the passphrase stored for {profile.label} does not open {where}"
-            code = "passphrase-wrong"
-    identity, passphrase = ask(profile, unlock_with, where, reason=reason, tries=tries, code=code)
-    if once:
-        return identity
-    verb = "replace the one in" if stored else "keep it in"
-    if terminal.ask_yes(f"{verb} the keyring, for {profile.label}?"):
-        try:
-            store = store or keyring.find(environ, reporter)
-            store.set(profile.account, passphrase)
-        except keyring.KeyringUnusableError as error:
-            reporter.notice(f"{error.fact}; the passphrase is not kept")
-    return identity
+        typed = ask(request, f"no passphrase for {profile.label} is stored in the keyring")
+        return Unlocked(*typed)
+    reporter.detail(f"the passphrase comes from the keyring {name}")
+    try:
+        return Unlocked(request.open(stored))
+    except WrongPassphraseError:
+        where = request.material.where
+        reason = f"the passphrase stored for {profile.label} does not open {where}"
+    return Unlocked(*ask(request, reason, "passphrase-wrong"), replaces=True)
 
 
-def ask(  # noqa: PLR0913 - as `unlock`
-    profile: Profile,
-    unlock_with: Unlock,
-    where: str,
-    *,
-    reason: str,
-    tries: int = TRIES,
-    code: str | None = None,
-) -> tuple[Identity, Secret]:
-    """Return the identity and the passphrase that opened it, asked for at the terminal.
+def ask(request: Request, reason: str, code: str | None = None) -> tuple[Identity, Secret]:
+    """Return the identity and the passphrase that a person typed for it at the terminal.
 
-    `reason` says why somebody is asked, and `code` which finding that is. Raises PassphraseError
-    without a terminal, and after `tries` that do not open it.
+    Raises PassphraseError where nobody may or can be asked, and after `tries` wrong ones. Its fact
+    then begins with `reason`, and `code` is its finding.
     """
     hardening.disable_core_dumps()
+    profile, where = request.profile, request.material.where
+    if not request.tries:
+        raise PassphraseError(reason, hint=set_command(profile), code=code)
     if not terminal.available():
-        # What the keyring holds is nothing to a profile that always asks.
+        # A stored passphrase is no use to a profile that always asks.
         always = isinstance(profile.passphrase.value, FromPrompt)
         raise PassphraseError(
             f"{reason}, and there is no terminal to ask at",
-            hint='run it at a terminal, or keep the passphrase: passphrase = "keyring"'
+            hint='run it at a terminal, or store the passphrase: passphrase = "keyring"'
             if always
             else f"at a terminal: {set_command(profile)}",
             code=code,
         )
-    for _ in range(tries):
+    for _ in range(request.tries):
         passphrase = terminal.ask_secret(f"passphrase for {profile.label} ({where})")
         try:
-            return unlock_with(passphrase), passphrase
+            return request.open(passphrase), passphrase
         except WrongPassphraseError:
             terminal.tell("that passphrase does not open the key")
-    fact = f"{tries} passphrases, and none opens {where}"
+    fact = f"{request.tries} passphrases, and none opens {where}"
     raise PassphraseError(
-        fact if tries > 1 else f"the passphrase that was typed does not open {where}",
-        hint="whoever gave you the file knows its passphrase",
+        fact if request.tries > 1 else f"the passphrase that was typed does not open {where}",
+        hint="ask the issuer of the file for its passphrase",
         code="passphrase-wrong",
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mtls_run.cache.dependencies import Dependencies
 from mtls_run.errors import RootsError
 from mtls_run.roots import bundle as bundle_files
-from mtls_run.roots import certificates, stores
+from mtls_run.roots import stores
 from mtls_run.system.digests import sha256
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class _Source:
 
     def read(self) -> list[bytes]:
         """Return the DER of the certificates; raises RootsError."""
+        from mtls_run.roots import certificates  # noqa: PLC0415 - imports cryptography
+
         if self.added is None:
             return certificates.read_store(self.data, self.name)
         return certificates.read_added(self.data, self.name, self.added)
@@ -98,6 +100,8 @@ def _bundle(sources: Sequence[_Source], *, use_results: bool) -> Bundle:
     if known is not None:
         return known
     found = [certificate for source in sources for certificate in source.read()]
+    from mtls_run.roots import certificates  # noqa: PLC0415 - as above
+
     made = bundle_files.of(certificates.to_pem(found))
     if use_results:
         bundle_files.remember(made_from, made)
