@@ -141,7 +141,7 @@ def _keep(path: Path, said: Approval) -> Approval:
         private_directory(directory)
         import json  # noqa: PLC0415
 
-        write_atomically(_entry(path), json.dumps(entry, indent=1).encode("utf-8"))
+        write_atomically(_entry(path), json.dumps(entry, indent=1).encode("utf-8"), durable=True)
     except OSError as error:
         raise MtlsRunError(
             f"this cannot be kept in {store()}: {error.strerror or error}",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,11 +112,10 @@ class ConfigFile:
         target = Path(os.path.realpath(self.path))
         try:
             found = target.stat() if before is not None else None
-            mode = 0o600 if found is None else found.st_mode & 0o600
-            write_atomically(target, after, mode=mode)
-            if found is not None and os.name == "posix" and found.st_uid != os.geteuid():
-                # root, under sudo, mends a user's file, and it stays the user's.
-                os.chown(target, found.st_uid, found.st_gid, follow_symlinks=False)
+            mode = 0o600 if found is None else stat.S_IMODE(found.st_mode)
+            write_atomically(target, after, mode=mode, durable=True)
+            if found is not None:
+                _keep_owner(target, found)
         except OSError as error:
             raise _unwritable(target, error) from None
 
@@ -227,6 +227,18 @@ def _is_at(lock: int, path: Path) -> bool:
     except FileNotFoundError:
         return False
     return os.path.samestat(os.fstat(lock), there)
+
+
+def _keep_owner(target: Path, was: os.stat_result) -> None:
+    """Give the new file the owner and the group of the old one; raises OSError for the owner."""
+    if os.name != "posix":
+        return
+    found = target.stat()
+    if found.st_uid != was.st_uid:  # root, under sudo, edits a user's file
+        os.chown(target, was.st_uid, was.st_gid, follow_symlinks=False)
+    elif found.st_gid != was.st_gid:
+        with contextlib.suppress(PermissionError):  # the user has left that group
+            os.chown(target, -1, was.st_gid, follow_symlinks=False)
 
 
 def _unwritable(target: Path, error: OSError) -> ConfigurationError:
