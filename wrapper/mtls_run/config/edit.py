@@ -71,7 +71,7 @@ def put_profile(content: bytes, name: str, values: Values) -> bytes:
             header = f"[{tomlkit.key(('profiles', name)).as_string()}]\n"
             keys = {key: _item(value) for key, value in values.items()}
             before = "".join(map(str, sections))
-            blank = "\n" if before.strip() and not _ends_blank(before) else ""
+            blank = "\n" if before.strip() and not before.endswith("\n\n") else ""
             sections.append(_Section(blank + header + tomlkit.dumps(keys)))
 
     return _edited(content, edit, change)
@@ -140,17 +140,17 @@ def _path(text: str, entries: Counter[Keys]) -> Keys:
 
 
 def _drop(sections: list[_Section], path: Keys) -> None:
-    """Take the value at `path` out of the sections."""
+    """Remove the value at `path` from the sections."""
     before = ""
     for section in sections:
-        depth = len(section.path)
+        was, depth = section.body, len(section.path)
         if section.path[: len(path)] == path:
             section.body = ""
-            if not before or _ends_blank(before):
-                section.tail = section.tail.lstrip("\r\n")
         elif section.path == path[:depth] and section.body:
             with contextlib.suppress(LookupError):  # it is in another section
                 section.edit(partial(_delete, path=path[depth:]))
+        if was and not section.body and (not before or before.endswith("\n\n")):
+            section.tail = section.tail.lstrip("\n")
         before += str(section)
 
 
@@ -181,10 +181,6 @@ def _lines(text: str) -> list[str]:
     return re.findall(r"[^\n]*\n", text)
 
 
-def _ends_blank(text: str) -> bool:
-    return text.endswith(("\n\n", "\n\r\n"))
-
-
 def _edited(
     content: bytes,
     edit: Callable[[list[_Section]], None],
@@ -198,22 +194,23 @@ def _edited(
     if expected == tomllib.loads(text):
         return content
     is_crlf = "\r\n" in text and text.count("\r\n") == text.count("\n")
+    if is_crlf:
+        text = text.replace("\r\n", "\n")
     if text and not text.endswith("\n"):
         text += "\n"
-    try:
+    after = None
+    with contextlib.suppress(TOMLKitError, ValueError):
         sections = _cut(text)
         edit(sections)
         text = "".join(map(str, sections))
-    except (TOMLKitError, ValueError):
-        text = ""
-    after = _parsed(text)
+        after = _parsed(text)
     if after is None or _pruned(after) != _pruned(expected):
         raise ConfigurationError(
             "cannot edit this configuration without changing more of it",
             hint="make the change by hand: mtls-run profile edit",
         )
     if is_crlf:
-        text = re.sub("\r?\n", "\r\n", text)
+        text = text.replace("\n", "\r\n")
     return bom + text.encode("utf-8")
 
 
