@@ -10,7 +10,7 @@ import click
 import pytest
 
 from mtls_run import cli, commands
-from mtls_run.commands import Context, clicked
+from mtls_run.commands import Context, runner
 from mtls_run.output import Reporter
 from mtls_run.shells import words
 from tests.shells import code_file, each_shell, enter, in_slow_tier, run, typing
@@ -301,7 +301,7 @@ def click_commands(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, clic
         found.append(command)
         return 0
 
-    monkeypatch.setattr(clicked, "run", catch)
+    monkeypatch.setattr(runner, "run", catch)
     options = cli.parse([]).options
     module = importlib.import_module(f"mtls_run.commands.{name}")
     module.run([], Context(options, {}, Reporter()))

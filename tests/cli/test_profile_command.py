@@ -203,7 +203,7 @@ def test_identity_that_cannot_work(home: Sandbox, name: str) -> None:
     ("words", "fact"),
     [
         (["--client-cert", "pki/none.pem"], "none.pem"),
-        (["--client-cert", ""], "empty path"),
+        (["--client-cert", ""], "path is empty"),
         (["--client-cert", "pki"], "Is a directory"),
         (["--client-key", "pki/alice.pem"], "--client-key"),
         (["--ca-cert", "pki/none.pem"], "--ca-cert"),
@@ -213,7 +213,7 @@ def test_identity_that_cannot_work(home: Sandbox, name: str) -> None:
         (["--extends", "ohter"], "ohter"),
         (["--extends", "corp"], "circle"),
         (["--remember", "soon"], "--remember"),
-        ([], "would say nothing"),
+        ([], "would be empty"),
         (["--nix"], "--nix"),
     ],
 )
@@ -655,6 +655,15 @@ def test_default(home: Sandbox) -> None:
     assert config(home) == text.replace("'other' # the", '"corp" # the')
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
+@pytest.mark.parametrize("action", ["default lab", "add corp --roots public", "remove lab"])
+def test_mode_is_kept(home: Sandbox, action: str, mode: int) -> None:
+    """A change leaves the file's mode alone, which may let a group read it."""
+    home.write_config(OTHER + '[profiles.lab]\nroots = "public"\n').chmod(mode)
+    done_well(profile(home, *action.split()))
+    assert stat.S_IMODE(home.config_file.stat().st_mode) == mode
+
+
 NAMED = """\
 default-profile = "corp" # the usual
 
@@ -754,8 +763,8 @@ def test_edit_makes_the_file(home: Sandbox) -> None:
         ('echo "[profiles.x" >> "$2"', "not valid TOML"),
         ("""echo "default-profile = 'x'" > "$2" """, "unknown profile"),
         ('printf "\\377" > "$2"', "not UTF-8"),
-        ('rm "$2"', "cannot be read"),
-        ('rm "$2"; mkfifo "$2"', "cannot be read"),
+        ('rm "$2"', "cannot read"),
+        ('rm "$2"; mkfifo "$2"', "cannot read"),
     ],
 )
 def test_edit_that_fails(home: Sandbox, script: str, fact: str) -> None:
@@ -769,9 +778,9 @@ def test_edit_that_fails(home: Sandbox, script: str, fact: str) -> None:
 @pytest.mark.parametrize(
     ("value", "fact"),
     [
-        ("no-such-editor", "cannot be started"),
-        ("true; touch pwned", "cannot be started"),
-        ("'unclosed", "cannot be split"),
+        ("no-such-editor", "cannot start the editor"),
+        ("true; touch pwned", "cannot start the editor"),
+        ("'unclosed", "cannot split"),
     ],
 )
 def test_editor_that_is_none(home: Sandbox, value: str, fact: str) -> None:

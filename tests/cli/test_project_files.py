@@ -220,6 +220,31 @@ def test_deny(world: World) -> None:
     world.trusts(world.run(*INSTALL), world.other)
 
 
+FAULTY = [
+    (".mtls-run.toml", "profile = ", 0o644),
+    (".mtls-run.toml", "\xff", 0o644),
+    (".mtls-run.toml", "nix = 1", 0o644),
+    (".mtls-run.toml", "#" * (1 << 20) + "\n", 0o644),
+    (".mtls-run.toml", 'profile = "other"', 0o666),
+    ("pyproject.toml", "[tool.mtls-run]\nprofile = ", 0o644),
+    ("pyproject.toml", "[tool.mtls-run]\nnix = 1", 0o644),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "mode"), FAULTY, ids=range(len(FAULTY)))
+def test_deny_a_broken_file(world: World, name: str, text: str, mode: int) -> None:
+    """A file with an error, or that others can write, can be denied, and then stays denied."""
+    world.sandbox.write_config(f'trusted-directories = ["~/work"]\n{CONFIG}')
+    path = world.project / name
+    world.sandbox.write(path, text.encode("latin-1"), mode)
+    world.refused(world.run(*INSTALL))
+    done = world.run("deny")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"denied: {path}\n", "")
+    table = "[tool.mtls-run]\n" if name == "pyproject.toml" else ""
+    world.says(f'{table}profile = "other"\n', name)
+    assert "is denied by `mtls-run deny`" in world.refused(world.run(*INSTALL))
+
+
 def test_trusted_directory(world: World) -> None:
     """Below a trusted directory no `allow` is needed, and changes ask nothing."""
     world.sandbox.write_config(f'trusted-directories = ["~/work"]\n{CONFIG}')

@@ -1,22 +1,25 @@
 """The management commands, one module each; `--help` and `--version`.
 
-They may import what they like: a command here is typed by a person now and then. To add one: a
-module with `run(arguments, context)`, its name in `invocation.SUBCOMMANDS`, a line in HELP.
+To add a command, write a module with `run(arguments, context)`, and add its name to
+`cli.SUBCOMMANDS` and to HELP.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mtls_run import __version__
+from mtls_run.config import layers
+from mtls_run.output import Reporter, answer, printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mtls_run.cli import Invocation, Options
-    from mtls_run.output import Reporter
 
 HELP = """\
 mtls-run runs pip and uv against a package index that asks for a client certificate.
@@ -25,42 +28,50 @@ usage: mtls-run [OPTIONS] TOOL [ARG…]         pip, pip3, uv, uvx, python -m pi
        mtls-run [OPTIONS] -- COMMAND [ARG…]   any other program: make, tox, a shell
        mtls-run SUBCOMMAND …
 
-options, which stand before TOOL:
-  -p, --profile NAME    use this profile
-      --no-profile      run TOOL unchanged
-      --explain         say what would be done, and why; unlocks nothing
-      --json            the same as JSON
-      --handoff HOW     memfd | supervise: how an unlocked identity reaches TOOL
-  -q, --quiet           no notices (errors stay)
-  -v, --verbose         one line per decision, on stderr
-      --version
-  -h, --help
+examples:
+  mtls-run profile add corp --client-cert ~/pki/alice.p12 --ca-cert ~/pki/corp-root.pem
+  mtls-run uv pip install requests
+
+options, before TOOL:
+  -p, --profile NAME    Use this profile.
+      --no-profile      Run TOOL unchanged.
+      --explain         Print what mtls-run would do, and why. Unlock nothing.
+      --json            Output JSON. Use it with --explain.
+      --handoff HOW     Hand an unlocked identity to TOOL by memfd or supervise.
+  -q, --quiet           Print no notices. Errors stay.
+  -v, --verbose         Print each decision on stderr, one on a line.
+      --version         Print the version.
+  -h, --help            Print this help.
 
 subcommands:
   profile list | show [NAME] [--brief] | add NAME … | edit | remove NAME | default NAME
           | import [--from pip|uv|FILE] NAME
+                        Show and change the profiles.
   passphrase set [--stdin] | check | forget  [NAME]
-                        the passphrase of a profile's key, in the keyring
-  forget                every identity that `remember` keeps unlocked, in this login session
+                        Keep the passphrase of a profile's key in the keyring.
+  forget                Forget every identity that `remember` keeps unlocked in this login session.
   allow [DIR], deny [DIR]
-                        trust, or distrust, what a directory's project file says
+                        Trust or distrust the project file of a directory.
   init [bash|zsh|fish|powershell] [--only TOOL] [--no-completion]
-                        shell code to eval: pip, pip3, uv, uvx go through mtls-run; completion
+                        Print shell code to evaluate. It makes pip, pip3, uv and uvx go through
+                        mtls-run, and completes the words of mtls-run.
   shims install | remove | list  [--dir DIR] [--tool NAME]
-                        the same for what no shell function reaches: scripts, Makefiles, editors
+                        Do the same for scripts, Makefiles and editors, where shell code does
+                        not reach.
   doctor [--json] [URL…]
-                        check everything, really connect, and say what is wrong and what mends it
-  demo                  the whole road on this machine, on a throwaway index
+                        Check everything, connect to the index, and print what is wrong and how to
+                        fix it.
+  demo                  Show all of it on this machine, with a throwaway index, key and passphrase.
 
-The profile is the first of: --profile, MTLS_RUN_PROFILE, the project file (.mtls-run.toml, or
-[tool.mtls-run] in pyproject.toml), [[directories]] and `default-profile` in the configuration file,
-pip's own settings. The configuration file is:
+The profile comes from the first of these that names one: --profile, MTLS_RUN_PROFILE, the project
+file (.mtls-run.toml, or [tool.mtls-run] in pyproject.toml), [[directories]] in the configuration,
+`default-profile` there, pip's own settings. The configuration is this file:
 {file}"""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a subcommand is run with: mtls-run's own options, the environment, and a reporter."""
+    """The input of a subcommand: mtls-run's own options, the environment, and a reporter."""
 
     options: Options
     environ: Mapping[str, str]
@@ -69,18 +80,22 @@ class Context:
 
 def run(called: Invocation, environ: Mapping[str, str]) -> int:
     """Return the status of the subcommand, or of --help and --version."""
-    from mtls_run.output import Reporter, answer  # noqa: PLC0415
-
+    if sys.stdout is None:
+        # It was closed. As git does, write to nowhere, so that no file gets the descriptor 1.
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
     if called.options.version:
         answer(f"mtls-run {__version__}")
         return 0
     if called.options.help or called.subcommand is None:
-        from mtls_run.config import layers  # noqa: PLC0415
-
         answer(HELP.format(file=layers.user_file(environ).value))
         return 0
-    if called.subcommand == "demo":
-        return int(importlib.import_module(".demo", __name__).run(called.words))
     module = importlib.import_module(f".{called.subcommand}", __name__)
+    if called.subcommand == "demo":
+        return int(module.run(called.words))
     reporter = Reporter(quiet=called.options.quiet, verbose=called.options.verbose)
     return int(module.run(called.words, Context(called.options, environ, reporter)))
+
+
+def say(text: str) -> None:
+    """Print lines of the answer, with their control characters shown as escapes."""
+    answer("\n".join(map(printable, text.split("\n"))))

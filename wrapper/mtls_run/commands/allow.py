@@ -1,78 +1,74 @@
-"""`mtls-run allow [DIR]` and `deny [DIR]`: whether a directory's project file counts."""
+"""`mtls-run allow [DIR]`: trust the project file of a directory."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mtls_run.commands import Context, clicked
+from mtls_run.commands import Context, runner, say
 from mtls_run.config import project, project_trust
 from mtls_run.errors import ConfigurationError
-from mtls_run.output import printable
 from mtls_run.passphrase import sources
 from mtls_run.passphrase.sources import FromFile, FromKeyring, FromPrompt
 from mtls_run.system.files import current_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from mtls_run.config.project import ProjectFile
-
-SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
     """Return the status of `allow`."""
-    return clicked.run(allow, "allow", arguments, context)
+    return runner.run(allow, "allow", arguments, context)
 
 
-@click.command(context_settings=SETTINGS)
-@click.argument("directory", required=False)
+@click.command(cls=runner.Command, epilog="Example: mtls-run allow ~/work/project")
+@click.argument("directory", metavar="[DIR]", required=False)
 @click.pass_obj
 def allow(context: Context, directory: str | None) -> None:
-    """Let the project file of DIR (the current directory) count, as it is now.
+    """Trust the project file of DIR, or of the current directory, as it is now.
 
-    Any change of what it says, or of a file below the project that it names, asks again.
+    It has to be allowed again when its text changes, or a file in the project that it names.
     """
-    found = find(context, directory)
-    # The names are checked before anything is kept: an approval of what cannot work helps nobody.
-    said = project_trust.allow(found)
-    click.echo(f"allowed: {shown(str(found.path))}")
-    for line in describe(found):
-        click.echo(f"  {shown(line)}")
-    for path, digest in said.files.items():
+    start = start_directory(directory)
+    found = project.find(start, context.environ, context.reporter)
+    if found is None:
+        raise no_project_file(start)
+    approval = project_trust.allow(found)
+    say(f"allowed: {found.path}")
+    for line in _settings(found):
+        say(f"  {line}")
+    for path, digest in approval.files.items():
         state = digest if digest == project_trust.MISSING else f"sha256 {digest[:16]}…"
-        click.echo(f"  pinned: {shown(path)} ({state})")
+        say(f"  pinned: {path} ({state})")
 
 
-def find(context: Context, directory: str | None) -> ProjectFile:
-    """Return the project file that speaks for `directory`; raise where there is none."""
-    start = current_directory() / directory if directory else current_directory()
+def start_directory(directory: str | None) -> Path:
+    """Return the directory whose project file is meant; raise where it is none."""
+    start = current_directory() / (directory or "")
     if not start.is_dir():
         raise ConfigurationError(
             f"{start} is not a directory", hint="name the directory that has the project file"
         )
-    found = project.find(Path(start), context.environ, context.reporter)
-    if found is None:
-        raise ConfigurationError(
-            f"there is no project file for {start}",
-            hint=f"it is called {project.OWN}, or a table [tool.mtls-run] in {project.SHARED}",
-        )
-    return found
+    return start
 
 
-def describe(found: ProjectFile) -> list[str]:
-    """Return what the project file says, a line for each key."""
+def no_project_file(start: Path) -> ConfigurationError:
+    """Return the error for a directory without a project file."""
+    return ConfigurationError(
+        f"there is no project file for {start}",
+        hint=f"write a {project.OWN}, or a table [tool.mtls-run] in {project.SHARED}",
+    )
+
+
+def _settings(found: ProjectFile) -> list[str]:
+    """Return a line for each key of the project file."""
     if found.names is not None:
         return [f'profile = "{found.names.value}"']
     return [f"{name} = {_value(setting.value)}" for name, setting in found.said.items()]
-
-
-def shown(text: str) -> str:
-    """Return text from a file so that it cannot move the cursor."""
-    return printable(text)
 
 
 def _value(value: object) -> str:

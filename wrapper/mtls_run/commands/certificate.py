@@ -1,4 +1,4 @@
-"""What can be said of a profile's certificate without a passphrase."""
+"""Inspect the certificate of a profile without a passphrase."""
 
 from __future__ import annotations
 
@@ -14,47 +14,48 @@ from mtls_run.identity.pem import Kind
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from cryptography.x509 import Certificate
+    from cryptography import x509
 
     from mtls_run.config.profile import Profile
     from mtls_run.identity.material import KeyMaterial
 
 
 @dataclass(frozen=True)
-class Look:
-    """The leaf, where it can be seen; what is wrong, in words; whether a passphrase is needed.
+class Certificate:
+    """The client certificate of a profile, as far as it shows without a passphrase.
 
-    `named` tells that the profile names a client certificate at all.
+    `named` says whether the profile names one, `locked` whether it needs a passphrase, and
+    `problem` why it cannot work. `leaf` is None where it does not show.
     """
 
     named: bool
-    leaf: Certificate | None = None
+    leaf: x509.Certificate | None = None
     locked: bool = False
     problem: str | None = None
 
     @property
     def subject(self) -> str | None:
-        """Return the subject as RFC 4514 writes it; it may hold any character."""
+        """Return the subject, in the form of RFC 4514; it may hold any character."""
         return self.leaf.subject.rfc4514_string() or "(no subject)" if self.leaf else None
 
     @property
     def issuer(self) -> str | None:
-        """Return the issuer as RFC 4514 writes it; it may hold any character."""
+        """Return the issuer, in the form of RFC 4514; it may hold any character."""
         return self.leaf.issuer.rfc4514_string() or "(no issuer)" if self.leaf else None
 
     def days_left(self, now: datetime) -> int | None:
-        """Return the whole days until the certificate ends, negative once it has."""
+        """Return the whole days until the certificate expires, negative afterwards."""
         return (self.leaf.not_valid_after_utc - now).days if self.leaf else None
 
 
-def look(profile: Profile, now: datetime) -> Look:
-    """Return what shows of the profile's certificate; nothing is asked and nothing unlocked."""
+def inspect(profile: Profile, now: datetime) -> Certificate:
+    """Return the certificate of the profile; ask nothing and unlock nothing."""
     try:
         material = gather(profile)
     except MtlsRunError as error:
-        return Look(named=True, problem=error.fact)
+        return Certificate(named=True, problem=error.fact)
     if material is None:
-        return Look(named=False)
+        return Certificate(named=False)
     problem = None
     try:
         material.check_early(now)
@@ -62,11 +63,11 @@ def look(profile: Profile, now: datetime) -> Look:
             material.unlock(None, now)
     except IdentityError as error:
         problem = error.fact
-    return Look(named=True, leaf=_leaf(material), locked=material.locked, problem=problem)
+    return Certificate(named=True, leaf=_leaf(material), locked=material.locked, problem=problem)
 
 
-def _leaf(material: KeyMaterial) -> Certificate | None:
-    """Return the certificate of the key; where that is locked, the one that issued no other."""
+def _leaf(material: KeyMaterial) -> x509.Certificate | None:
+    """Return the certificate of the key or, if the key is locked, the one that issued no other."""
     found, keys = list(material.certificates), []
     try:
         for container in material.containers:

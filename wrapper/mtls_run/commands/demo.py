@@ -21,6 +21,7 @@ from mtls_run.demo.stage import Stage
 from mtls_run.demo.story import Story
 from mtls_run.demo.wheel import demo_wheels
 from mtls_run.errors import MtlsRunError, UsageError
+from mtls_run.output import answer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
     go as the story says.
     """
     if any(argument in {"-h", "--help"} for argument in arguments):
-        sys.stdout.write(USAGE)
+        answer(USAGE.rstrip("\n"))
         return 0
     if arguments:
         raise UsageError(

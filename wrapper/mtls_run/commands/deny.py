@@ -1,4 +1,4 @@
-"""`mtls-run deny [DIR]`: a directory's project file does not count, whatever it will say."""
+"""`mtls-run deny [DIR]`: distrust the project file of a directory."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtls_run.commands import Context, allow, clicked
-from mtls_run.config import project_trust
+from mtls_run.commands import Context, runner, say
+from mtls_run.commands.allow import no_project_file, start_directory
+from mtls_run.config import project, project_trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,14 +16,20 @@ if TYPE_CHECKING:
 
 def run(arguments: Sequence[str], context: Context) -> int:
     """Return the status of `deny`."""
-    return clicked.run(deny, "deny", arguments, context)
+    return runner.run(deny, "deny", arguments, context)
 
 
-@click.command(context_settings=allow.SETTINGS)
-@click.argument("directory", required=False)
+@click.command(cls=runner.Command, epilog="Example: mtls-run deny ~/work/project")
+@click.argument("directory", metavar="[DIR]", required=False)
 @click.pass_obj
 def deny(context: Context, directory: str | None) -> None:
-    """Distrust the project file of DIR (the current directory), until `allow` is said again."""
-    found = allow.find(context, directory)
-    project_trust.deny(found.path)
-    click.echo(f"denied: {allow.shown(str(found.path))}")
+    """Distrust the project file of DIR, or of the current directory, until it is allowed again.
+
+    The file may have errors: only its path counts.
+    """
+    start = start_directory(directory)
+    path = project.locate(start, context.environ, context.reporter)
+    if path is None:
+        raise no_project_file(start)
+    project_trust.deny(path)
+    say(f"denied: {path}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtls_run.commands import Context, clicked
+from mtls_run.commands import Context, runner
 from mtls_run.doctor import examination, findings, machine, report
 from mtls_run.output import answer
 from mtls_run.system.files import current_directory
@@ -21,10 +21,10 @@ TIMEOUT = 5.0
 
 def run(arguments: Sequence[str], context: Context) -> int:
     """Return the status of `doctor`."""
-    return clicked.run(doctor, "doctor", arguments, context)
+    return runner.run(doctor, "doctor", arguments, context)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=runner.Command)
 @click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object.")
 @click.option(
     "--timeout",

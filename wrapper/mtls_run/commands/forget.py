@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mtls_run.commands import Context, clicked
-from mtls_run.commands.profile_show import say
+from mtls_run.commands import Context, runner, say
 from mtls_run.identity import remembered
 
 if TYPE_CHECKING:
@@ -16,15 +15,15 @@ if TYPE_CHECKING:
 
 def run(arguments: Sequence[str], context: Context) -> int:
     """Return the status of `forget`."""
-    return clicked.run(forget, "forget", arguments, context)
+    return runner.run(forget, "forget", arguments, context)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=runner.Command)
 def forget() -> None:
     """Forget every identity that this login session keeps unlocked.
 
-    They are what `remember = "8h"` in a profile keeps in the kernel's session keyring. What a tool
-    that runs now was handed stays with it.
+    `remember = "8h"` in a profile keeps them in the session keyring of the kernel. A tool that is
+    running keeps the identity that it was handed.
     """
     count = remembered.forget()
     say(f"forgot {count} unlocked identit{'y' if count == 1 else 'ies'}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from mtls_run import shells
-from mtls_run.commands import Context, clicked
+from mtls_run.commands import Context, runner
 from mtls_run.errors import UsageError
+from mtls_run.output import answer
 from mtls_run.shells import init as shell_code
 from mtls_run.shells.words import SHELL_NAMES
 
@@ -22,10 +22,10 @@ _ALSO = {"pwsh": "powershell"}
 
 def run(arguments: Sequence[str], context: Context) -> int:
     """Return the status of `init`."""
-    return clicked.run(init, "init", arguments, context)
+    return runner.run(init, "init", arguments, context)
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=runner.Command)
 @click.argument("shell", required=False, metavar="[bash|zsh|fish|powershell]")
 @click.option(
     "--only", type=click.Choice(shells.TOOLS), multiple=True, help="Wrap this alone; repeatable."
@@ -45,9 +45,8 @@ def init(shell: str | None, only: tuple[str, ...], *, no_completion: bool, shims
     """  # noqa: D301 - click's mark for lines to be left as they are
     name = _known(shell) if shell is not None else _detected()
     program = shells.own_program()
-    sys.stdout.write(
-        shell_code.code(name, program, only=only, completion=not no_completion, shims=shims)
-    )
+    code = shell_code.code(name, program, only=only, completion=not no_completion, shims=shims)
+    answer(code.rstrip("\n"))
 
 
 def _known(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`mtls-run passphrase set | check | forget`: the passphrase of a profile's key, in the keyring."""
+"""`mtls-run passphrase set | check | forget`: keep the passphrase of a key in the keyring."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from mtls_run import terminal
-from mtls_run.commands import Context, clicked
-from mtls_run.config import layers, pip_settings, selection
+from mtls_run.commands import Context, runner, say
+from mtls_run.commands.profile_show import here
+from mtls_run.config import layers
+from mtls_run.config.origin import Origin
+from mtls_run.config.schema import check_name
 from mtls_run.errors import (
     ConfigurationError,
     IdentityError,
@@ -22,7 +25,6 @@ from mtls_run.identity.material import gather
 from mtls_run.passphrase import keyring, unlock
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt, describe
 from mtls_run.secret import Secret
-from mtls_run.system.files import current_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,20 +38,25 @@ _ONE_LINE = "with --stdin, the passphrase is one line on standard input"
 
 def run(arguments: Sequence[str], context: Context) -> int:
     """Return the status of the subcommand."""
-    return clicked.run(passphrase, "passphrase", arguments, context)
+    return runner.run(passphrase, "passphrase", arguments, context)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+@click.group(
+    cls=runner.Group, no_args_is_help=False, epilog="Example: mtls-run passphrase set corp"
+)
 def passphrase() -> None:
-    """Keep the passphrase of a profile's key in the keyring."""
+    """Keep the passphrase of a profile's key in the keyring.
+
+    Without NAME, the commands take the profile that applies here.
+    """
 
 
 @passphrase.command("set")
-@click.option("--stdin", is_flag=True, help="Read it from standard input, one line.")
+@click.option("--stdin", is_flag=True, help="Read one line from standard input.")
 @click.argument("name", required=False)
 @click.pass_obj
 def set_(context: Context, name: str | None, *, stdin: bool) -> int:
-    """Store the passphrase, once it is seen to open the key."""
+    """Store the passphrase, after a check that it opens the key."""
     profile, material = _profile(context, name)
     if not isinstance(profile.passphrase.value, FromKeyring):
         source = describe(profile.passphrase.value, profile.account)
@@ -69,7 +76,7 @@ def set_(context: Context, name: str | None, *, stdin: bool) -> int:
     else:
         given = _ask(unlock.Request(profile, material, context.environ, context.reporter))
     store.set(profile.account, given)
-    click.echo(f"the passphrase for {profile.label} is stored in {store.name}")
+    say(f"the passphrase for {profile.label} is stored in {store.name}")
     return 0
 
 
@@ -77,7 +84,10 @@ def set_(context: Context, name: str | None, *, stdin: bool) -> int:
 @click.argument("name", required=False)
 @click.pass_obj
 def check(context: Context, name: str | None) -> int:
-    """Open the key with the passphrase that a run would use, and say so. 0: it opens, 1: not."""
+    """Open the key with the passphrase that a run would use.
+
+    The status is 0 if it opens, and 1 if not.
+    """
     profile, material = _profile(context, name)
     try:
         if not material.locked:
@@ -91,7 +101,7 @@ def check(context: Context, name: str | None) -> int:
     except (IdentityError, PassphraseError) as error:
         context.reporter.error(MtlsRunError(error.fact, hint=error.hint))
         return 1
-    click.echo(f"{found.where} opens with {source}")
+    say(f"{found.where} opens with {source}")
     return 0
 
 
@@ -103,50 +113,37 @@ def forget(context: Context, name: str | None) -> int:
     account, label = _account(context, name)
     store = keyring.find(context.environ, context.reporter)
     if store.forget(account):
-        click.echo(f"the passphrase for {label} is no longer in {store.name}")
+        say(f"the passphrase for {label} is no longer in {store.name}")
     else:
         context.reporter.notice(f"no passphrase for {label} is stored in {store.name}")
     return 0
 
 
 def _profile(context: Context, name: str | None) -> tuple[Profile, KeyMaterial]:
-    """Return the profile that is meant, and what its files hold."""
+    """Return the profile, and the contents of its files."""
     profile = _chosen(context, name)
     material = gather(profile)
     if material is None:
         raise ConfigurationError(
             f"{profile.label} names no certificate, so there is no key to open",
-            hint='give it one: client-cert = "…"',
+            hint='add one to the profile: client-cert = "…"',
         )
     return profile, material
 
 
 def _chosen(context: Context, name: str | None) -> Profile:
-    configured = layers.load(context.environ)
-    flag = name or context.options.profile
-    situation = selection.Situation(
-        flag,
-        context.environ,
-        current_directory(),
-        configured,
-        context.reporter,
-        pip=lambda: pip_settings.read(context.environ, command=None, prefix=None),
-    )
-    profile = selection.select(situation).profile
+    profile = here(context, layers.load(context.environ), name).profile
     if profile is None:
         raise ConfigurationError(
-            "no profile applies here", hint="name one: mtls-run passphrase … NAME"
+            "no profile applies here", hint="name a profile: mtls-run passphrase … NAME"
         )
     return profile
 
 
 def _account(context: Context, name: str | None) -> tuple[str, str]:
-    """Return the keyring's user name to forget; the profile itself may be gone already."""
+    """Return the account in the keyring, and its label; the profile may be gone already."""
     named = name or context.options.profile
     if named:
-        from mtls_run.config.origin import Origin  # noqa: PLC0415
-        from mtls_run.config.schema import check_name  # noqa: PLC0415
-
         return check_name(named, Origin("NAME")), f"profile {named}"
     profile = _chosen(context, None)
     return profile.account, profile.label

@@ -1,11 +1,10 @@
-"""`mtls-run profile …`: the profiles of the user's configuration, looked at and changed.
-
-`show --brief` is for a shell's prompt: it is answered here, before anything slow is imported.
-"""
+"""`mtls-run profile …`: show and change the profiles of the user's configuration."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from mtls_run.commands import profile_show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,14 +14,15 @@ if TYPE_CHECKING:
 
 def run(arguments: Sequence[str], context: Context) -> int:
     """Return the status of the subcommand."""
+    # A shell's prompt and its completion wait for these two, and need none of the imports below.
     if _is_brief(arguments):
-        from mtls_run.commands import profile_show  # noqa: PLC0415
-
         named = [word for word in arguments[1:] if word != "--brief"]
         return profile_show.brief(context, *named)
-    from mtls_run.commands import clicked, profile_cli  # noqa: PLC0415
+    if list(arguments) == ["list", "--names"]:
+        return profile_show.names(context)
+    from mtls_run.commands import profile_cli, runner  # noqa: PLC0415 - see above
 
-    return clicked.run(profile_cli.profile, "profile", arguments, context)
+    return runner.run(profile_cli.profile, "profile", arguments, context)
 
 
 def _is_brief(arguments: Sequence[str]) -> bool:

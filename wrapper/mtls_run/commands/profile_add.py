@@ -1,16 +1,13 @@
-"""`mtls-run profile add` and `import`: a new profile, checked before it is written."""
+"""`mtls-run profile add`: check a new profile, and write it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mtls_run import terminal
-from mtls_run.commands import profile_check, profile_values
-from mtls_run.commands.profile_show import say
-from mtls_run.config import edit as editing
-from mtls_run.config import profile
+from mtls_run.commands import profile_check, profile_values, say
+from mtls_run.config import edit, profile
 from mtls_run.config.origin import Origin
 from mtls_run.config.store import ConfigFile
 from mtls_run.errors import ConfigurationError, UsageError
@@ -31,9 +28,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Wish:
-    """A profile to be written; `origins` says where a value came from that no option said.
+    """A profile to be written; `origins` has the origins of values that no option gave.
 
-    `default` makes it the default, `force` replaces one of the same name, and `keep` keeps its
+    `default` makes it the default, `force` replaces one of the same name, and `keep` stores its
     passphrase without a question.
     """
 
@@ -46,7 +43,7 @@ class Wish:
 
 
 def add(context: Context, wish: Wish, *, asking: bool = True) -> None:
-    """Check the profile and write it; nothing is written where it cannot work."""
+    """Write the profile if it works; with `asking`, ask for missing values at a terminal."""
     profile_values.spelled_name(wish.name)
     file = ConfigFile.find(context.environ)
     before = file.read()
@@ -58,7 +55,7 @@ def add(context: Context, wish: Wish, *, asking: bool = True) -> None:
         _ask_for_certificate(values)
     if not values:
         raise UsageError(
-            f"profile {wish.name} would say nothing",
+            f"profile {wish.name} would be empty",
             hint=f"mtls-run profile add {wish.name} --client-cert FILE …; see --help",
         )
     candidate = _candidate(wish, values, file, configured)
@@ -77,13 +74,13 @@ def add(context: Context, wish: Wish, *, asking: bool = True) -> None:
         if stored is not None:
             say(f"its passphrase is stored in {stored}")
     if made_default:
-        say(f"{candidate.label} is the default: it applies wherever nothing else says otherwise")
+        say(f"{candidate.label} is the default: it applies wherever nothing else names a profile")
     if wish.name in file.system_profiles():
-        context.reporter.notice(f"it is laid, key by key, over the one of {file.system}")
+        context.reporter.notice(f"its keys override those of the same profile in {file.system}")
 
 
 def _candidate(wish: Wish, values: Values, file: ConfigFile, configured: Configuration) -> Profile:
-    """Return the profile as it will be, over the system's of that name and what it extends."""
+    """Return the resolved profile, laid over the system's of that name and those it extends."""
     said = profile_values.said(values, wish.origins)
     tables = dict(configured.profiles)
     tables[wish.name] = profile.overlay(file.system_profiles().get(wish.name, {}), said)
@@ -94,25 +91,26 @@ def _candidate(wish: Wish, values: Values, file: ConfigFile, configured: Configu
 def _refuse_present(file: ConfigFile, content: bytes | None, wish: Wish) -> None:
     if wish.name in file.own_profiles(content) and not wish.force:
         raise ConfigurationError(
-            f"profile {wish.name} is in {file.path} already",
-            hint="--force replaces it; mtls-run profile edit changes it",
+            f"profile {wish.name} is already in {file.path}",
+            hint="replace it with --force, or change it: mtls-run profile edit",
         )
 
 
 def _write(file: ConfigFile, wish: Wish, values: Values) -> bool:
     """Write the profile; return whether it has become the default."""
-    outcome = {"default": False}
+    is_default = False
 
-    def edit(content: bytes) -> bytes:
+    def change(content: bytes) -> bytes:
+        nonlocal is_default
         configured = file.configuration(content)
         _refuse_present(file, content, wish)
-        first = not configured.profiles and configured.default_profile is None
-        outcome["default"] = wish.default or first
-        content = editing.put_profile(content, wish.name, values)
-        return editing.set_default(content, wish.name) if outcome["default"] else content
+        is_first = not configured.profiles and configured.default_profile is None
+        is_default = wish.default or is_first
+        content = edit.put_profile(content, wish.name, values)
+        return edit.set_default(content, wish.name) if is_default else content
 
-    file.change(edit)
-    return outcome["default"]
+    file.change(change)
+    return is_default
 
 
 def _report(file: ConfigFile, candidate: Profile, unlocked: Unlocked | None) -> None:
@@ -126,13 +124,13 @@ def _report(file: ConfigFile, candidate: Profile, unlocked: Unlocked | None) -> 
 
 def _ask_for_certificate(values: Values) -> None:
     if "client-cert" not in values:
-        typed = terminal.ask_line("client certificate (a file; Enter for none)")
+        typed = terminal.ask_line("client certificate (a file; Enter: none)")
         if typed:
             values["client-cert"] = profile_values.written(typed)
 
 
 def _ask_for_key(values: Values, material: KeyMaterial) -> bool:
-    """Ask for the key's file, where the certificate's has none; tell whether one was named."""
+    """Ask for the key, if the certificate's file has none; return whether a file was named."""
     if "client-key" in values or material.keys or material.containers:
         return False
     typed = terminal.ask_line("its private key (a file)")
@@ -145,58 +143,8 @@ def _ask_for_ca(values: Values) -> bool:
     if "ca-cert" in values or "roots" in values:
         return False
     typed = terminal.ask_line(
-        "CA certificate of the index (a file; Enter: the system's roots are enough)"
+        "CA certificate of the index (a file; Enter: use the system's roots alone)"
     )
     if typed:
         values["ca-cert"] = profile_values.written(typed)
     return bool(typed)
-
-
-def import_(context: Context, name: str, source: str, *, default: bool, force: bool) -> None:
-    """Make a profile of pip's settings, of uv's variables, or of a file."""
-    profile_values.spelled_name(name)
-    values: dict[str, Any]
-    origins: dict[str, Origin]
-    if source == "pip":
-        values, origins = _of_pip(context)
-    elif source == "uv":
-        values, origins = _of_uv(context)
-    else:
-        values, origins = {"client-cert": profile_values.written(source)}, {}
-        origins["client-cert"] = Origin("--from")
-    keep = source not in ("pip", "uv")
-    wish = Wish(name, values, origins, default=default, force=force, keep=keep)
-    add(context, wish, asking=False)
-
-
-def _of_pip(context: Context) -> tuple[Values, dict[str, Origin]]:
-    from mtls_run.config import pip_settings  # noqa: PLC0415 - where it is asked for
-
-    found = pip_settings.read(context.environ, command=None, prefix=None)
-    named = {"client-cert": found.client_cert, "ca-cert": found.cert}
-    settings = {key: setting for key, setting in named.items() if setting is not None}
-    if not settings:
-        raise ConfigurationError(
-            "pip's settings name neither `cert` nor `client-cert`",
-            hint="see what they are: pip config debug",
-        )
-    values = {key: profile_values.written(setting.value) for key, setting in settings.items()}
-    return values, {key: setting.origin for key, setting in settings.items()}
-
-
-def _of_uv(context: Context) -> tuple[Values, dict[str, Origin]]:
-    """Return what uv's variables mean; with SSL_CERT_FILE it trusts no other root."""
-    names = {"client-cert": "SSL_CLIENT_CERT", "ca-cert": "SSL_CERT_FILE"}
-    found = {key: name for key, name in names.items() if context.environ.get(name)}
-    if not found:
-        raise ConfigurationError(
-            "neither SSL_CLIENT_CERT nor SSL_CERT_FILE is set, and uv takes these from there alone",
-            hint="set them as for uv, or name the files: mtls-run profile add",
-        )
-    values: Values = {
-        key: profile_values.written(Path(context.environ[name])) for key, name in found.items()
-    }
-    origins = {key: Origin(name) for key, name in found.items()}
-    if "ca-cert" in values:
-        values["roots"], origins["roots"] = "none", Origin("SSL_CERT_FILE")
-    return values, origins

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mtls_run import terminal
@@ -10,7 +11,6 @@ from mtls_run.errors import PassphraseError
 from mtls_run.identity.validity import utc_now
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt
 from mtls_run.passphrase.unlock import Request, Unlocked, unlock
-from mtls_run.record import replace
 from mtls_run.roots import resolve as roots
 
 if TYPE_CHECKING:

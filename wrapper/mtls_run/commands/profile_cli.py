@@ -6,56 +6,64 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
+from mtls_run.commands import (
+    profile_add,
+    profile_edit,
+    profile_import,
+    profile_list,
+    profile_remove,
+    profile_show,
+    runner,
+)
 from mtls_run.commands.profile_values import PASSPHRASE, values
 from mtls_run.config.schema import ROOTS
 
 if TYPE_CHECKING:
     from mtls_run.commands import Context
 
-SETTINGS = {"help_option_names": ["-h", "--help"]}
 
-
-@click.group(context_settings=SETTINGS, no_args_is_help=False)
+@click.group(
+    cls=runner.Group,
+    no_args_is_help=False,
+    epilog="Example: mtls-run profile add corp --client-cert ~/pki/alice.p12",
+)
 def profile() -> None:
-    """Look at the profiles of your configuration, and change them.
+    """Show and change the profiles of your configuration.
 
-    Comments and order of the file survive, and what would be an error is not written.
+    Comments and the order of the file stay. A configuration with an error is never written.
     """
 
 
 @profile.command("list")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
-@click.option("--names", is_flag=True, help="The names alone, a line each; for completion.")
+@click.option("--json", "as_json", is_flag=True, help="Output JSON.")
+@click.option("--names", is_flag=True, help="Print the names alone, one on a line.")
 @click.pass_obj
-def list_(context: Context, *, as_json: bool, names: bool) -> None:
-    """List the profiles, and where each applies.
+def list_(context: Context, *, as_json: bool, names: bool) -> int:
+    """List the profiles, and where each one applies.
 
-    Each with its certificate's subject and issuer, and the days left, or what is wrong. Nothing is
-    asked for and nothing unlocked: what a passphrase hides is shown as locked.
+    A line has the subject and the issuer of the certificate, and the days that are left, or what is
+    wrong. Nothing is asked and nothing is unlocked. A certificate that a passphrase hides is shown
+    as locked.
     """
-    from mtls_run.commands import profile_list  # noqa: PLC0415 - each command brings what it needs
-
     if names and as_json:
         raise click.UsageError("--names and --json contradict each other")
     if names:
-        profile_list.names(context)
-    else:
-        profile_list.show(context, as_json=as_json)
+        return profile_show.names(context)
+    profile_list.show(context, as_json=as_json)
+    return 0
 
 
 @profile.command()
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
-@click.option("--brief", is_flag=True, help="The name alone, nothing where none applies; fast.")
+@click.option("--json", "as_json", is_flag=True, help="Output JSON.")
+@click.option("--brief", is_flag=True, help="Print the name alone, or nothing if none applies.")
 @click.argument("name", required=False)
 @click.pass_obj
 def show(context: Context, name: str | None, *, as_json: bool, brief: bool) -> int:
-    """Show a profile, and what says each value.
+    """Show a profile, and the origin of each value.
 
-    It is NAME, or the one that applies here. With --brief it is one line for a shell's prompt, and
-    errors still go to stderr.
+    Without NAME, show the profile that applies here. --brief is fast and meant for the prompt of a
+    shell. Errors still go to stderr.
     """
-    from mtls_run.commands import profile_show  # noqa: PLC0415
-
     if brief and as_json:
         raise click.UsageError("--brief and --json contradict each other")
     if brief:
@@ -65,7 +73,7 @@ def show(context: Context, name: str | None, *, as_json: bool, brief: bool) -> i
 
 
 def _making(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the command with the options of all that make a profile."""
+    """Return the command with the options of every command that makes a profile."""
     for option in (
         click.option("--force", is_flag=True, help="Replace a profile of this name."),
         click.option("--default", is_flag=True, help="Make it the default profile."),
@@ -74,35 +82,34 @@ def _making(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@profile.command()
+@profile.command(epilog="Example: mtls-run profile add corp --client-cert ~/pki/alice.p12")
 @click.argument("name")
-@click.option("--client-cert", metavar="FILE", help="PEM, DER or PKCS#12.")
-@click.option("--client-key", metavar="FILE", help="Where the key is a file of its own.")
-@click.option("--ca-cert", metavar="FILE", multiple=True, help="Added to the roots; repeatable.")
-@click.option("--roots", type=click.Choice(ROOTS), help="What --ca-cert is added to.")
+@click.option("--client-cert", metavar="FILE", help="Client certificate: PEM, DER or PKCS#12.")
+@click.option("--client-key", metavar="FILE", help="Private key, if it has a file of its own.")
+@click.option("--ca-cert", metavar="FILE", multiple=True, help="Add to the roots; repeatable.")
+@click.option("--roots", type=click.Choice(ROOTS), help="Roots that --ca-cert is added to.")
 @click.option("--passphrase", metavar="WHERE", help=f"{PASSPHRASE} (default: keyring).")
-@click.option("--extends", metavar="NAME", help="A profile whose keys this one overrides.")
-@click.option("--remember", metavar="TIME", help="Keep it unlocked this long: 8h, 90m.")
+@click.option("--extends", metavar="NAME", help="Another profile, whose keys this one overrides.")
+@click.option("--remember", metavar="TIME", help="Keep the identity unlocked: 8h, 90m.")
 @_making
 @click.pass_obj
 def add(context: Context, /, name: str, *, default: bool, force: bool, **given: Any) -> None:  # noqa: ANN401 - click's own
-    """Add the profile NAME, checked before it is written.
+    """Add the profile NAME, after a check that it works.
 
-    Paths are relative to the current directory. At a terminal, what is missing is asked for: the
-    certificate, its key, the CA (not with --ca-cert, --roots or --extends), and the passphrase.
+    Paths are relative to the current directory. At a terminal, mtls-run asks for what is missing:
+    the certificate, its key, the CA (not with --ca-cert, --roots or --extends), the passphrase.
 
-    --passphrase says where the passphrase is, and is never the passphrase itself: keyring; prompt,
-    the terminal each time; env:NAME, a variable; file:PATH, a file that only you can read;
-    "command:op read …", what a program prints, its words split as a shell would.
+    --passphrase says where the passphrase is, and is never the passphrase itself: keyring; prompt
+    (at the terminal, each time); env:NAME (a variable); file:PATH (a file that only you can read);
+    "command:op read …" (the output of a program, whose words are split as a shell does).
     """
-    from mtls_run.commands import profile_add  # noqa: PLC0415
-
     found = values({key.replace("_", "-"): value for key, value in given.items()})
-    wish = profile_add.Wish(name, found, default=default, force=force)
-    profile_add.add(context, wish)
+    profile_add.add(context, profile_add.Wish(name, found, default=default, force=force))
 
 
-@profile.command("import")
+@profile.command(
+    "import", epilog="Example: mtls-run profile import --from ~/Downloads/alice.p12 corp"
+)
 @click.argument("name")
 @click.option(
     "--from",
@@ -114,38 +121,32 @@ def add(context: Context, /, name: str, *, default: bool, force: bool, **given: 
 @_making
 @click.pass_obj
 def import_(context: Context, name: str, *, source: str, default: bool, force: bool) -> None:
-    """Make a profile NAME of what is there already.
+    """Make the profile NAME from settings or from a file.
 
-    pip: `cert` and `client-cert` of pip's settings. uv: SSL_CERT_FILE, which for uv is all that is
-    trusted (roots = "none"), and SSL_CLIENT_CERT. FILE: a profile of that file; its passphrase is
-    asked for at the terminal and stored in the keyring. (A file of that name: ./pip, ./uv.)
+    pip: `cert` and `client-cert` of pip's settings. uv: SSL_CERT_FILE and SSL_CLIENT_CERT; uv
+    trusts no other root than SSL_CERT_FILE, so the profile has roots = "none". FILE: a certificate
+    with its key; mtls-run asks for the passphrase at the terminal and stores it in the keyring. (A
+    file named pip or uv: ./pip, ./uv.)
     """
-    from mtls_run.commands import profile_add  # noqa: PLC0415
-
-    profile_add.import_(context, name, source, default=default, force=force)
+    profile_import.import_(context, name, source, default=default, force=force)
 
 
 @profile.command()
 @click.pass_obj
 def edit(context: Context) -> None:
-    """Open the configuration in an editor.
+    """Edit a copy of the configuration with $VISUAL, $EDITOR or vi.
 
-    It is $VISUAL, $EDITOR, or vi, on a copy. What would be an error is said, and does not take the
-    configuration's place.
+    The copy replaces the configuration if it has no error.
     """
-    from mtls_run.commands import profile_edit  # noqa: PLC0415
-
     profile_edit.edit(context)
 
 
 @profile.command()
 @click.argument("name")
-@click.option("--force", is_flag=True, help="Also take away what names it.")
+@click.option("--force", is_flag=True, help="Also remove the settings that name it.")
 @click.pass_obj
 def remove(context: Context, name: str, *, force: bool) -> None:
-    """Remove the profile NAME, and forget its passphrase."""
-    from mtls_run.commands import profile_remove  # noqa: PLC0415
-
+    """Remove the profile NAME, and its passphrase from the keyring."""
     profile_remove.remove(context, name, force=force)
 
 
@@ -155,8 +156,6 @@ def remove(context: Context, name: str, *, force: bool) -> None:
 def default(context: Context, name: str) -> None:
     """Make NAME the default profile.
 
-    It applies wherever nothing else says otherwise.
+    It applies wherever nothing else names a profile.
     """
-    from mtls_run.commands import profile_remove  # noqa: PLC0415
-
     profile_remove.default(context, name)

@@ -1,4 +1,4 @@
-"""`mtls-run profile edit`: the user's file in an editor, checked before it takes its place."""
+"""`mtls-run profile edit`: edit a copy of the user's file, check it, and replace the file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run import terminal
-from mtls_run.commands.profile_show import say
+from mtls_run.commands import say
 from mtls_run.config.store import ChangedError, ConfigFile
 from mtls_run.errors import MtlsRunError, ToolError
 from mtls_run.system.files import read_file
@@ -32,9 +32,9 @@ TEMPLATE = b"""\
 
 
 def edit(context: Context) -> None:
-    """Open the editor on a private copy, and put what it saved in the file's place.
+    """Run the editor on a private copy, and replace the file by it.
 
-    Raises MtlsRunError, the file as it was, where the editor fails or what it saved is an error.
+    Raises MtlsRunError and leaves the file alone if the editor fails or saves an error.
     """
     command = _editor(context.environ)
     file = ConfigFile.find(context.environ)
@@ -51,10 +51,10 @@ def edit(context: Context) -> None:
             return
         file.replace(before, after)
     except ChangedError as error:
-        # The copy is all there is of that work.
+        # Keep the copy: it has the user's work.
         raise ChangedError(
-            f"{error.fact}, so what was edited did not take its place",
-            hint=f"it is in {copy}: put the two together by hand",
+            f"{error.fact}, so your edit does not replace it",
+            hint=f"merge your edit by hand: it is in {copy}",
         ) from None
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
@@ -68,15 +68,15 @@ def _private_folder() -> Path:
         return Path(tempfile.mkdtemp(prefix="mtls-run-"))  # 0700
     except OSError as error:
         raise ToolError(
-            f"there is no place for a copy to edit: {error.strerror or error}",
-            hint="make the directory for temporary files, TMPDIR, writable",
+            f"cannot make a temporary directory for the copy: {error.strerror or error}",
+            hint="make the directory for temporary files writable, or set TMPDIR to another",
         ) from None
 
 
 def _edited(
     command: list[str], copy: Path, file: ConfigFile, before: bytes | None, context: Context
 ) -> bytes:
-    """Return what the editor saved, once it is no error or the user gives up on it."""
+    """Return the saved content if it has no error; let the user edit it again if it has one."""
     while True:
         _run(command, copy, context.environ)
         after = _saved(copy)
@@ -90,14 +90,14 @@ def _edited(
             if not terminal.ask_yes("edit it again?"):
                 raise MtlsRunError(
                     f"nothing is changed in {file.path}",
-                    hint="to start again: mtls-run profile edit",
+                    hint="start again: mtls-run profile edit",
                 ) from None
         else:
             return after
 
 
 def _editor(environ: Mapping[str, str]) -> list[str]:
-    """Return the user's editor, split as a shell would; no shell reads it."""
+    """Return the command of the user's editor, split into words as a shell does."""
     for name in ("VISUAL", "EDITOR"):
         value = environ.get(name, "").strip()
         if not value:
@@ -106,7 +106,7 @@ def _editor(environ: Mapping[str, str]) -> list[str]:
             return shlex.split(value)
         except ValueError as error:
             raise ToolError(
-                f"{name} cannot be split into words: {error}", hint="close its quotes"
+                f"cannot split {name} into words: {error}", hint="close the quotes"
             ) from None
     return ["notepad" if os.name == "nt" else "vi"]
 
@@ -115,11 +115,11 @@ def _run(command: list[str], copy: Path, environ: Mapping[str, str]) -> None:
     words = [*command, str(copy)]
     hint = "set VISUAL or EDITOR to an editor that waits until the file is closed"
     try:
-        with _interrupts_are_the_editors():
+        with _interrupts_ignored():
             status = subprocess.run(words, env=dict(environ), check=False).returncode
     except OSError as error:
         raise ToolError(
-            f"the editor {command[0]} cannot be started: {error.strerror or error}", hint=hint
+            f"cannot start the editor {command[0]}: {error.strerror or error}", hint=hint
         ) from None
     if status != 0:
         ended = f"with status {status}" if status > 0 else f"by signal {-status}"
@@ -127,8 +127,8 @@ def _run(command: list[str], copy: Path, environ: Mapping[str, str]) -> None:
 
 
 @contextmanager
-def _interrupts_are_the_editors() -> Iterator[None]:
-    """Let Ctrl-C pass by: it is typed to the editor, which would inherit that it is ignored."""
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore Ctrl-C by a handler, since the editor would inherit SIG_IGN."""
     before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
     try:
         yield
@@ -141,12 +141,12 @@ def _saved(copy: Path) -> bytes:
         content = read_file(copy, LARGEST)
     except OSError as error:
         raise ToolError(
-            f"what the editor saved cannot be read: {error.strerror or error}",
-            hint="save it as a file again",
+            f"cannot read the file that the editor saved: {error.strerror or error}",
+            hint="save it as a regular file",
         ) from None
     if content is None:
         raise ToolError(
-            f"what the editor saved is larger than {LARGEST // 1024 // 1024} MiB",
-            hint="a configuration is written by hand",
+            f"the file that the editor saved is larger than {LARGEST // 1024 // 1024} MiB",
+            hint="save a smaller file",
         )
     return content

@@ -1,4 +1,4 @@
-"""`mtls-run profile list`: every profile, its certificate, and where it applies."""
+"""`mtls-run profile list`: the profiles, their certificates, and where they apply."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mtls_run.commands.certificate import Look, look
-from mtls_run.commands.profile_show import aligned, here_or_notice, say
+from mtls_run.commands import say
+from mtls_run.commands.certificate import Certificate, inspect
+from mtls_run.commands.profile_show import aligned, here_or_notice
 from mtls_run.config import layers
 from mtls_run.config.origin import Origin
 from mtls_run.errors import ConfigurationError
-from mtls_run.identity import checks
+from mtls_run.identity.validity import utc_now
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,20 +26,20 @@ HEADINGS = ("NAME", "APPLIES", "SUBJECT", "ISSUER", "LEFT")
 
 @dataclass(frozen=True)
 class _Entry:
-    """One profile; `applies` has the places it applies in, in words."""
+    """A line of the list."""
 
     name: str
     default: bool
     directories: tuple[str, ...]
     here: bool
-    look: Look
+    certificate: Certificate
 
     def row(self, now: datetime) -> tuple[str, ...]:
-        """Return the cells of its line."""
+        """Return the cells of the line."""
         applies = ["here"] if self.here else []
         applies += ["default"] if self.default else []
         applies += self.directories
-        seen = self.look
+        seen = self.certificate
         unseen = "locked" if seen.locked else "-"
         return (
             self.name,
@@ -49,16 +50,16 @@ class _Entry:
         )
 
     def _left(self, now: datetime) -> str:
-        if not self.look.named:
+        if not self.certificate.named:
             return "no client certificate"
-        days = self.look.days_left(now)
+        days = self.certificate.days_left(now)
         if days is None:
-            return "locked" if self.look.locked else "-"
+            return "locked" if self.certificate.locked else "-"
         return f"{days} day{'' if days == 1 else 's'}"
 
     def object(self, now: datetime) -> dict[str, Any]:
-        """Return it as JSON has it."""
-        seen = self.look
+        """Return the object for JSON."""
+        seen = self.certificate
         return {
             "profile": self.name,
             "default": self.default,
@@ -74,10 +75,10 @@ class _Entry:
 
 
 def show(context: Context, *, as_json: bool) -> None:
-    """Print the profiles; nothing is asked, nothing unlocked, and no keyring opened."""
+    """Print the profiles; ask nothing, unlock nothing and open no keyring."""
     configured = layers.load(context.environ)
     chosen = here_or_notice(context, configured)
-    now = checks.utc_now()
+    now = utc_now()
     entries = [_entry(name, configured, chosen, now) for name in configured.profiles]
     if as_json:
         found = [entry.object(now) for entry in entries]
@@ -94,18 +95,12 @@ def show(context: Context, *, as_json: bool) -> None:
         say(f"here: {chosen.profile.label}, by {chosen.profile.origin}")
 
 
-def names(context: Context) -> None:
-    """Print the names of the profiles; no certificate is looked at."""
-    for name in layers.load(context.environ).profiles:
-        say(name)
-
-
 def _entry(name: str, configured: Configuration, chosen: Selection | None, now: datetime) -> _Entry:
     default = configured.default_profile
     try:
-        seen = look(configured.profile(name, Origin("list")), now)
+        seen = inspect(configured.profile(name, Origin("list")), now)
     except ConfigurationError as error:
-        seen = Look(named=True, problem=error.fact)
+        seen = Certificate(named=True, problem=error.fact)
     applying = chosen.profile if chosen else None
     return _Entry(
         name=name,
@@ -114,7 +109,7 @@ def _entry(name: str, configured: Configuration, chosen: Selection | None, now: 
             str(rule.path) for rule in configured.directories if rule.profile.value == name
         ),
         here=applying is not None and applying.name == name,
-        look=seen,
+        certificate=seen,
     )
 
 

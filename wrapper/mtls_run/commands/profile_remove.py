@@ -1,13 +1,11 @@
-"""`mtls-run profile remove` and `default`."""
+"""`mtls-run profile remove` and `mtls-run profile default`."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mtls_run.commands import profile_values
-from mtls_run.commands.profile_show import say
-from mtls_run.config import document
-from mtls_run.config import edit as editing
+from mtls_run.commands import profile_values, say
+from mtls_run.config import document, edit
 from mtls_run.config.origin import Origin
 from mtls_run.config.store import ConfigFile, unknown_profile
 from mtls_run.errors import ConfigurationError, IdentityError
@@ -26,13 +24,13 @@ def default(context: Context, name: str) -> None:
     profile_values.spelled_name(name)
     file = ConfigFile.find(context.environ)
 
-    def edit(content: bytes) -> bytes:
+    def change(content: bytes) -> bytes:
         known = file.configuration(content).profiles
         if name not in known:
             raise unknown_profile(name, known)
-        return editing.set_default(content, name)
+        return edit.set_default(content, name)
 
-    file.change(edit)
+    file.change(change)
     say(f"profile {name} is the default")
 
 
@@ -42,24 +40,24 @@ def remove(context: Context, name: str, *, force: bool) -> None:
     file = ConfigFile.find(context.environ)
     seen: list[Configuration] = []
 
-    def edit(content: bytes) -> bytes:
+    def change(content: bytes) -> bytes:
         configured = file.configuration(content)
         _refuse_absent(file, content, name, configured)
         seen[:] = [configured]
         named: dict[Keys, str] = {}
-        if name not in file.system_profiles():  # whose profile would take its place
-            named = _namings(file, content, name)
+        if name not in file.system_profiles():  # or the system's profile takes its place
+            named = _references(file, content, name)
         if named and not force:
             raise ConfigurationError(
                 f"profile {name} is still named at {', '.join(named.values())}",
-                hint="name another one there; or --force, which takes these away too",
+                hint="name another profile there, or remove these settings too: --force",
             )
-        return editing.drop(content, ("profiles", name), *named)
+        return edit.drop(content, ("profiles", name), *named)
 
-    file.change(edit)
+    file.change(change)
     say(f"profile {name} is removed from {file.path}")
     if name in file.system_profiles():
-        context.reporter.notice(f"profile {name} of {file.system} is still there")
+        context.reporter.notice(f"profile {name} is still in {file.system}")
     _forget(context, name, expected=_keeps_in_keyring(seen[0], name))
 
 
@@ -70,13 +68,13 @@ def _refuse_absent(file: ConfigFile, content: bytes, name: str, configured: Conf
     if name in configured.profiles:
         raise ConfigurationError(
             f"profile {name} is in {file.system}, which mtls-run never writes",
-            hint=f"mtls-run profile add {name} … lays another over it",
+            hint=f"override its keys in your own file: mtls-run profile add {name} …",
         )
     raise unknown_profile(name, own)
 
 
-def _namings(file: ConfigFile, content: bytes, name: str) -> dict[Keys, str]:
-    """Return where the user's file names the profile, and what to call each place."""
+def _references(file: ConfigFile, content: bytes, name: str) -> dict[Keys, str]:
+    """Return the places in the user's file that name the profile, and the label of each."""
     source = document.parse(file.path, content)
     found: list[Keys] = []
     if source.tables.get("default-profile") == name:
@@ -95,30 +93,30 @@ def _word(keys: Keys) -> str:
 
 
 def _keeps_in_keyring(configured: Configuration, name: str) -> bool:
-    """Tell whether the profile, as it was, would have had its passphrase in the keyring."""
+    """Return whether the removed profile may have a passphrase in the keyring."""
     try:
-        was = configured.profile(name, Origin("NAME"))
+        removed = configured.profile(name, Origin("NAME"))
     except ConfigurationError:
         return True
-    if not isinstance(was.passphrase.value, FromKeyring):
+    if not isinstance(removed.passphrase.value, FromKeyring):
         return False
     try:
-        material = gather(was)
+        material = gather(removed)
     except IdentityError:
         return True
     return material is not None and material.locked
 
 
 def _forget(context: Context, name: str, *, expected: bool) -> None:
-    """Forget the passphrase; a keyring that is not to be had is a notice where one is expected."""
+    """Delete the passphrase; if one is `expected`, a keyring that cannot be used is a notice."""
     try:
         store = keyring.find(context.environ, context.reporter)
         gone = store.forget(name)
     except keyring.KeyringUnusableError as error:
         if expected:
             context.reporter.notice(
-                f"{error.fact}; a passphrase that it has for profile {name} is still there; "
-                f"later: mtls-run passphrase forget {name}"
+                f"{error.fact}; a passphrase for profile {name} may still be stored; "
+                f"delete it later: mtls-run passphrase forget {name}"
             )
         return
     if gone:

@@ -1,11 +1,11 @@
-"""`mtls-run profile show`: one profile, each value with its origin; or its name alone."""
+"""`mtls-run profile show`: a profile with the origin of each value, or its name alone."""
 
 from __future__ import annotations
 
-import sys
-from functools import partial
+import json
 from typing import TYPE_CHECKING, Any
 
+from mtls_run.commands import say
 from mtls_run.config import layers, selection
 from mtls_run.config.origin import Origin
 from mtls_run.config.schema import SECONDS
@@ -13,19 +13,19 @@ from mtls_run.errors import MtlsRunError
 from mtls_run.output import printable
 from mtls_run.passphrase.sources import describe
 from mtls_run.system.files import current_directory
+from mtls_run.tools.base import PipScope
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from mtls_run.commands import Context
     from mtls_run.config.layers import Configuration
-    from mtls_run.config.pip_settings import PipSettings
     from mtls_run.config.profile import Profile
     from mtls_run.config.selection import Selection
 
 
 def brief(context: Context, name: str | None = None) -> int:
-    """Print the profile that applies here, or `name` if there is such a profile, in one line."""
+    """Print the name of the profile that applies here, or `name` if there is such a profile."""
     configured = layers.load(context.environ)
     if name is not None:
         found: Profile | None = configured.profile(name, Origin("NAME"))
@@ -49,8 +49,6 @@ def show(context: Context, name: str | None, *, as_json: bool) -> None:
         chosen = found if found and applies else selection.Selection(profile)
         profile = chosen.profile
     if as_json:
-        import json  # noqa: PLC0415
-
         say(json.dumps(_object(profile, chosen, configured, applies=applies), indent=2))
     elif profile is None:
         say("no profile applies here")
@@ -60,40 +58,32 @@ def show(context: Context, name: str | None, *, as_json: bool) -> None:
             say(line)
 
 
-def here(context: Context, configured: Configuration) -> Selection:
-    """Return the profile that a run in the current directory would use."""
+def names(context: Context) -> int:
+    """Print the names of all profiles; no certificate is read."""
+    for name in layers.load(context.environ).profiles:
+        say(name)
+    return 0
+
+
+def here(context: Context, configured: Configuration, name: str | None = None) -> Selection:
+    """Return the profile `name`, or the one that a run in the current directory would use."""
     return selection.select(
-        selection.Situation(
-            context.options.profile,
-            context.environ,
-            current_directory(),
-            configured,
-            context.reporter,
-            pip=partial(_of_pip, context.environ),
-        )
+        configured,
+        context.environ,
+        current_directory(),
+        context.reporter,
+        flag=name or context.options.profile,
+        pip_scope=PipScope,
     )
 
 
 def here_or_notice(context: Context, configured: Configuration) -> Selection | None:
-    """Return the same, or None where it cannot be told, which a notice says."""
+    """Return the same, or None with a notice where there is an error."""
     try:
         return here(context, configured)
     except MtlsRunError as error:
         context.reporter.notice(error.fact)
         return None
-
-
-def _of_pip(environ: Mapping[str, str]) -> PipSettings:
-    from mtls_run.config import pip_settings  # noqa: PLC0415 - read where nothing else applies
-
-    return pip_settings.read(environ, command=None, prefix=None)
-
-
-def say(line: str) -> None:
-    """Print a line of the answer, its control characters shown as escapes."""
-    shown = "\n".join(map(printable, line.split("\n"))) + "\n"
-    encoding = sys.stdout.encoding or "ascii"
-    sys.stdout.write(shown.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -106,7 +96,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _settings(profile: Profile) -> dict[str, tuple[Any, str]]:
-    """Return each value, as JSON has it, and its origin."""
+    """Return the value of each key, ready for JSON, and its origin."""
     found = {
         "client-cert": profile.client_cert,
         "client-key": profile.client_key,
@@ -131,7 +121,7 @@ def _value(name: str, value: Any, profile: Profile) -> Any:  # noqa: ANN401 - a 
 
 
 def _duration(seconds: int) -> str:
-    """Return the time as a configuration spells it."""
+    """Return the time in the spelling of a configuration."""
     if seconds == 0:
         return "off"
     unit = next(unit for unit in ("d", "h", "m", "s") if seconds % SECONDS[unit] == 0)
@@ -139,7 +129,7 @@ def _duration(seconds: int) -> str:
 
 
 def _extends(profile: Profile, chosen: Selection, configured: Configuration) -> dict[str, str]:
-    """Return the profiles that this one extends, the nearest first, and what says so."""
+    """Return the profiles that this one extends, nearest first, with their origins."""
     tables = configured.profiles
     if profile.name is not None:
         said = tables[profile.name]

@@ -1,4 +1,4 @@
-"""What the command line says of a profile, as the configuration is to say it."""
+"""Turn the options of a command line into the values of a profile."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
     from mtls_run.config.edit import Values
     from mtls_run.config.profile import ProfileValues
 
-PASSPHRASE = "keyring | prompt | env:NAME | file:PATH | command:WORDS"  # noqa: S105 - the places
+PASSPHRASE = "keyring | prompt | env:NAME | file:PATH | command:WORDS"  # noqa: S105 - places, not secrets
 
 
 def written(typed: str | Path) -> str:
-    """Return a path that was typed here as it stays right in the configuration.
+    """Return a typed path in the form that a configuration keeps.
 
-    `~/…` where it is below the home directory, else absolute; links are left as they are.
+    It begins with `~/` below the home directory, and is absolute elsewhere. Links are kept.
     """
-    text = os.path.expanduser(typed)  # noqa: PTH111 - Path.expanduser raises without a home
+    text = os.path.expanduser(typed)  # Path.expanduser raises without a home
     if not text or "\0" in text:
-        raise UsageError("an empty path names no file", hint="name the file")
+        raise UsageError("the path is empty", hint="name a file")
     path = Path(_normal(str(current_directory() / text)))
-    home = os.path.expanduser("~")  # noqa: PTH111
-    # The current directory is told without its links; the home directory may have some.
+    home = os.path.expanduser("~")
+    # getcwd returns a path without links; the path of the home directory may have some.
     for base in (home, os.path.realpath(home)):
-        if os.path.isabs(base) and Path(base) in path.parents:  # noqa: PTH117
+        if os.path.isabs(base) and Path(base) in path.parents:
             path = Path("~") / path.relative_to(base)
             break
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
         raise UsageError(
-            f"the path {path} is not UTF-8, as a configuration has to be",
-            hint="give the file another name, or lead to it with a symbolic link",
+            f"cannot write the path {path} into the configuration: it is not UTF-8",
+            hint="rename the file, or name a symbolic link to it",
         ) from None
     return path.as_posix() if str(path).startswith("~") else str(path)
 
 
 def _normal(path: str) -> str:
-    """Return the path without `.` and `..`, where these do not lead through a link."""
+    """Return the path without `.` and `..`, unless `..` follows a link."""
     short = os.path.normpath(path)
     return short if os.path.realpath(short) == os.path.realpath(path) else path
 
 
 def passphrase(spelled: str) -> Any:  # noqa: ANN401 - a string or a table
-    """Return the value of `passphrase` for what --passphrase was given.
+    """Return the value of `passphrase` for the argument of --passphrase.
 
-    Raises UsageError, which does not repeat it: it may well be the passphrase itself.
+    Raises UsageError, which does not repeat the argument: it may be the passphrase itself.
     """
     kind, colon, detail = spelled.partition(":")
     if spelled in ("keyring", "prompt"):
@@ -69,16 +69,16 @@ def passphrase(spelled: str) -> Any:  # noqa: ANN401 - a string or a table
             words = shlex.split(detail)
         except ValueError as error:
             raise UsageError(
-                f"--passphrase: the command cannot be split into words: {error}",
-                hint="close its quotes",
+                f"cannot split the command of --passphrase into words: {error}",
+                hint="close the quotes",
             ) from None
         if words:
             if "/" in words[0] or words[0].startswith("~"):
                 words[0] = written(words[0])
             return {"command": words}
     raise UsageError(
-        "--passphrase names where the passphrase is; a passphrase itself never stands here",
-        hint=f"it takes {PASSPHRASE}",
+        "--passphrase says where the passphrase is, and is never the passphrase itself",
+        hint=f"name the place: {PASSPHRASE}",
     )
 
 
@@ -100,9 +100,9 @@ def values(given: Mapping[str, str | Sequence[str] | None]) -> Values:
 
 
 def said(found: Values, origins: Mapping[str, Origin]) -> ProfileValues:
-    """Return the values as the ordinary reading takes them; raises ConfigurationError.
+    """Return the values as if read from a configuration; raises ConfigurationError.
 
-    An origin is the option's, where `origins` has no other.
+    The origin of a value is its option, unless `origins` has another.
     """
     read: ProfileValues = {}
     for key, value in found.items():
@@ -113,5 +113,5 @@ def said(found: Values, origins: Mapping[str, Origin]) -> ProfileValues:
 
 
 def spelled_name(name: str) -> str:
-    """Return `name` where it may name a profile; raises ConfigurationError where not."""
+    """Return `name`; raise ConfigurationError if it cannot name a profile."""
     return schema.check_name(name, Origin("NAME"))

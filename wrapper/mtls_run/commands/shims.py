@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mtls_run import shells
-from mtls_run.commands import Context, clicked
-from mtls_run.commands.profile_show import say
+from mtls_run.commands import Context, runner, say
 from mtls_run.shells import shims as shim_files
 from mtls_run.system.files import current_directory
 
@@ -24,10 +23,10 @@ _DIR = click.option("--dir", "directory", metavar="DIR", help="Another directory
 
 def run(arguments: Sequence[str], context: Context) -> int:
     """Return the status of the subcommand."""
-    return clicked.run(shims, "shims", arguments, context)
+    return runner.run(shims, "shims", arguments, context)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False)
+@click.group(cls=runner.Group, no_args_is_help=False)
 def shims() -> None:
     """Put programs called pip, pip3, uv and uvx on PATH, each of which calls mtls-run.
 

@@ -1,35 +1,27 @@
-"""Edits of a configuration's text that leave every line alone that they are not about.
+"""Edit the text of a configuration file, and change nothing else in it.
 
-The text is cut into its statements, each a run of lines that TOML reads by itself. An edit drops,
-replaces or adds whole statements; inside of one, tomlkit keeps comments and spacing. So comments,
-order, quoting and line endings survive by construction, also where tomlkit alone would take a
-comment that stands before the next table for the end of this one (tomlkit 0.15.2). Whatever was
-done to the text is then compared to the same edit of its values: nothing else may have changed.
+tomlkit keeps the comments and the spacing of a table, but not of a whole document. It takes a
+comment above a header for the end of the table before. It also moves [profiles.b] up to
+[profiles.a] where [[directories]] stand between the two (tomlkit 0.12.4 to 0.15.2). So the text is
+cut at its headers, and tomlkit edits one table at a time.
 """
 
 from __future__ import annotations
 
 import codecs
+import contextlib
 import re
 import sys
-from copy import deepcopy
+from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
-from mtls_run.config.statements import (
-    Keys,
-    Statement,
-    ended,
-    inside,
-    rendered,
-    set_item,
-    split,
-    with_value,
-)
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
 from mtls_run.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
     from typing import Callable
 
 if sys.version_info >= (3, 11):
@@ -37,183 +29,202 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-__all__ = ["Keys", "Values", "drop", "put_profile", "set_default"]
-
-# What a profile's table is to say: strings, lists of strings, or a table with one of these.
+Keys = tuple[Union[str, int], ...]
+# The keys of a profile: strings, lists of strings, or a table with one of these.
 Values = dict[str, Any]
 
 
 def set_default(content: bytes, name: str) -> bytes:
     """Return `content` with this default-profile."""
 
-    def set_name(tables: dict[str, Any]) -> None:
+    def change(tables: Any) -> None:  # noqa: ANN401 - tomllib's tables or tomlkit's
         tables["default-profile"] = name
 
-    return _edited(content, lambda text: _set_top(text, "default-profile", name), set_name)
+    def edit(sections: list[_Section]) -> None:
+        top = sections[0]
+        if top.body:
+            top.edit(change)
+            return
+        # A blank line ends the comment on the file; any other comment is on what follows it.
+        lines = _lines(top.tail)
+        start = next((at for at, line in enumerate(lines, 1) if not line.strip()), 0)
+        blank = "\n" if lines[start:] or sections[1:] else ""
+        top.body = "".join(lines[:start]) + tomlkit.dumps({"default-profile": name}) + blank
+        top.tail = "".join(lines[start:])
+
+    return _edited(content, edit, change)
 
 
 def put_profile(content: bytes, name: str, values: Values) -> bytes:
-    """Return `content` with a profile `name` that says `values` and nothing else."""
+    """Return `content` with a profile `name` that has `values` and no other keys."""
+    path: Keys = ("profiles", name)
 
-    def set_values(tables: dict[str, Any]) -> None:
+    def change(tables: dict[str, Any]) -> None:
         tables.setdefault("profiles", {})[name] = values
 
-    return _edited(content, lambda text: _put(text, name, values), set_values)
+    def edit(sections: list[_Section]) -> None:
+        own = [section for section in sections if section.path == path]
+        for section in own:
+            section.edit(partial(_overwrite, values=values))
+        _drop([section for section in sections if section not in own], path)
+        if not own:
+            header = f"[{tomlkit.key(('profiles', name)).as_string()}]\n"
+            keys = {key: _item(value) for key, value in values.items()}
+            before = "".join(map(str, sections))
+            blank = "\n" if before.strip() and not before.endswith("\n\n") else ""
+            sections.append(_Section(blank + header + tomlkit.dumps(keys)))
+
+    return _edited(content, edit, change)
 
 
 def drop(content: bytes, *paths: Keys) -> bytes:
-    """Return `content` without what is said at `paths`; comments outside of it stay."""
-    # From the back, so that the numbers of the entries of [[directories]] still hold.
-    for path in sorted(paths, key=lambda keys: [str(key).zfill(9) for key in keys], reverse=True):
-        content = _edited(content, partial(_drop, path=path), partial(_take_away, path=path))
+    """Return `content` without the values at `paths`; comments around them stay."""
+    # Backwards, so that the numbers of the entries of [[directories]] stay right.
+    for path in sorted(paths, key=lambda keys: str(keys[-1]).zfill(9), reverse=True):
+        content = _edited(content, partial(_drop, path=path), partial(_delete, path=path))
     return content
 
 
-def _take_away(tables: Any, path: Keys) -> None:  # noqa: ANN401 - TOML's tables and lists
+class _Section:
+    """A part of the text: one header with its keys, then the comments up to the next header.
+
+    `path` leads to its table. It is empty for the keys above the first header.
+    """
+
+    def __init__(self, text: str, path: Keys = ()) -> None:
+        lines = _lines(text)
+        end = len(lines)
+        while end and lines[end - 1].strip()[:1] in ("", "#"):
+            end -= 1
+        while _parsed("".join(lines[:end])) is None:  # a line like a comment may end a string
+            end += 1
+        self.body, self.tail, self.path = "".join(lines[:end]), "".join(lines[end:]), path
+
+    def __str__(self) -> str:
+        return self.body + self.tail
+
+    def edit(self, change: Callable[[Any], None]) -> None:
+        """Make a change of the table with tomlkit."""
+        document = tomlkit.parse(self.body)
+        table: Any = document
+        for key in self.path:
+            table = table[0 if isinstance(key, int) else key]
+        change(table)
+        self.body = tomlkit.dumps(document)
+
+
+def _cut(text: str) -> list[_Section]:
+    """Return the sections of a valid TOML text; the first one has the keys above every header."""
+    first, *others = re.split(r"^(?=[ \t]*\[)", text, flags=re.MULTILINE)
+    texts = [first]
+    for part in others:
+        if _parsed(texts[-1]) is None:
+            texts[-1] += part  # this line was inside an array or a string
+        else:
+            texts.append(part)
+    entries: Counter[Keys] = Counter()
+    return [_Section(texts[0]), *(_Section(part, _path(part, entries)) for part in texts[1:])]
+
+
+def _path(text: str, entries: Counter[Keys]) -> Keys:
+    """Return the path of the header that `text` begins with; `entries` counts those of [[…]]."""
+    path: Keys = ()
+    tables: Any = tomllib.loads(_lines(text)[0])
+    while tables:
+        ((key, tables),) = tables.items()
+        path += (key,)
+        if isinstance(tables, list):
+            path, (tables,) = (*path, entries[path]), tables
+            entries[path[:-1]] += 1
+    return path
+
+
+def _drop(sections: list[_Section], path: Keys) -> None:
+    """Remove the value at `path` from the sections."""
+    before = ""
+    for section in sections:
+        was, depth = section.body, len(section.path)
+        if section.path[: len(path)] == path:
+            section.body = ""
+        elif section.path == path[:depth] and section.body:
+            with contextlib.suppress(LookupError):  # it is in another section
+                section.edit(partial(_delete, path=path[depth:]))
+        if was and not section.body and (not before or before.endswith("\n\n")):
+            section.tail = section.tail.lstrip("\n")
+        before += str(section)
+
+
+def _delete(table: Any, path: Keys) -> None:  # noqa: ANN401 - tomllib's tables or tomlkit's
     for key in path[:-1]:
-        tables = tables[key]
-    del tables[path[-1]]
+        table = table[key]
+    del table[path[-1]]
+
+
+def _overwrite(table: Any, values: Values) -> None:  # noqa: ANN401 - tomlkit's
+    for key in [key for key in table if key not in values]:
+        del table[key]
+    for key, value in values.items():
+        if table.get(key) != value:  # a value that stays keeps its spelling
+            table[key] = _item(value)
+
+
+def _item(value: object) -> Any:  # noqa: ANN401 - tomlkit's
+    if not isinstance(value, dict):
+        return value
+    table = tomlkit.inline_table()
+    table.update(value)
+    return table
+
+
+def _lines(text: str) -> list[str]:
+    """Return the lines; `str.splitlines` would also cut at U+2028, which TOML allows in a line."""
+    return re.findall(r"[^\n]*\n", text)
 
 
 def _edited(
-    content: bytes, edit: Callable[[str], str], same: Callable[[dict[str, Any]], None]
+    content: bytes,
+    edit: Callable[[list[_Section]], None],
+    change: Callable[[dict[str, Any]], None],
 ) -> bytes:
-    """Return `content` after `edit`; `same` does to its values what `edit` does to its text."""
+    """Return `content` after `edit`; raise where its values are not those that `change` makes."""
     bom = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
     text = content[len(bom) :].decode("utf-8")
     expected = tomllib.loads(text)
-    same(expected)
-    after = edit(text)
-    try:
-        done = _pruned(tomllib.loads(after)) == _pruned(expected)
-    except tomllib.TOMLDecodeError:
-        done = False
-    if not done:
+    change(expected)
+    if expected == tomllib.loads(text):
+        return content
+    is_crlf = "\r\n" in text and text.count("\r\n") == text.count("\n")
+    if is_crlf:
+        text = text.replace("\r\n", "\n")
+    if text and not text.endswith("\n"):
+        text += "\n"
+    after = None
+    with contextlib.suppress(TOMLKitError, ValueError):
+        sections = _cut(text)
+        edit(sections)
+        text = "".join(map(str, sections))
+        after = _parsed(text)
+    if after is None or _pruned(after) != _pruned(expected):
         raise ConfigurationError(
-            "this configuration is written in a way that cannot be edited without changing more",
+            "cannot edit this configuration without changing more of it",
             hint="make the change by hand: mtls-run profile edit",
         )
-    return bom + after.encode("utf-8")
+    if is_crlf:
+        text = text.replace("\n", "\r\n")
+    return bom + text.encode("utf-8")
 
 
-def _pruned(tables: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the tables without the empty ones that stand for nothing."""
+def _parsed(text: str) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None
+
+
+def _pruned(tables: dict[str, Any]) -> dict[str, Any]:
+    """Return the tables without `profiles` and `directories` where these are empty."""
     return {
         key: value
-        for key, value in deepcopy(dict(tables)).items()
+        for key, value in tables.items()
         if value or key not in ("profiles", "directories")
     }
-
-
-def _joined(parts: Sequence[Statement]) -> str:
-    return "".join(part.text for part in parts)
-
-
-def _line_end(text: str) -> str:
-    return "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n"
-
-
-def _set_top(text: str, key: str, value: str) -> str:
-    parts = split(text)
-    for index, part in enumerate(parts):
-        if part.path[:1] == (key,) and (part.header or len(part.path) > 1):
-            raise ConfigurationError(
-                f"`{key}` is a table in the configuration, where it is to be a name",
-                hint="take the table out: mtls-run profile edit",
-            )
-        if part.path == (key,):
-            parts[index] = with_value(part, value)
-            return _joined(parts)
-    end = _line_end(text)
-    line = Statement(f"{key} = {rendered(value)}{end}")
-    blank = Statement(end)
-    first = next((i for i, part in enumerate(parts) if part.header), len(parts))
-    said = [i for i, part in enumerate(parts[:first]) if part.path]
-    if said:
-        parts[said[-1]] = ended(parts[said[-1]], end)
-        parts.insert(said[-1] + 1, line)
-        return _joined(parts)
-    # Words at the top that a blank line sets off speak for the file; others for what follows them.
-    words = next((i for i, part in enumerate(parts[:first]) if not part.text.strip()), None)
-    at = 0 if words is None else words + 1
-    parts[at:at] = [line, blank] if parts[at:] else [line]
-    return _joined(parts)
-
-
-def _put(text: str, name: str, values: Values) -> str:
-    parts = split(text)
-    path: Keys = ("profiles", name)
-    for index, part in enumerate(parts):
-        if part.holds(path):
-            parts[index] = inside(part, path, lambda table, key: set_item(table, key, values))
-            return _joined(parts)
-    if not any(part.header and part.path == path for part in parts):
-        return _appended(_drop(text, path), name, values)
-    return _joined(_overwritten(parts, path, values, _line_end(text)))
-
-
-def _appended(text: str, name: str, values: Values) -> str:
-    end = _line_end(text)
-    if text and not text.endswith("\n"):
-        text += end
-    if text.strip() and not text.endswith(end + end):
-        text += end
-    quoted = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else f'"{name}"'
-    lines = [f"[profiles.{quoted}]", *_lines(values)]
-    return text + "".join(line + end for line in lines)
-
-
-def _overwritten(parts: list[Statement], path: Keys, values: Values, end: str) -> list[Statement]:
-    """Return the statements with the table at `path`, which has a header, saying `values`."""
-    left = dict(values)
-    kept: list[Statement] = []
-    last = 0  # where the next key of the table goes
-    for part in parts:
-        if not part.is_about(path):
-            kept.append(part)
-            continue
-        if part.path == path:
-            kept.append(ended(part, end))
-        elif len(part.path) == len(path) + 1 and not part.header and part.path[-1] in left:
-            kept.append(ended(with_value(part, left.pop(str(part.path[-1]))), end))
-        else:
-            continue
-        last = len(kept)
-    kept[last:last] = [Statement(line + end) for line in _lines(left)]
-    return kept
-
-
-def _drop(text: str, path: Keys) -> str:
-    parts = split(text)
-    kept: list[Statement] = []
-    words: list[Statement] = []  # since the last statement; those inside of what goes, go with it
-    going = False
-    for part in parts:
-        if not part.path:
-            words.append(part)
-            continue
-        if part.is_about(path):
-            kept += [] if going and not part.header else words
-            going = True
-        else:
-            kept += _closed(kept, words) if going else words
-            going = False
-            if part.holds(path):
-                part = inside(part, path, lambda table, key: table.__delitem__(key))  # noqa: PLW2901
-            kept.append(part)
-        words = []
-    kept += _closed(kept, words) if going else words
-    return _joined(kept)
-
-
-def _closed(kept: list[Statement], words: list[Statement]) -> list[Statement]:
-    """Return the words that follow what was taken away, without the blank lines that set it off."""
-    if kept and kept[-1].text.strip():
-        return words
-    while words and not words[0].text.strip():
-        words = words[1:]
-    return words
-
-
-def _lines(values: Values) -> list[str]:
-    return [f"{key} = {rendered(value)}" for key, value in values.items()]

@@ -111,6 +111,19 @@ def find(
     return None
 
 
+def locate(start: Path, environ: Mapping[str, str], reporter: Reporter) -> Path | None:
+    """Return the path of the project file for the directory `start`, even of one with an error."""
+    for directory in _upward(Path(os.path.realpath(start)), reporter, environ, Dependencies()):
+        for name, read in ((OWN, _read_own), (SHARED, _read_shared)):
+            try:
+                found = read(directory / name, environ) is not None
+            except ConfigurationError:
+                found = True
+            if found:
+                return directory / name
+    return None
+
+
 def _upward(
     start: Path, reporter: Reporter, environ: Mapping[str, str], rests_on: Dependencies
 ) -> Iterator[Path]:

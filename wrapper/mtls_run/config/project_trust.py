@@ -152,7 +152,7 @@ def _keep(path: Path, said: Approval) -> Approval:
             raise FileNotFoundError(2, os.strerror(2), str(directory))
         private_directory(directory.parent)
         private_directory(directory)
-        write_atomically(_entry(path), json.dumps(entry, indent=1).encode("utf-8"))
+        write_atomically(_entry(path), json.dumps(entry, indent=1).encode("utf-8"), durable=True)
     except OSError as error:
         raise MtlsRunError(
             f"this cannot be kept in {store()}: {error.strerror or error}",

@@ -1,9 +1,8 @@
-"""The user's config.toml as a file that is written: locked, compared, checked, replaced whole.
+"""Write the user's configuration file: lock it, compare it, check the new content, replace it.
 
-Two that change it at once lose nothing: each holds the lock while it reads, edits and replaces,
-and replaces only the very bytes that it edited, since an editor that the user has open knows of
-no lock. What the ordinary reading would call an error is never written. The system's file is read
-here and never written.
+Two changes at once lose nothing. Each one holds a lock while it reads, edits and replaces the file.
+It replaces only the bytes that it read, since an editor takes no lock. Content with an error is
+never written. The system's file is only read.
 """
 
 from __future__ import annotations
@@ -11,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtls_run.config import document, schema
-from mtls_run.config import layers as configuration
+from mtls_run.config import document, layers, schema
 from mtls_run.config.origin import DEFAULT, Origin
 from mtls_run.errors import ConfigurationError, MtlsRunError
 from mtls_run.system.files import make_directory, write_atomically
@@ -30,17 +30,22 @@ if TYPE_CHECKING:
     from mtls_run.config.layers import Configuration
     from mtls_run.config.profile import ProfileValues
 
-PATIENCE = 10.0  # seconds; whoever holds the lock holds it for a moment
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
+PATIENCE = 10.0  # seconds to wait for the lock; a change takes a moment
 _TRIES = 5
 
 
 class ChangedError(MtlsRunError):
-    """The file is no longer the one that was edited."""
+    """The file has changed since it was read."""
 
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """The user's file at `path`, laid over the system's."""
+    """The user's file at `path`, which is laid over the system's."""
 
     path: Path
     system: Path
@@ -48,56 +53,52 @@ class ConfigFile:
 
     @classmethod
     def find(cls, environ: Mapping[str, str]) -> ConfigFile:
-        """Return the file that this environment means, whether it is there or not."""
-        found = configuration.user_file(environ)
-        return cls(found.value, configuration.system_file(), found.origin is DEFAULT)
+        """Return the file for this environment, whether it exists or not."""
+        found = layers.user_file(environ)
+        return cls(found.value, layers.system_file(), found.origin is DEFAULT)
 
     def read(self) -> bytes | None:
-        """Return its bytes, or None where there is none; raises ConfigurationError."""
+        """Return its bytes, or None if it does not exist; raises ConfigurationError."""
         return document.read_regular(self.path, what="configuration")
 
     def own_profiles(self, content: bytes | None) -> Mapping[str, ProfileValues]:
-        """Return what the user's file alone says of profiles, if these are its bytes."""
-        return {} if content is None else self._said(document.parse(self.path, content))
+        """Return the profiles of the user's file alone, if these are its bytes."""
+        return {} if content is None else _profiles(document.parse(self.path, content))
 
     def system_profiles(self) -> Mapping[str, ProfileValues]:
-        """Return what the system's file alone says of profiles."""
+        """Return the profiles of the system's file alone."""
         found = document.read(self.system)
-        return self._said(found) if found else {}
-
-    def _said(self, source: Document) -> Mapping[str, ProfileValues]:
-        return configuration.read_layer(source).profiles
+        return _profiles(found) if found else {}
 
     def configuration(self, content: bytes | None) -> Configuration:
-        """Return the configuration as it would be with these bytes in the user's file.
+        """Return the configuration with these bytes in the user's file.
 
-        Raises ConfigurationError for whatever in it is not as it should be.
+        Raises ConfigurationError for an error in it.
         """
         user = None if content is None else document.parse(self.path, content)
-        layers = [
-            configuration.read_layer(layer) for layer in (document.read(self.system), user) if layer
-        ]
-        return configuration.lay(self.path, layers)
+        sources = (document.read(self.system), user)
+        return layers.lay(self.path, [layers.read_layer(source) for source in sources if source])
 
     def change(self, edit: Callable[[bytes], bytes]) -> None:
-        """Replace its bytes by what `edit` makes of them; raises MtlsRunError, nothing written.
+        """Replace the bytes of the file by the result of `edit`; raises MtlsRunError.
 
-        `edit` is called again where the file was changed by somebody who takes no lock.
+        `edit` is called again if another program, which takes no lock, has changed the file.
         """
         with self._locked():
             for _ in range(_TRIES):
                 before = self.read()
-                document.parse(self.path, before or b"")  # an edit may rely on valid TOML
+                document.parse(self.path, before or b"")  # an edit relies on valid TOML
                 after = edit(before or b"")
                 with contextlib.suppress(ChangedError):
                     self._replace(before, after)
                     return
         raise ChangedError(
-            f"{self.path} is being changed all the time", hint="try again once it is left alone"
+            f"cannot change {self.path}: another program keeps changing it",
+            hint="run the command again when that program has ended",
         )
 
     def replace(self, before: bytes | None, after: bytes) -> None:
-        """Replace the bytes `before` by `after`; raises ChangedError where others stand there."""
+        """Replace the bytes `before` by `after`; raises ChangedError if there are others."""
         with self._locked():
             self._replace(before, after)
 
@@ -105,22 +106,21 @@ class ConfigFile:
         if after != before:
             self.check(before, after)
         if self.read() != before:
-            raise ChangedError(f"{self.path} has been changed meanwhile", hint="do it again")
+            raise ChangedError(f"{self.path} has changed meanwhile", hint="run the command again")
         if after == before:
             return
         target = Path(os.path.realpath(self.path))
         try:
             found = target.stat() if before is not None else None
-            mode = 0o600 if found is None else found.st_mode & 0o600
-            write_atomically(target, after, mode=mode)
-            if found is not None and os.name == "posix" and found.st_uid != os.geteuid():
-                # root, under sudo, mends a user's file, and it stays the user's.
-                os.chown(target, found.st_uid, found.st_gid, follow_symlinks=False)
+            mode = 0o600 if found is None else stat.S_IMODE(found.st_mode)
+            write_atomically(target, after, mode=mode, durable=True)
+            if found is not None:
+                _keep_owner(target, found)
         except OSError as error:
             raise _unwritable(target, error) from None
 
     def check(self, before: bytes | None, after: bytes) -> None:
-        """Raise ConfigurationError where `after` would be an error that `before` was not."""
+        """Raise ConfigurationError for an error in `after` that `before` does not have."""
         found = self.configuration(after)
         try:
             faulty = self._faulty(self.configuration(before))
@@ -131,7 +131,7 @@ class ConfigFile:
                 found.profile(name, Origin(str(self.path)))
 
     def _faulty(self, found: Configuration) -> frozenset[str]:
-        """Return the profiles that cannot be used, and so are no fault of an edit elsewhere."""
+        """Return the profiles that have an error."""
         names = set()
         for name in found.profiles:
             try:
@@ -142,7 +142,7 @@ class ConfigFile:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the lock, which stands beside the file itself, whatever link led to it."""
+        """Hold the lock, which is beside the target of any link to the file."""
         target = Path(os.path.realpath(self.path))
         path = target.with_name(f".{target.name}.lock")
         try:
@@ -152,23 +152,23 @@ class ConfigFile:
             raise _unwritable(target, error) from None
         if lock is None:
             raise ConfigurationError(
-                f"{target} is being changed by another mtls-run, for more than {PATIENCE:.0f} s",
-                hint=f"end that one, or wait for it; the lock is {path}",
+                f"cannot change {target}: another mtls-run has locked it for {PATIENCE:.0f} s",
+                hint=f"wait for that mtls-run, or end it; the lock is {path}",
             )
         try:
             yield
         finally:
-            # Removed while it is held: who waited for it sees that, and makes a new one.
+            # Remove it while it is held: whoever waits for it sees that, and makes a new one.
             with contextlib.suppress(OSError):
                 path.unlink()
             os.close(lock)
 
     def _make_directory(self, directory: Path) -> None:
-        """Make the directory where it is missing; mtls-run's own is private also where it is not.
+        """Make the directory if it is missing, and mtls-run's own private; raises OSError.
 
-        Raises OSError where it cannot be; a home directory that does not exist is not made.
+        A home directory that does not exist is not made.
         """
-        home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.expanduser raises without one
+        home = Path(os.path.expanduser("~"))  # Path.home raises without one
         if not self.path.is_absolute() or (home in self.path.parents and not home.is_dir()):
             raise FileNotFoundError(errno.ENOENT, "there is no home directory", str(home))
         missing = [path for path in (directory, *directory.parents) if not path.exists()]
@@ -181,13 +181,17 @@ class ConfigFile:
                 directory.chmod(0o700)
 
 
+def _profiles(source: Document) -> Mapping[str, ProfileValues]:
+    return layers.read_layer(source).profiles
+
+
 def unknown_profile(name: str, known: Mapping[str, ProfileValues]) -> ConfigurationError:
     """Return the error for a profile that is none of `known`."""
     return schema.unknown("profile", name, known, Origin("NAME"))
 
 
 def _wait_for(path: Path) -> int | None:
-    """Return a descriptor that holds the lock at `path`, or None where others hold it too long."""
+    """Return a descriptor that holds the lock at `path`, or None after PATIENCE."""
     deadline = time.monotonic() + PATIENCE
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     while True:
@@ -206,13 +210,9 @@ def _wait_for(path: Path) -> int | None:
 
 def _try_lock(lock: int) -> bool:
     try:
-        if os.name == "nt":
-            import msvcrt  # noqa: PLC0415
-
-            msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        if sys.platform == "win32":
+            msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
         else:
-            import fcntl  # noqa: PLC0415
-
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
@@ -222,12 +222,24 @@ def _try_lock(lock: int) -> bool:
 
 
 def _is_at(lock: int, path: Path) -> bool:
-    """Tell whether the locked file is still the one at `path`: its last holder removed it."""
+    """Return whether the locked file is still at `path`: its last holder removes it."""
     try:
         there = path.stat()
     except FileNotFoundError:
         return False
     return os.path.samestat(os.fstat(lock), there)
+
+
+def _keep_owner(target: Path, was: os.stat_result) -> None:
+    """Give the new file the owner and the group of the old one; raises OSError for the owner."""
+    if os.name != "posix":
+        return
+    found = target.stat()
+    if found.st_uid != was.st_uid:  # root, under sudo, edits a user's file
+        os.chown(target, was.st_uid, was.st_gid, follow_symlinks=False)
+    elif found.st_gid != was.st_gid:
+        with contextlib.suppress(PermissionError):  # the user has left that group
+            os.chown(target, -1, was.st_gid, follow_symlinks=False)
 
 
 def _unwritable(target: Path, error: OSError) -> ConfigurationError:
