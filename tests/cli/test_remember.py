@@ -69,7 +69,7 @@ def test_unlocked_once_for_a_session(login: Login) -> None:
         "; run -v pip download d"
     )
     assert done.returncode == 0, done.stderr
-    assert "the identity is remembered, unlocked by an earlier run" in done.stderr
+    assert "the identity is remembered: an earlier run unlocked it" in done.stderr
     assert login.handed == [alice().pem()] * 4
     for run in range(4):
         seen = login.tool.seen(run)

@@ -43,8 +43,7 @@ def _unknown(words: Sequence[str], commands: Sequence[str]) -> UsageError:
     from difflib import get_close_matches  # noqa: PLC0415 - for an error alone
 
     word = words[0]
-    tools = [tool.KIND for tool in TOOLS if tool is not COMMAND]
-    near = get_close_matches(word.lower(), [*commands, *tools], n=1)
+    near = get_close_matches(word.lower(), commands, n=1, cutoff=0.7)
     if near:
         return UsageError(
             f"unknown command '{word}'; did you mean '{near[0]}'?", hint="mtls-run --help"
