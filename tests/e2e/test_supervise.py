@@ -281,7 +281,7 @@ UMASKS = pytest.mark.parametrize("umask", ["777", "077", "000"])
 @UMASKS
 def test_umask(bench: Bench, umask: str) -> None:
     """Whatever the umask: the tool reads the identity, twice in a row, and nothing is left."""
-    record = plain_tool(bench, f"grep -c 'PRIVATE KEY' \"$SSL_CLIENT_CERT\"\numask")
+    record = plain_tool(bench, "grep -c 'PRIVATE KEY' \"$SSL_CLIENT_CERT\"\numask")
     record.write_text("")
     record.with_name("given.new").write_text("")  # under umask 777 nobody could write a new one
     words = [str(bench.sandbox.program), *SUPERVISE, "uv", "pip", "install", "x"]

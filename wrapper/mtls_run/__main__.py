@@ -158,9 +158,9 @@ def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
     from mtls_run import launch  # noqa: PLC0415
     from mtls_run.tools import recursion_guard, which  # noqa: PLC0415
 
-    led_here = recursion_guard.read(call, environ, wrapped=options.wrapped)
-    path = which.find(call.prefix[0], environ, led_here.led_back)
-    environ = led_here.followed(path, environ)
+    nesting = recursion_guard.read(call, environ, wrapped=options.wrapped)
+    path = which.find(call.prefix[0], environ, nesting.called_back_by)
+    environ = nesting.enter(path, environ)
     if options.explain:
         return _explain(options, call, path, environ, reason)
     if reason is not None:

@@ -41,9 +41,7 @@ def remember(digest: str, pem: bytes, seconds: int, reporter: Reporter) -> str |
     named = _hexadecimal(pem)
     try:
         keyring = SessionKeyring()
-        results.keep(_KIND, digest, [named])
-        if results.recall(_KIND, digest) != [named]:
-            raise OSError(errno.EACCES, "the cache directory cannot be written")
+        _write_down(digest, named)
         keyring.put(PREFIX + digest, pem, seconds)
     except OSError as error:
         full = error.errno == errno.EDQUOT
@@ -75,6 +73,13 @@ def held(digest: str) -> str | None:
         return None  # the full run finds another way
     hardening.restore_core_limit()
     return path
+
+
+def _write_down(digest: str, named: str) -> None:
+    """Put the SHA-256 into the cache; raises OSError where it is not there then."""
+    results.keep(_KIND, digest, [named])
+    if results.recall(_KIND, digest) != [named]:
+        raise OSError(errno.EACCES, "the cache directory cannot be written")
 
 
 def _hexadecimal(pem: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Callable
 
 from mtls_run import terminal
+from mtls_run.cache import dependencies
 from mtls_run.errors import PassphraseError, WrongPassphraseError
 from mtls_run.passphrase import fetch, keyring
 from mtls_run.passphrase.sources import (
@@ -17,6 +18,7 @@ from mtls_run.passphrase.sources import (
 )
 from mtls_run.secret import Secret
 from mtls_run.system import hardening
+from mtls_run.tools import recursion_guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +72,10 @@ def fetch_elsewhere(profile: Profile, environ: Mapping[str, str]) -> Secret:
     hardening.disable_core_dumps()
     source, said = profile.passphrase.value, str(profile.passphrase.origin)
     if isinstance(source, FromCommand):
-        return fetch.from_command(source, said)
+        within = recursion_guard.enter_passphrase_command(
+            profile.label, source.argv[0], dependencies.plain(environ)
+        )
+        return fetch.from_command(source, said, within)
     if isinstance(source, FromFile):
         return fetch.from_file(source, said, profile.verify)
     assert isinstance(source, FromVariable)  # noqa: S101 - the other sources were taken before
