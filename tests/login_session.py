@@ -21,9 +21,10 @@ _LARGEST = 32767
 _SETTLED = 0.5
 
 
-def join(uid: int) -> None:
-    """Give this process, and what it starts, a new session keyring of this user."""
+def join(uid: int | None = None) -> None:
+    """Give this process, and what it starts, a new session keyring, of another user if so said."""
     before = os.getresuid()
+    uid = before[1] if uid is None else uid
     os.setresuid(uid, uid, before[2])
     _, keyctl = SYSTEM_CALLS[os.uname().machine]
     libc.function("syscall")(keyctl, _JOIN_SESSION_KEYRING, None)
@@ -48,7 +49,7 @@ def fill() -> None:
 
 def main() -> None:
     """Become the command."""
-    words, uid = sys.argv[1:], os.geteuid()
+    words, uid = sys.argv[1:], None
     if words[0] == "--of":
         uid, words = int(words[1]), words[2:]
     join(uid)

@@ -1,6 +1,6 @@
 """Wrappers and version managers that lead back to mtls-run: the tool is found, and once.
 
-`tests/unit/test_trail.py` has the trail itself.
+`tests/unit/test_recursion_guard.py` has the counting itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.support import failed, ready
+from tests.cli.support import alice, failed, locked, ready, write_profile
 from tests.shells import before, code_file, in_slow_tier, run, shims
 
 if TYPE_CHECKING:
@@ -253,3 +253,77 @@ def test_build_script(sandbox: Sandbox, uv: FakeTool, how: str, layer: str) -> N
     assert begun == "begun"
     assert version.startswith("pip ")
     assert (later.runs, later.version_questions, uv.runs) == (0, 0, 0)
+
+
+def passphrase_from(sandbox: Sandbox, *words: str) -> FakeTool:
+    """Have the passphrase come from a command, with shims first on PATH; return uvx behind them."""
+    (sandbox.bin / "mtls-run").symlink_to(sandbox.program)
+    locked(sandbox, "correct horse")
+    command = ", ".join(f'"{word}"' for word in words)
+    write_profile(sandbox, f"passphrase = {{ command = [{command}] }}")
+    sandbox.env["PATH"] = before(sandbox, shims(sandbox))
+    sandbox.env["FAKE_STDOUT"] = "correct horse"
+    return sandbox.fake_tool("uvx")
+
+
+CIRCLE = (
+    "mtls-run: error: the passphrase command of profile corp starts mtls-run, "
+    "which needs the passphrase of profile corp\n"
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("uvx", "vault"), ("mtls-run", "--", "uvx", "vault"), ("sh", "-c", "uvx vault; exit 1")],
+    ids=["shim", "mtls-run", "shell"],
+)
+def test_passphrase_command_behind_a_shim(sandbox: Sandbox, words: tuple[str, ...]) -> None:
+    """A passphrase command that needs the same passphrase ends at once, and is named."""
+    uvx, pip = passphrase_from(sandbox, *words), sandbox.fake_tool("pip")
+    done = sandbox.run("pip", "download", "x")
+    assert (done.returncode, done.stdout) == (125, "")
+    assert done.stderr.startswith(CIRCLE)
+    assert done.stderr.count("mtls-run: error: ") == 2
+    assert f'command = ["env", "MTLS_RUN_DISABLE=1", "{words[0]}", …]' in done.stderr
+    assert (uvx.runs, pip.runs) == (0, 0)
+
+
+def test_passphrase_command_without_mtls_run(sandbox: Sandbox) -> None:
+    """What the hint says works: the shim passes the command on as it is."""
+    uvx = passphrase_from(sandbox, "env", "MTLS_RUN_DISABLE=1", "uvx", "vault")
+    pip = sandbox.fake_tool("pip")
+    done = sandbox.run("pip", "download", "x")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (uvx.runs, pip.runs) == (1, 1)
+    assert pip.seen().files["SSL_CLIENT_CERT"] == alice().pem()
+    assert uvx.seen().get("SSL_CLIENT_CERT") is None
+
+
+def test_passphrase_command_that_needs_no_identity(sandbox: Sandbox) -> None:
+    """A shim in the command does no harm where its tool uses no network."""
+    uvx = passphrase_from(sandbox, "uvx", "--help")
+    pip = sandbox.fake_tool("pip")
+    assert sandbox.run("pip", "download", "x").returncode == 0
+    assert (uvx.runs, pip.runs) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("source", "circle"),
+    [
+        ('{ command = ["mtls-run", "-p", "corp", "uvx", "vault"] }', True),
+        ('{ env = "LAB" }', False),
+    ],
+    ids=["back", "on"],
+)
+def test_passphrase_command_with_another_profile(
+    sandbox: Sandbox, source: str, *, circle: bool
+) -> None:
+    """The command may use another profile, but not one that needs the first."""
+    uvx = passphrase_from(sandbox, "mtls-run", "-p", "lab", "uvx", "vault")
+    pip = sandbox.fake_tool("pip")
+    config = sandbox.config_file.read_text()
+    sandbox.write_config(f'{config}[profiles.lab]\nextends = "corp"\npassphrase = {source}\n')
+    done = sandbox.run("pip", "download", "x", env={"LAB": "correct horse"})
+    assert done.returncode == (125 if circle else 0), done.stderr
+    assert done.stderr.startswith(CIRCLE) == circle
+    assert (uvx.runs, pip.runs) == ((0, 0) if circle else (1, 1))

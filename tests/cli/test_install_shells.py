@@ -139,8 +139,8 @@ def test_the_line_makes_a_working_shell(user: User, shell: str) -> None:
     assert done.returncode == 0, done.stderr
     assert "mtls-run " in done.stdout
     assert [tool.seen(run).args for run in (0, 1)] == [[b"one"], [b"two"]]
-    assert tool.seen(0).get("MTLS_RUN_TRAIL")
-    assert tool.seen(1).get("MTLS_RUN_TRAIL")
+    assert tool.seen(0).get("MTLS_RUN_NESTING")
+    assert tool.seen(1).get("MTLS_RUN_NESTING")
 
 
 @pytest.mark.slow
@@ -155,7 +155,7 @@ def test_a_plain_sh_gets_shims(user: User) -> None:
     tool = user.sandbox.fake_tool("pip")
     done = user.types("sh", 'pip download x; echo "$MINE"; . ~/.profile; echo "$PATH"')
     assert done.stdout.startswith("1\n")
-    assert tool.seen().get("MTLS_RUN_TRAIL")
+    assert tool.seen().get("MTLS_RUN_NESTING")
     folders = done.stdout.split()[-1].split(":")
     assert len(folders) == len(set(folders))
     user.uninstall()
@@ -235,7 +235,7 @@ def test_without_rc_the_line_is_shown(user: User) -> None:
     tool = user.sandbox.fake_tool("uv")
     done = user.sandbox.execute(["zsh", "-f", "-c", f"{line}\nuv sync"], env=user.env)
     assert done.returncode == 0, done.stderr
-    assert tool.seen().get("MTLS_RUN_TRAIL")
+    assert tool.seen().get("MTLS_RUN_NESTING")
 
 
 @pytest.mark.slow

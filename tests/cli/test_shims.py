@@ -305,7 +305,7 @@ def test_the_same_shim_twice(sandbox: Sandbox, kind: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert tool.runs == 1
     assert tool.seen().argv == [os.fsencode(tool.path), b"lock"]
-    assert str(tool.seen().get("MTLS_RUN_TRAIL")).split(":")[2] == "1"
+    assert str(tool.seen().get("MTLS_RUN_NESTING")).split(":")[2] == "1"
 
 
 def test_link_of_another_name(sandbox: Sandbox) -> None:

@@ -216,7 +216,7 @@ def is_running(pid: int) -> bool:
 def test_every_signal(bench: Bench, number: int) -> None:
     """Whichever signal comes: file and tool are gone, and the supervisor ends by it as well."""
     record = plain_tool(bench, "exec sleep 100")
-    command = [bench.sandbox.program, *SUPERVISE, "uv", "pip", "install", "x"]
+    command = [str(bench.sandbox.program), *SUPERVISE, "uv", "pip", "install", "x"]
     with bench.sandbox.start(command, env=bench.tool_env(None)) as process:
         try:
             await_file(record, process)

@@ -608,11 +608,11 @@ def _of_words() -> list[Target]:
         rest = [*([found.subcommand] if found.subcommand else []), *found.words]
         _expect(rest == words[len(words) - len(rest) :], "words that were not typed")
 
-    def trailed(data: bytes) -> None:
+    def nested_run(data: bytes) -> None:
         value = os.fsdecode(data.replace(b"\0", b""))
         call = ToolCall(kind="uv", prefix=("uv",), arguments=("pip", "install"))
         found = recursion_guard.read(call, {recursion_guard.VARIABLE: value})
-        found.followed("/bin/sh", {})
+        found.enter("/bin/sh", {})
 
     def shown(data: bytes) -> None:
         text = data.decode("utf-8", "surrogateescape")
@@ -635,10 +635,13 @@ def _of_words() -> list[Target]:
             typed,
         ),
         Target(
-            "MTLS_RUN_TRAIL",
-            (f"1:{mark}:3:2:123456:/usr/bin/uv:/x/uv".encode(), b"1:1:24:0:0:/bin/pip"),
+            "MTLS_RUN_NESTING",
+            (
+                f"2:{mark}:3:2:123456:profile a,b:/usr/bin/uv:/x/uv".encode(),
+                b"2:1:24:0:0::/bin/pip",
+            ),
             (_FIELDS, mutate.noise),
-            trailed,
+            nested_run,
         ),
         Target(
             "URL",

@@ -49,7 +49,8 @@ def from_file(path: Path, mode: int = 0o600) -> bytes:
 
 def from_shell(script: str) -> bytes:
     """Return what a shell script prints, as a passphrase."""
-    return fetch.from_command(FromCommand(("/bin/sh", "-c", script)), "c.toml:3").reveal()
+    source = FromCommand(("/bin/sh", "-c", script))
+    return fetch.from_command(source, "c.toml:3", os.environ).reveal()
 
 
 @pytest.mark.parametrize(("content", "expected"), ONE_LINE)
@@ -145,13 +146,19 @@ def test_command(tmp_path: Path, content: bytes, expected: bytes) -> None:
     """It is what the program prints, without the end of its line."""
     path = tmp_path / "out"
     path.write_bytes(content)
-    assert fetch.from_command(FromCommand(("/bin/cat", str(path))), "x").reveal() == expected
+    assert fetch.from_command(FromCommand(("/bin/cat", str(path))), "x", {}).reveal() == expected
 
 
 def test_command_gets_its_words() -> None:
     """The words reach the program as they are: no shell reads them."""
     words = ("printf", "%s", "$HOME `id` * a  b")
-    assert fetch.from_command(FromCommand(words), "x").reveal() == b"$HOME `id` * a  b"
+    assert fetch.from_command(FromCommand(words), "x", os.environ).reveal() == b"$HOME `id` * a  b"
+
+
+def test_command_gets_the_environment() -> None:
+    """It runs with the environment that it is given, and no other variable."""
+    source = FromCommand(("/usr/bin/env",))
+    assert fetch.from_command(source, "x", {"NAME": " value "}).reveal() == b"NAME= value "
 
 
 def test_command_has_no_stdin() -> None:
@@ -187,18 +194,18 @@ def test_wrong_command(script: str, words: str) -> None:
 def test_command_that_cannot_be_started(program: str) -> None:
     """A program that is not there, or is none, is named."""
     with pytest.raises(PassphraseError, match=f"`{program}`, named at x, cannot be started"):
-        fetch.from_command(FromCommand((program,)), "x")
+        fetch.from_command(FromCommand((program,)), "x", os.environ)
 
 
 HANGING = """
-import sys
+import os, sys
 from mtls_run.errors import PassphraseError
 from mtls_run.passphrase import fetch
 from mtls_run.passphrase.sources import FromCommand
 
 fetch.PATIENCE = 1.0
 try:
-    fetch.from_command(FromCommand(("/bin/sh", "-c", sys.argv[1])), "c.toml:3")
+    fetch.from_command(FromCommand(("/bin/sh", "-c", sys.argv[1])), "c.toml:3", os.environ)
 except PassphraseError as error:
     print(error.fact)
 """

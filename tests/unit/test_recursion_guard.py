@@ -1,4 +1,4 @@
-"""The trail: who is called again by what it became, and how deep is too deep."""
+"""Nested runs: a program that calls mtls-run back, the depth, and passphrase commands."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run.errors import ToolError
+from mtls_run.errors import PassphraseError, ToolError
 from mtls_run.tools import recursion_guard, registry
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mtls_run.tools.base import ToolCall
-    from mtls_run.tools.recursion_guard import Trail
+    from mtls_run.tools.recursion_guard import Nesting
 
 REAL = b"\x7fELF\x02 mtls-run uv"
 PIP = b"#!/venv/bin/python3.12\n# -*- coding: utf-8 -*-\nfrom pip._internal.cli.main import main\n"
@@ -35,7 +35,7 @@ def program(path: Path, content: bytes = WRAPPER) -> str:
 
 
 def value(environ: dict[str, str], **changes: str) -> dict[str, str]:
-    """Return an environment whose trail has these fields changed."""
+    """Return an environment whose value has these fields changed."""
     names = ("form", "process", "depth", "count", "checksum")
     fields = environ[recursion_guard.VARIABLE].split(os.pathsep)
     for name, text in changes.items():
@@ -45,16 +45,16 @@ def value(environ: dict[str, str], **changes: str) -> dict[str, str]:
 
 def begun(path: str, *words: str) -> dict[str, str]:
     """Return the environment in which this process became the program at `path`."""
-    return dict(recursion_guard.read(call(*words), {}, wrapped=True).followed(path, {}))
+    return dict(recursion_guard.read(call(*words), {}, wrapped=True).enter(path, {}))
 
 
-def fields(found: Trail) -> tuple[bool, int, tuple[str, ...]]:
-    """Return what a trail says: whether it began, its depth, and who led back."""
-    return found.begun, found.depth, found.led_back
+def fields(found: Nesting) -> tuple[bool, int, tuple[str, ...]]:
+    """Return whether counting has begun, the depth, and the programs that called back."""
+    return found.begun, found.depth, found.called_back_by
 
 
 def test_none_yet() -> None:
-    """Without the variable nothing led here; a shim or a function begins a trail."""
+    """Without the variable there is no outer run; a shim or a function begins the count."""
     assert fields(recursion_guard.read(call("uv", "lock"), {})) == (False, 0, ())
     assert fields(recursion_guard.read(call("uv", "lock"), {}, wrapped=True)) == (True, 0, ())
 
@@ -62,8 +62,9 @@ def test_none_yet() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", ":", "1", "x", "1:2:3:4", "1:2:3:4:5", "2:1:1:1:1:/bin/uv", "1:1:-1:1:1:/bin/uv"),
-        *("1:1:x:1:1:/bin/uv", "1:1:1:x:1:/bin/uv", "1:1::1:1:/bin/uv", "\udcff:1:1:1:1:/bin/uv"),
+        *("", ":", "2", "x", "2:1:1:1", "2:1:1:1:1", "2:1:1:1:1:", "1:1:1:1:1::/bin/uv"),
+        *("2:1:-1:1:1::/bin/uv", "2:1:x:1:1::/bin/uv", "2:1:1:x:1::/bin/uv", "2:1::1:1::/bin/uv"),
+        *("\udcff:1:1:1:1::/bin/uv", "2:1:" + "9" * 5000 + ":1:1::/bin/uv"),
     ],
 )
 def test_nonsense(text: str) -> None:
@@ -75,24 +76,24 @@ def test_nonsense(text: str) -> None:
     )
 
 
-def test_led_back(tmp_path: Path) -> None:
-    """The same process, called for the same name and words, was led back by what it became."""
+def test_called_back(tmp_path: Path) -> None:
+    """A run in the same process, for the same name and words, was called back by its program."""
     path = program(tmp_path / "uv")
     environ = begun(path, "uv", "lock")
     assert fields(recursion_guard.read(call("uv", "lock"), environ)) == (True, 1, (path,))
 
 
-def test_led_back_twice(tmp_path: Path) -> None:
-    """Each program that led back is kept, in the order in which they were met."""
+def test_called_back_twice(tmp_path: Path) -> None:
+    """Each program that called back is known, in order."""
     one, two = program(tmp_path / "one/uv"), program(tmp_path / "two/uv")
     words = ("uv", "pip", "install", "", "a b", "\udcff")
     environ = begun(one, *words)
-    again = dict(recursion_guard.read(call(*words), environ).followed(two, environ))
+    again = dict(recursion_guard.read(call(*words), environ).enter(two, environ))
     assert fields(recursion_guard.read(call(*words), again)) == (True, 2, (one, two))
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "led_back"),
+    ("before", "after", "called_back"),
     [
         (("uv", "lock"), ("uv", "lock"), True),
         (("uv", "lock"), ("uv", "--quiet", "lock"), True),
@@ -112,12 +113,12 @@ def test_led_back_twice(tmp_path: Path) -> None:
     ids=lambda words: "_".join(words) if isinstance(words, tuple) else None,
 )
 def test_words(
-    tmp_path: Path, before: tuple[str, ...], after: tuple[str, ...], *, led_back: bool
+    tmp_path: Path, before: tuple[str, ...], after: tuple[str, ...], *, called_back: bool
 ) -> None:
     """A wrapper may put words first; any other change is another command line."""
     path = program(tmp_path / before[0])
     found = recursion_guard.read(call(*after), begun(path, *before))
-    assert fields(found) == (True, 1, (path,) if led_back else ())
+    assert fields(found) == (True, 1, (path,) if called_back else ())
 
 
 def test_another_process(tmp_path: Path) -> None:
@@ -141,23 +142,17 @@ def test_too_deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(caught.value.hint).endswith("mtls-run PATH-OF-uv")
 
 
-def test_forged_depth(tmp_path: Path) -> None:
-    """A depth beyond all bounds is none that we wrote: no trail, and no arithmetic of it."""
-    environ = value(begun(program(tmp_path / "uv"), "uv"), depth="9" * 5000)
-    assert recursion_guard.read(call("uv"), environ).depth == 0
-
-
-def test_followed_only_where_needed(tmp_path: Path) -> None:
-    """What cannot lead back gets the environment as it is, unless a trail has begun."""
+def test_counted_only_where_needed(tmp_path: Path) -> None:
+    """A program that cannot call back gets the environment as it is, unless counting has begun."""
     real, wrapper = program(tmp_path / "real/uv", REAL), program(tmp_path / "uv")
     typed = recursion_guard.read(call("uv", "lock"), {})
     environ = {"A": "b"}
-    assert typed.followed(real, environ) is environ
-    assert typed.followed(wrapper, environ) != environ
+    assert typed.enter(real, environ) is environ
+    assert typed.enter(wrapper, environ) != environ
     wrapped = recursion_guard.read(call("uv", "lock"), {}, wrapped=True)
-    after = wrapped.followed(real, environ)
+    after = wrapped.enter(real, environ)
     assert {**environ, recursion_guard.VARIABLE: after[recursion_guard.VARIABLE]} == after
-    assert after[recursion_guard.VARIABLE].split(":")[:3] == ["1", str(os.getpid()), "1"]
+    assert after[recursion_guard.VARIABLE].split(":")[:3] == ["2", str(os.getpid()), "1"]
     assert after[recursion_guard.VARIABLE].endswith(f":{real}")
 
 
@@ -176,12 +171,49 @@ def test_followed_only_where_needed(tmp_path: Path) -> None:
     ],
     ids=["elf", "pip", "empty", "sh", "env", "python-caller", "own", "python", "one-line"],
 )
-def test_what_may_lead_back(tmp_path: Path, content: bytes, *, may: bool) -> None:
+def test_what_may_call_back(tmp_path: Path, content: bytes, *, may: bool) -> None:
     """A script may; pip's own launcher, and what is no script, cannot."""
-    assert recursion_guard.may_lead_back(program(tmp_path / "uv", content)) == may
+    assert recursion_guard.may_call_back(program(tmp_path / "uv", content)) == may
 
 
-def test_what_cannot_be_read_may_lead_back(tmp_path: Path) -> None:
+def test_what_cannot_be_read_may_call_back(tmp_path: Path) -> None:
     """Nothing is known of it."""
-    assert recursion_guard.may_lead_back(str(tmp_path / "gone"))
-    assert recursion_guard.may_lead_back(str(tmp_path))
+    assert recursion_guard.may_call_back(str(tmp_path / "gone"))
+    assert recursion_guard.may_call_back(str(tmp_path))
+
+
+def inside(*profiles: str) -> dict[str, str]:
+    """Return the environment of the passphrase commands of these profiles, one in the other."""
+    environ = {"A": "b"}
+    for profile in profiles:
+        environ = recursion_guard.enter_passphrase_command(profile, "/bin/op", environ)
+    return environ
+
+
+def test_passphrase_command() -> None:
+    """A run inside of it is one deeper, and nothing called it back."""
+    environ = inside("profile corp", "the profile of this directory")
+    assert environ["A"] == "b"
+    assert fields(recursion_guard.read(call("uv", "lock"), environ)) == (True, 2, ())
+
+
+@pytest.mark.parametrize("between", [(), ("profile lab",), ("profile lab", "profile other")])
+def test_circle_of_passphrase_commands(tmp_path: Path, between: tuple[str, ...]) -> None:
+    """A profile's command that leads to that profile again is named, through tools as well."""
+    environ = inside("profile corp", *between)
+    nesting = recursion_guard.read(call("uv", "lock"), environ)
+    environ = dict(nesting.enter(program(tmp_path / "uv"), environ))
+    with pytest.raises(PassphraseError) as caught:
+        recursion_guard.enter_passphrase_command("profile corp", "uvx", environ)
+    assert caught.value.fact == (
+        "the passphrase command of profile corp starts mtls-run, "
+        "which needs the passphrase of profile corp"
+    )
+    assert '["env", "MTLS_RUN_DISABLE=1", "uvx", …]' in str(caught.value.hint)
+
+
+def test_passphrase_commands_of_ever_other_profiles() -> None:
+    """Without a circle the depth ends it."""
+    environ = inside(*(f"profile p{number}" for number in range(recursion_guard.DEEPEST)))
+    with pytest.raises(ToolError, match="started 25 times inside itself, by /bin/op the last"):
+        recursion_guard.read(call("uv", "lock"), environ)

@@ -165,9 +165,9 @@ def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
         reason = "MTLS_RUN_DISABLE=1"
     else:
         reason = tool.skip_reason(call, environ)
-    guard = recursion_guard.read(call, environ, wrapped=options.wrapped)
-    path = which.find(call.prefix[0], environ, guard.led_back)
-    environ = guard.followed(path, environ)
+    nesting = recursion_guard.read(call, environ, wrapped=options.wrapped)
+    path = which.find(call.prefix[0], environ, nesting.called_back_by)
+    environ = nesting.enter(path, environ)
     target = Target(tool, call, path)
     if options.explain:
         return _explain(options, target, environ, reason)

@@ -239,21 +239,21 @@ def test_directory_that_is_none(victim: Victim, name: str, value: str, handoff: 
 
 # --- mtls-run's own
 
-TRAILS = (
+NESTINGS = (
     "",
     ":",
-    "1:1:1:1:1:/bin/uv",
-    "1:1:-1:1:1:/bin/uv",
-    "1:1:" + "9" * 5000,
+    "2:1:1:1:1::/bin/uv",
+    "2:1:-1:1:1::/bin/uv",
+    "2:1:" + "9" * 5000,
     "\x1b[2J",
     "é" * 99,
 )
 
 
-@pytest.mark.parametrize("value", TRAILS, ids=range(len(TRAILS)))
-def test_forged_trail(victim: Victim, value: str) -> None:
-    """A trail of somebody else's making leads nowhere else."""
-    done = victim.run(*INSTALL, env={"MTLS_RUN_TRAIL": value})
+@pytest.mark.parametrize("value", NESTINGS, ids=range(len(NESTINGS)))
+def test_forged_nesting(victim: Victim, value: str) -> None:
+    """A value of somebody else's making leads nowhere else."""
+    done = victim.run(*INSTALL, env={"MTLS_RUN_NESTING": value})
     victim.assert_ordinary(done)
 
 

@@ -163,7 +163,7 @@ def _remove_unlocked(directory: Path) -> None:
 def _remove(directory: Path, lock: int) -> None:
     """Remove the directory with what mtls-run made in it, and nothing else; close the lock.
 
-    Windows does not unlink a file that is open. A sweep that takes the closed lock removes the rest.
+    Windows does not unlink a file that is open. A sweep that takes the lock then removes the rest.
     """
     with contextlib.suppress(OSError):
         (directory / _IDENTITY).unlink()

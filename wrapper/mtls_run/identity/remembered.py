@@ -41,9 +41,7 @@ def remember(digest: str, pem: bytes, seconds: int, reporter: Reporter) -> str |
     named = _hexadecimal(pem)
     try:
         keyring = SessionKeyring()
-        results.store(_KIND, digest, [named])
-        if results.find(_KIND, digest) != [named]:
-            raise OSError(errno.EACCES, "the cache directory cannot be written")
+        _write_down(digest, named)
         keyring.put(PREFIX + digest, pem, seconds)
     except OSError as error:
         full = error.errno == errno.EDQUOT
@@ -59,6 +57,13 @@ def forget() -> int:
         return SessionKeyring().remove(PREFIX)
     except OSError:
         return 0  # no session keyring of this user's: nothing was kept in it
+
+
+def _write_down(digest: str, named: str) -> None:
+    """Put the SHA-256 into the cache; raises OSError where it is not there then."""
+    results.store(_KIND, digest, [named])
+    if results.find(_KIND, digest) != [named]:
+        raise OSError(errno.EACCES, "the cache directory cannot be written")
 
 
 def _hexadecimal(pem: bytes) -> str:

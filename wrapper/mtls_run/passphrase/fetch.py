@@ -92,16 +92,15 @@ def _other_readers(found: os.stat_result, path: os.PathLike[str]) -> str | None:
     return "every user" if found.st_mode & stat.S_IROTH else "the file's group"
 
 
-def from_command(source: FromCommand, said: str) -> Secret:
+def from_command(source: FromCommand, said: str, environ: Mapping[str, str]) -> Secret:
     """Return what the program prints, without the newline that ends it.
 
-    Its stdin is empty, since stdin is the tool's; its stderr is the user's.
+    It runs with `environ`. The tool reads stdin, so its own is empty. Its stderr is the user's.
     """
     name = f"the passphrase command `{source.argv[0]}`, named at {said},"
     try:
-        # With its environment named, or what `main` keeps from our libraries were kept from it too.
         process = subprocess.Popen(
-            source.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=dict(os.environ)
+            source.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=dict(environ)
         )
     except OSError as error:
         raise PassphraseError(

@@ -17,6 +17,7 @@ from mtls_run.passphrase.sources import (
     describe,
 )
 from mtls_run.system import hardening
+from mtls_run.tools import recursion_guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +73,10 @@ def unlock(request: Request) -> Unlocked:
     if isinstance(source, FromPrompt):
         return Unlocked(ask(request, f'{said}: `passphrase` is "prompt"')[0])
     if isinstance(source, FromCommand):
-        passphrase = fetch.from_command(source, said)
+        within = recursion_guard.enter_passphrase_command(
+            request.profile.label, source.argv[0], request.environ
+        )
+        passphrase = fetch.from_command(source, said, within)
     elif isinstance(source, FromFile):
         passphrase = fetch.from_file(source, said, request.profile.verify)
     else:

@@ -71,9 +71,8 @@ class SessionKeyring:
             self._control(_SET_TIMEOUT, key, seconds)
             self._control(_SETPERM, key, _OWNER_IN_SESSION)
             self._control(_LINK, key, self._ring)  # takes the place of an older key of this name
-        except OSError:
-            self._control(_REVOKE, key)
-            raise
+        finally:
+            self._control(_UNLINK, key, _THREAD)
 
     def remove(self, prefix: str) -> int:
         """Remove this user's keys whose names begin with `prefix`, and return their number."""

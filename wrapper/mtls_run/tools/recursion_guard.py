@@ -1,16 +1,17 @@
-"""MTLS_RUN_TRAIL: what keeps mtls-run, shims and wrappers from starting each other for ever.
+"""MTLS_RUN_NESTING: keep mtls-run, shims and wrappers from starting each other without end.
 
 A program that PATH names as `uv` may be a script that calls mtls-run again, or a version manager's
-shim that comes upon ours (asdf #2166). exec keeps the process's number: who is this very process,
-called again for the same words, was led back by what it had become, and takes the next one on
-PATH. What was started as a child is a run of its own; of these the depth is counted.
+shim that finds ours (asdf #2166). exec keeps the process id. A run in the process that an earlier
+run became, with the same words, was therefore called back by that program, and takes the next one
+on PATH. A child process is a run of its own: the variable has its depth, and the profiles whose
+passphrase commands it is inside of.
 """
 
 from __future__ import annotations
 
 import os
 
-from mtls_run.errors import ToolError
+from mtls_run.errors import PassphraseError, ToolError
 from mtls_run.record import Record
 
 TYPE_CHECKING = False
@@ -19,44 +20,121 @@ if TYPE_CHECKING:
 
     from mtls_run.tools.base import ToolCall
 
-VARIABLE = "MTLS_RUN_TRAIL"
+VARIABLE = "MTLS_RUN_NESTING"
 DEEPEST = 25
-_FORM = "1"
-# The form, the process, the depth, how many words followed the program, and their checksum.
-_FIELDS = 5
+_FORM = "2"
 _HEAD = 4096
 
 
-class Trail(Record):
-    """`led_back` has the programs that led back here; `depth` counts the runs around this one.
+class _Value(Record):
+    """The variable's value: which process became which program, how deep, and for which words.
 
-    `begun` tells that there is a trail already, or that it starts here, at a shim or a wrapper.
+    `count` and `checksum` are of the words, `profiles` those whose passphrase commands it is
+    inside of, and `programs` those that the process became, one after the other.
+    """
+
+    process: str
+    depth: int
+    count: int
+    checksum: str
+    profiles: tuple[str, ...]
+    programs: tuple[str, ...]
+
+    def in_environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment with this value."""
+        numbers = (self.process, str(self.depth), str(self.count), self.checksum)
+        fields = (_FORM, *numbers, ",".join(self.profiles), *self.programs)
+        return {**environ, VARIABLE: os.pathsep.join(fields)}
+
+
+class Nesting(Record):
+    """The place of one run among others: `depth` counts the runs around it.
+
+    `begun` tells whether anything is counted yet: a shim, a shell wrapper or a script begins it.
+    `called_back_by` has the programs that called this process back.
     """
 
     begun: bool
     depth: int
-    led_back: tuple[str, ...]
+    called_back_by: tuple[str, ...]
+    profiles: tuple[str, ...]
     words: tuple[str, ...]
 
-    def followed(self, path: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-        """Return the environment for the program at `path`, which is the next on the trail.
+    def enter(self, path: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+        """Return the environment for the program at `path`, which this process becomes or starts.
 
-        It stays as it is for a program that nobody has to look after.
+        It stays as it is for a program that cannot call mtls-run back.
         """
-        if not (self.begun or may_lead_back(path)):
+        if not (self.begun or may_call_back(path)):
             return environ
-        fields = (_FORM, str(os.getpid()), str(self.depth + 1), *_sum(self.words))
-        return {**environ, VARIABLE: os.pathsep.join((*fields, *self.led_back, path))}
+        return _Value(
+            str(os.getpid()),
+            self.depth + 1,
+            len(self.words),
+            _checksum(self.words),
+            self.profiles,
+            (*self.called_back_by, path),
+        ).in_environment(environ)
 
 
-def may_lead_back(path: str) -> bool:
-    """Tell whether the program could call mtls-run again with nothing of ours in between.
+def read(call: ToolCall, environ: Mapping[str, str], *, wrapped: bool = False) -> Nesting:
+    """Return the place of the run for this call, which a shim or a shell may have `wrapped`.
+
+    Raises ToolError at a depth that nobody can intend.
+    """
+    words = (*call.prefix[1:], *call.arguments)
+    found = _parse(environ)
+    if found is None:
+        return Nesting(begun=wrapped, depth=0, called_back_by=(), profiles=(), words=words)
+    last = found.programs[-1]
+    if found.depth >= DEEPEST:
+        raise ToolError(
+            f"mtls-run was started {found.depth} times inside itself, by {last} the last time",
+            hint=f"see what it calls, or name the program itself: mtls-run PATH-OF-{_name(call)}",
+        )
+    # A wrapper may put words before those that it was given.
+    same_words = _checksum(words[max(0, len(words) - found.count) :]) == found.checksum
+    same_words = same_words and len(words) >= found.count
+    same_name = os.path.basename(last) == _name(call)
+    called_back = found.process == str(os.getpid()) and same_name and same_words
+    return Nesting(
+        begun=True,
+        depth=found.depth,
+        called_back_by=found.programs if called_back else (),
+        profiles=found.profiles,
+        words=words,
+    )
+
+
+def enter_passphrase_command(
+    profile: str, program: str, environ: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the environment for the passphrase command of a profile, which starts `program`.
+
+    `profile` is the profile's label. Raises PassphraseError inside of that very command.
+    """
+    outer = _parse(environ) or _Value("", 0, 0, "", (), ())
+    if profile in outer.profiles:
+        raise PassphraseError(
+            f"the passphrase command of {profile} starts mtls-run, "
+            f"which needs the passphrase of {profile}",
+            hint="name the command's program by its path, or turn mtls-run off for it: "
+            f'command = ["env", "MTLS_RUN_DISABLE=1", "{program}", …]',
+            code="passphrase-command-failed",
+        )
+    profiles = (*outer.profiles, profile)
+    # No process has the number 0: what the command calls is always a run of its own.
+    return _Value("0", outer.depth + 1, 0, "", profiles, (program,)).in_environment(environ)
+
+
+def may_call_back(path: str) -> bool:
+    """Tell whether the program could call mtls-run again with no shim in between.
 
     A script may. pip's own launcher and uv, which is no script, cannot: what they start goes
-    through a shim at most, and there the trail begins.
+    through a shim at most, where counting begins.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             head = file.read(_HEAD)
     except OSError:
         return True
@@ -66,28 +144,16 @@ def may_lead_back(path: str) -> bool:
     return b"python" not in first or b"mtls-run" in rest or b"mtls_run" in rest
 
 
-def read(call: ToolCall, environ: Mapping[str, str], *, wrapped: bool = False) -> Trail:
-    """Return the trail that leads to this call, which was `wrapped` by a shim or by a shell.
-
-    Raises ToolError where mtls-run stands inside itself more often than anybody can mean.
-    """
-    words = (*call.prefix[1:], *call.arguments)
-    fields = environ.get(VARIABLE, "").split(os.pathsep)
-    form, process, depth, count, checksum, *passed = fields if len(fields) > _FIELDS else [""] * 6
-    if form != _FORM or not (_is_number(depth) and _is_number(count)):
-        return Trail(begun=wrapped, depth=0, led_back=(), words=words)
-    if int(depth) >= DEEPEST:
-        raise ToolError(
-            f"mtls-run was started {depth} times inside itself, by {passed[-1]} the last time",
-            hint=f"see what it calls, or name the program itself: mtls-run PATH-OF-{_name(call)}",
-        )
-    # A wrapper may put words before those that it was given.
-    same_words = _sum(words[max(0, len(words) - int(count)) :]) == (count, checksum)
-    same_name = os.path.basename(passed[-1]) == _name(call)  # noqa: PTH119 - as in `executables`
-    led_back = process == str(os.getpid()) and same_name and same_words
-    return Trail(
-        begun=True, depth=int(depth), led_back=tuple(passed) if led_back else (), words=words
-    )
+def _parse(environ: Mapping[str, str]) -> _Value | None:
+    """Return what the variable says, or None where mtls-run did not write it."""
+    form, *fields = environ.get(VARIABLE, "").split(os.pathsep)
+    if form != _FORM or len(fields) < 6:  # noqa: PLR2004 - at least one program
+        return None
+    process, depth, count, checksum, profiles, *programs = fields
+    if not (_is_number(depth) and _is_number(count)):
+        return None
+    inside = tuple(profiles.split(",")) if profiles else ()
+    return _Value(process, int(depth), int(count), checksum, inside, tuple(programs))
 
 
 def _is_number(text: str) -> bool:
@@ -95,11 +161,10 @@ def _is_number(text: str) -> bool:
 
 
 def _name(call: ToolCall) -> str:
-    return os.path.basename(call.prefix[0])  # noqa: PTH119
+    return os.path.basename(call.prefix[0])
 
 
-def _sum(words: tuple[str, ...]) -> tuple[str, str]:
-    from binascii import crc32  # noqa: PLC0415 - few runs have a trail
+def _checksum(words: tuple[str, ...]) -> str:
+    from binascii import crc32  # noqa: PLC0415 - few runs are nested
 
-    joined = "\0".join(words).encode("utf-8", "surrogateescape")
-    return str(len(words)), str(crc32(joined))
+    return str(crc32("\0".join(words).encode("utf-8", "surrogateescape")))
