@@ -274,6 +274,7 @@ MOST = source.LARGEST
 ROUNDS_REFUSED = ("10 million rounds or more", "identity-unrecognised")
 SCRYPT_REFUSED = ("by scrypt", "identity-unrecognised")
 BUILT_ODDLY = ("built in a way that no tool builds it", "identity-unrecognised")
+CUT_OFF = ("neither PEM, DER nor PKCS#12, or it is cut off", "identity-unrecognised")
 TOO_LARGE = ("too large: more than RSA 8192", "identity-key-kind")
 DAMAGED = ("damaged", "identity-unrecognised")
 
@@ -319,10 +320,7 @@ EVIL: dict[str, tuple[Callable[[], bytes], tuple[str, str]]] = {
         ROUNDS_REFUSED,
     ),
     "pkcs8-length-of-key": (lambda: keyed(pbkdf2(2048, 2**31 - 1)), ROUNDS_REFUSED),
-    "pkcs8-salt": (
-        lambda: keyed(pbkdf2(2048, salt=2000)),
-        ("a salt of more", "identity-unrecognised"),
-    ),
+    "pkcs8-salt": (lambda: keyed(pbkdf2(1, 2**22, salt=5000)), ROUNDS_REFUSED),
     "scrypt-n": (lambda: keyed(scrypt(2**30, 8, 1)), SCRYPT_REFUSED),
     "scrypt-r": (lambda: keyed(scrypt(16384, 2**20, 1)), SCRYPT_REFUSED),
     "scrypt-p": (lambda: keyed(scrypt(16384, 8, 2**20)), SCRYPT_REFUSED),
@@ -335,14 +333,17 @@ EVIL: dict[str, tuple[Callable[[], bytes], tuple[str, str]]] = {
     # How it is put together.
     "nested-in-order": (lambda: deep(0x30), BUILT_ODDLY),
     "nested-strings": (lambda: deep(0x04), BUILT_ODDLY),
-    "nested-open": (lambda: b"\x30\x80\x02\x01\x03" + b"\x30\x80" * 500_000, BUILT_ODDLY),
+    "nested-open": (lambda: b"\x30\x80\x02\x01\x03" + b"\x30\x80" * 500_000, CUT_OFF),
     "nested-parts": (
         lambda: nested(b"\x24\x80", 500_000),
-        ("neither a certificate", "identity-unrecognised"),
+        CUT_OFF,
     ),
     "elements": (lambda: sequence(number(3), sequence(b"\x04\x00" * 510_000)), BUILT_ODDLY),
     "bags": (lambda: many_bags(1100), ("no private key", "identity-no-key")),
-    "length-of-4-GiB": (lambda: b"\x30\x84\xff\xff\xff\xff\x02\x01\x03\x30\x00", DAMAGED),
+    "length-of-4-GiB": (
+        lambda: b"\x30\x84\xff\xff\xff\xff\x02\x01\x03\x30\x00",
+        CUT_OFF,
+    ),
     "length-of-lengths": (
         lambda: b"\x30\xff" + b"\xff" * 127,
         ("neither PEM, DER", "identity-unrecognised"),

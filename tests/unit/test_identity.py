@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from mtls_run.errors import IdentityError, WrongPassphraseError
 from mtls_run.identity import checks, source, validity
+from mtls_run.identity.der import children, element
 from mtls_run.identity.keys import kind_of, public_bytes
 from mtls_run.identity.material import gather, parse
 from mtls_run.identity.signer import Algorithm
@@ -459,6 +460,13 @@ def request() -> bytes:
     return found.public_bytes(Encoding.DER)
 
 
+def damaged(data: bytes) -> bytes:
+    """Return DER with nothing but zeros in the place of its last element."""
+    outer = element(data)
+    *_, last = children(outer.content)
+    return data[: -len(last.content)] + bytes(len(last.content))
+
+
 REFUSED: list[tuple[str, tuple[bytes, ...], str]] = [
     ("empty", (b"",), "/pki/file1 is empty"),
     ("blank", (b" \n\t\n",), "/pki/file1 is empty"),
@@ -496,13 +504,19 @@ REFUSED: list[tuple[str, tuple[bytes, ...], str]] = [
         (ALICE.pem().replace(ALICE.cert_pem[200:400], b""),),
         "/pki/file1, block 1 is",
     ),
-    ("truncated DER", (ALICE.cert_der[:-10], ALICE.key_pem()), "/pki/file1 is not an X.509"),
+    ("truncated DER", (ALICE.cert_der[:-10], ALICE.key_pem()), "/pki/file1 is neither PEM, DER"),
     (
         "truncated key",
         (ALICE.cert_pem, ALICE.key_der()[:-10]),
-        "the private key in /pki/file2 is damaged",
+        "/pki/file2 is neither PEM, DER nor PKCS#12, or it is cut off",
     ),
-    ("truncated PKCS#12", (ALICE.p12(None)[:-30],), "/pki/file1 is PKCS#12, but damaged"),
+    (
+        "truncated PKCS#12",
+        (ALICE.p12(None)[:-30],),
+        "/pki/file1 is neither PEM, DER nor PKCS#12, or it is cut off",
+    ),
+    ("damaged key", (ALICE.cert_pem, damaged(ALICE.key_der())), "the private key in /pki/file2 is"),
+    ("damaged PKCS#12", (damaged(ALICE.p12(None)),), "/pki/file1 is PKCS#12, but damaged"),
     ("not base64", (ALICE.pem().replace(b"MII", b"M!I"),), "/pki/file1, block 1 is damaged"),
     ("Java keystore", (b"\xfe\xed\xfe\xed\0\0\0\2",), "/pki/file1 is a Java keystore"),
     ("JCEKS", (b"\xce\xce\xce\xce\0\0\0\2",), "/pki/file1 is a Java keystore"),

@@ -196,10 +196,13 @@ def test_trusted_certificates_in_a_store(tmp_path: Path) -> None:
 
 
 def test_damaged_certificate_in_a_store(tmp_path: Path) -> None:
-    """What is damaged in a store is passed over: uv 0.12 would trust nothing then."""
+    """A damaged certificate in a store is left out: uv 0.12 would trust nothing at all."""
     nonsense = base64.b64encode(os.urandom(300))
+    no_certificate = base64.b64encode(b"\x30\x04\x30\x02\x05\x00")
     damaged = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
-    content = damaged % nonsense + damaged % b"not!base64" + ONE.pem
+    texts = (nonsense, b"not!base64", no_certificate)
+    cut_off = TWO.pem[:-30] + b"\n"
+    content = b"".join(damaged % text for text in texts) + cut_off + ONE.pem
     path = kept(tmp_path, "store.pem", content)
     found = resolved("environment", environ={"SSL_CERT_FILE": str(path)})
     assert found.bundle is not None

@@ -19,6 +19,8 @@ from mtls_run.identity import der
 from mtls_run.identity.pem import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mtls_run.identity.pem import Block
 
 # A few seconds on today's machines.
@@ -27,10 +29,9 @@ MOST_ROUNDS = 10_000_000
 # sixteen times what OpenSSL writes. p repeats all of that.
 MOST_SCRYPT_BLOCKS = 2**21
 MOST_SCRYPT_WORK = 2**24
-# PBKDF2 hashes the salt in each of its blocks; tools write 8 to 64 bytes.
-_LARGEST_SALT = 1024
-# A block of PBKDF2 gives 20 bytes and more.
-_PER_BLOCK = 32
+# PBKDF2 derives a key in blocks of 20 bytes and more, and hashes the salt once for each: 64 bytes
+# and more cost as much as a round.
+_PER_BLOCK, _PER_ROUND = 32, 64
 # aws-lc-rs, which uv signs with, takes RSA of 8192 bits at most; OpenSSL takes a minute to check a
 # key of 16384 bits.
 MOST_BITS = 8192
@@ -55,12 +56,12 @@ _ENCRYPTED_KEY_BAG = bytes.fromhex("2a864886f70d010c0a0102")
 _NESTED_BAGS = bytes.fromhex("2a864886f70d010c0a0106")
 
 
-class _Derivation(NamedTuple):
-    """What deriving one key costs: rounds of a hash, scrypt's N, r and p, bytes of salt."""
+class _Cost(NamedTuple):
+    """What a derivation costs: rounds of a hash, and scrypt's memory and time in blocks."""
 
     rounds: int = 0
-    scrypt: tuple[int, int, int] = (0, 0, 0)
-    salt: int = 0
+    memory: int = 0
+    time: int = 0
 
 
 def check(block: Block) -> None:
@@ -69,81 +70,72 @@ def check(block: Block) -> None:
         return  # RFC 1421 derives the key in one round
     if block.kind is not Kind.PKCS12 and len(block.content) > LARGEST_KEY:
         raise too_large(block)
+    found = [_Cost()]
     try:
         if block.kind is Kind.PKCS12:
-            found = _of_pkcs12(block)
+            found += _of_pkcs12(block)
         elif block.kind is Kind.LOCKED_KEY:
-            found = [_of_encrypted_key(der.element(block.content).content)]
-        else:
-            return
+            found.append(_of_encrypted_key(der.element(block.content)))
     except (ValueError, IndexError):
         what = "PKCS#12" if block.kind is Kind.PKCS12 else "an encrypted private key"
         raise IdentityError(
             f"{block.where} is {what}, but damaged, or built in a way that no tool builds it",
             hint="copy the whole file again, or export it again",
         ) from None
-    if sum(one.rounds for one in found) >= MOST_ROUNDS:
+    rounds, memory, time = map(sum, zip(*found))
+    if rounds >= MOST_ROUNDS:
         raise _too_much(block, f"would take {MOST_ROUNDS // 10**6} million rounds or more")
-    costs = [one.scrypt for one in found]
-    if any(max(n * r, r * p) > MOST_SCRYPT_BLOCKS for n, r, p in costs):
-        raise _too_much(block, "would take more memory than any tool asks for, by scrypt")
-    if sum(n * r * p for n, r, p in costs) > MOST_SCRYPT_WORK:
-        raise _too_much(block, "would take more time than any tool asks for, by scrypt")
-    if any(one.salt > _LARGEST_SALT for one in found):
-        raise _too_much(block, f"would take a salt of more than {_LARGEST_SALT} bytes")
+    if memory > MOST_SCRYPT_BLOCKS or time > MOST_SCRYPT_WORK:
+        raise _too_much(block, "would take more memory or time than any tool asks for, by scrypt")
 
 
-def _of_encrypted_key(content: bytes) -> _Derivation:
+def _of_encrypted_key(key: der.Element) -> _Cost:
     """Return the cost of an EncryptedPrivateKeyInfo: an algorithm, then what it encrypted."""
-    return _of_algorithm(der.children(content)[0].content)
+    return _of_algorithm(der.children(key.content)[0])
 
 
-def _of_algorithm(identifier: bytes) -> _Derivation:
-    """Return what this AlgorithmIdentifier costs; nothing where it derives no key from a word."""
-    name, *parameters = der.children(identifier)
+def _of_algorithm(identifier: der.Element) -> _Cost:
+    """Return the cost of an AlgorithmIdentifier; nothing where it derives no key."""
+    name, *parameters = der.children(identifier.content)
     if name.content in _WITH_DERIVATION:
         name, *parameters = der.children(der.children(parameters[0].content)[0].content)
     if name.content not in (_PBKDF2, _SCRYPT, *_PBE):
-        return _Derivation()
+        return _Cost()
     salt, *others = der.children(parameters[0].content)
-    numbers = [_number(one) for one in others if one.tag == der.INTEGER]
-    used = 3 if name.content == _SCRYPT else 1
-    rounds = numbers[0] if used == 1 else 1
-    blocks = -(-numbers[used] // _PER_BLOCK) if len(numbers) > used else 1
-    scrypt = (numbers[0], numbers[1], numbers[2]) if used > 1 else (0, 0, 0)
-    return _Derivation(rounds * max(1, blocks), scrypt, len(salt.content))
+    first, *numbers = [_number(one) for one in others if one.tag == der.INTEGER]
+    memory = time = 0
+    if name.content == _SCRYPT:
+        r, p, *numbers = numbers
+        memory, time = max(first * r, r * p), first * r * p
+        first = 1  # it ends with a round of PBKDF2
+    blocks = -(-numbers[0] // _PER_BLOCK) if numbers else 1
+    return _Cost(max(1, blocks) * (first + len(salt.content) // _PER_ROUND), memory, time)
 
 
-def _of_pkcs12(block: Block) -> list[_Derivation]:
+def _of_pkcs12(block: Block) -> Iterator[_Cost]:
     """Return the costs of a PFX (RFC 7292, section 4): of its MAC, and of each encrypted part."""
     _, safe, *mac = der.children(der.element(block.content).content)
-    found = []
     if mac:
-        digest, salt, *rounds = der.children(mac[0].content)
-        found.append(_of_algorithm(der.children(digest.content)[0].content))  # PBMAC1
-        found.append(_Derivation(_number(rounds[0]) if rounds else 1, salt=len(salt.content)))
-    for part in _listed(der.octets(_typed(safe)[1])):
+        digest, _salt, *rounds = der.children(mac[0].content)
+        yield _of_algorithm(der.children(digest.content)[0])  # PBMAC1
+        yield _Cost(_number(rounds[0]) if rounds else 1)
+    for part in _listed(_typed(safe)[1]):
         kind, content = _typed(part)
         if kind == _ENCRYPTED_DATA:
-            encrypted = der.children(content.content)[1]
-            found.append(_of_algorithm(der.children(encrypted.content)[1].content))
+            yield _of_algorithm(der.children(der.children(content.content)[1].content)[1])
         elif kind == _DATA:
-            found += [_of_bag(*_typed(bag), block) for bag in _listed(der.octets(content))]
-    return found
+            for kind, bag in map(_typed, _listed(content)):
+                if kind == _NESTED_BAGS:
+                    raise ValueError
+                if kind in (_KEY_BAG, _ENCRYPTED_KEY_BAG) and len(bag.content) > LARGEST_KEY:
+                    raise too_large(block)
+                if kind == _ENCRYPTED_KEY_BAG:
+                    yield _of_encrypted_key(bag)
 
 
-def _of_bag(kind: bytes, value: der.Element, block: Block) -> _Derivation:
-    """Return the cost of one SafeBag; raise IdentityError where its key is too large."""
-    if kind == _NESTED_BAGS:
-        raise ValueError
-    if kind in (_KEY_BAG, _ENCRYPTED_KEY_BAG) and len(value.content) > LARGEST_KEY:
-        raise too_large(block)
-    return _of_encrypted_key(value.content) if kind == _ENCRYPTED_KEY_BAG else _Derivation()
-
-
-def _listed(data: bytes) -> list[der.Element]:
-    """Return the elements of the SEQUENCE that `data` starts with."""
-    return der.children(der.element(data).content)
+def _listed(string: der.Element) -> list[der.Element]:
+    """Return the elements of the SEQUENCE that an OCTET STRING holds."""
+    return der.children(der.element(der.octets(string)).content)
 
 
 def _typed(element: der.Element) -> tuple[bytes, der.Element]:

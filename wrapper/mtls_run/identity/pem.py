@@ -6,7 +6,6 @@ This needs no passphrase. The bytes decide what a file is, and its name does not
 from __future__ import annotations
 
 import base64
-import binascii
 import codecs
 import re
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 COPY_AGAIN = "copy the whole file again"
-_PKCS12_VERSION = 3
+_PKCS12_VERSION = b"\x03"
 
 
 class Kind(Enum):
@@ -190,14 +189,21 @@ def _from_pem(label: str, body: bytes, where: str) -> Block:
             f"{where} is a `{label}`, which is neither a certificate nor a key",
             hint="name a PEM, DER or PKCS#12 file of an X.509 certificate and its private key",
         )
-    decoded = _decode(b"".join(line for line in lines if b":" not in line), where)
+    try:
+        content = base64.b64decode(
+            b"".join(line for line in lines if b":" not in line), validate=True
+        )
+        if label == "TRUSTED CERTIFICATE":  # OpenSSL's: what it is trusted for follows it
+            content = content[: der.element(content).after]
+    except ValueError:
+        raise IdentityError(
+            f"{where} is damaged: its text is not base64", hint=COPY_AGAIN
+        ) from None
     if label in _CERTIFICATES:
-        content = der.first_sequence(decoded) if label == "TRUSTED CERTIFICATE" else decoded
-        if content is None:
-            raise IdentityError(f"{where} is damaged: it is not DER", hint=COPY_AGAIN)
-        return Block(Kind.CERTIFICATE, label, content, is_pem=False, where=where)
-    kind = Kind.LOCKED_KEY if label == "ENCRYPTED PRIVATE KEY" else Kind.KEY
-    return Block(kind, label, decoded, is_pem=False, where=where)
+        kind = Kind.CERTIFICATE
+    else:
+        kind = Kind.LOCKED_KEY if label == "ENCRYPTED PRIVATE KEY" else Kind.KEY
+    return Block(kind, label, content, is_pem=False, where=where)
 
 
 def _check_initial_value(lines: list[bytes], where: str) -> None:
@@ -217,38 +223,31 @@ def _check_initial_value(lines: list[bytes], where: str) -> None:
                 )
 
 
-def _decode(body: bytes, where: str) -> bytes:
-    try:
-        return base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError):
-        raise IdentityError(
-            f"{where} is damaged: its text is not base64", hint=COPY_AGAIN
-        ) from None
-
-
 def _from_der(data: bytes, name: str) -> Block:
-    tags = der.first_two(data)
-    if tags is None:
-        if data.startswith(_JAVA_KEYSTORES):
-            raise IdentityError(
-                f"{name} is a Java keystore",
-                hint="convert it to PKCS#12: keytool -importkeystore -srckeystore FILE "
-                "-destkeystore FILE.p12 -deststoretype pkcs12",
-            )
+    if data.startswith(_JAVA_KEYSTORES):
         raise IdentityError(
-            f"{name} is neither PEM, DER nor PKCS#12",
-            hint="name the certificate's file as your PKI issued it",
+            f"{name} is a Java keystore",
+            hint="convert it to PKCS#12: keytool -importkeystore -srckeystore FILE "
+            "-destkeystore FILE.p12 -deststoretype pkcs12",
         )
-    (first, number), second = tags
-    if first == der.OID:
+    try:
+        outer = der.element(data)
+        first, *others = der.children(outer.content) if outer.tag == der.SEQUENCE else []
+    except ValueError:
+        raise IdentityError(
+            f"{name} is neither PEM, DER nor PKCS#12, or it is cut off",
+            hint="copy the whole file again, as your PKI issued it",
+        ) from None
+    second = others[0].tag if others else 0
+    if first.tag == der.OID:
         raise _pkcs7(name)
-    if first == der.INTEGER and second == der.SEQUENCE and number == _PKCS12_VERSION:
+    if first.tag == der.INTEGER and second == der.SEQUENCE and first.content == _PKCS12_VERSION:
         kind = Kind.PKCS12
-    elif first == der.SEQUENCE and second == der.OCTETS:
+    elif first.tag == der.SEQUENCE and second == der.OCTETS:
         kind = Kind.LOCKED_KEY
-    elif first == der.SEQUENCE and second == der.SEQUENCE:
+    elif first.tag == der.SEQUENCE and second == der.SEQUENCE:
         kind = Kind.CERTIFICATE
-    elif first == der.INTEGER and second in (der.SEQUENCE, der.INTEGER, der.OCTETS):
+    elif first.tag == der.INTEGER and second in (der.SEQUENCE, der.INTEGER, der.OCTETS):
         kind = Kind.KEY
     else:
         raise IdentityError(

@@ -6,47 +6,47 @@ A new kind of source, such as a command, is a class beside `Files` and a line in
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
 from mtls_run.errors import IdentityError
-from mtls_run.record import Record
 from mtls_run.system.digests import sha256
 from mtls_run.system.files import is_missing, read_file
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-    from typing import Protocol
 
     from mtls_run.config.origin import Setting
     from mtls_run.config.profile import Profile
 
     Contents = list[tuple[Path, bytes]]
 
-    class Source(Protocol):
-        """Where a profile's identity comes from."""
-
-        @property
-        def label(self) -> str:
-            """Return the name of the source for messages."""
-
-        @property
-        def not_after(self) -> float | None:
-            """Return when what it gives ends to be valid, in seconds since 1970, if it says so."""
-
-        def load(self) -> Contents:
-            """Return what it gives, once; raise MtlsRunError where it gives nothing."""
-
-
 # A certificate file has a few kilobytes.
 LARGEST = 1024 * 1024
 
 
-class Files(Record):
+class Source(Protocol):
+    """The place that a profile's identity comes from."""
+
+    @property
+    def label(self) -> str:
+        """Return the name of the source for messages."""
+
+    @property
+    def not_after(self) -> float | None:
+        """Return when the identity expires, in seconds since 1970, if the source says so."""
+
+    def load(self) -> Contents:
+        """Return the files or their like, read once; raise MtlsRunError where there is none."""
+
+
+@dataclass(frozen=True)
+class Files:
     """The files that a profile names for its certificate and key."""
 
     profile: Profile
-    # Only the certificate in them says when it ends.
-    not_after: None = None
+    not_after: None = None  # only the certificate in them says it
 
     @property
     def label(self) -> str:
