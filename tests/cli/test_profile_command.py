@@ -797,7 +797,7 @@ def test_edit_beside_another(home: Sandbox) -> None:
     add = f'"{home.program}" profile add meanwhile --roots public'
     env = editor(home, f'{add} > /dev/null; echo "# mine" >> "$2"')
     done = profile(home, "edit", env=env)
-    refused(done, "has been changed meanwhile")
+    refused(done, "has changed meanwhile", "so your edit does not replace it")
     assert set(listed(home)) == {"other", "meanwhile"}
     (folder,) = (home.root / "tmp").iterdir()
     assert str(folder / "config.toml") in done.stderr
