@@ -278,7 +278,7 @@ def test_add_then_remove(
     assert after.rstrip(b"\n") == before.rstrip(b"\n")
 
 
-PIECES = {
+PIECES: dict[edit.Keys, str] = {
     ("profiles", "a"): "[profiles.a]\nroots = '''\n[x]\n# not a comment'''\n",
     ("profiles", "b"): "[ profiles . 'b' ] # mine\nca-cert = [\n  'x', # one\n]\nroots='none'\n",
     ("profiles", "c"): "  [profiles.c]\n# inside\nclient-cert = 'x' # \u2028 [profiles.x]\n",
