@@ -1,4 +1,4 @@
-"""`mtls-run profile`: the installed program before a home of its own, no keyring in reach."""
+"""`mtls-run profile`: the installed program in a home of its own, without a keyring."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NULL = "keyring.backends.null.Keyring"
 
 @pytest.fixture
 def home(sandbox: Sandbox) -> Sandbox:
-    """Return a sandbox with certificates, which neither a pip.conf nor a keyring reaches."""
+    """Return a sandbox with certificates, without a pip.conf and without a keyring."""
     sandbox.write("pki/alice.pem", ALICE.pem())
     sandbox.write("pki/root.pem", ROOT.pem)
     sandbox.env.update(PIP_CONFIG_FILE=os.devnull, PYTHON_KEYRING_BACKEND=NULL)
@@ -51,7 +51,7 @@ def profile(sandbox: Sandbox, *words: str | Path, **options: Any) -> Done:  # no
 
 
 def refused(done: Done, *words: str) -> None:
-    """Check that it ended as an error that has these words, and said nothing else."""
+    """Check that it ended with an error that has these words, and no answer."""
     assert done.returncode == 125, done
     assert done.stdout == ""
     assert "mtls-run: error: " in done.stderr
@@ -62,18 +62,18 @@ def refused(done: Done, *words: str) -> None:
 
 
 def done_well(done: Done) -> str:
-    """Check that it ended well, and return what it answered."""
+    """Check that it ended well, and return its answer."""
     assert done.returncode == 0, done
     return done.stdout
 
 
 def config(sandbox: Sandbox) -> str:
-    """Return the user's file, line ends as they are."""
+    """Return the user's file with its line ends."""
     return sandbox.config_file.read_bytes().decode()
 
 
 def listed(sandbox: Sandbox, **options: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - likewise
-    """Return what `list --json` has of each profile."""
+    """Return the entry of each profile in `list --json`."""
     found = json.loads(done_well(profile(sandbox, "list", "--json", **options)))
     return {entry["profile"]: entry for entry in found["profiles"]}
 
@@ -82,7 +82,7 @@ def listed(sandbox: Sandbox, **options: Any) -> dict[str, dict[str, Any]]:  # no
 
 
 def test_first_profile(home: Sandbox) -> None:
-    """The first profile makes the file, private, and becomes the default, which is said."""
+    """The first profile makes a private file and becomes the default."""
     done = profile(home, "add", "corp", "--client-cert", "pki/alice.pem")
     out = done_well(done)
     assert "profile corp is in" in out
@@ -97,7 +97,7 @@ def test_first_profile(home: Sandbox) -> None:
 
 
 def test_every_option(home: Sandbox) -> None:
-    """Every option is written, and the profile is read back as it was meant."""
+    """Every option is written into the configuration."""
     home.write_config(OTHER)
     home.write("pki/alice.crt", ALICE.cert_pem + ALICE.chain_pem)
     home.write("pki/alice.key", ALICE.key_pem("open sesame"))
@@ -131,14 +131,14 @@ def test_every_option(home: Sandbox) -> None:
     ],
 )
 def test_passphrase_sources(home: Sandbox, spelled: str, written: str) -> None:
-    """Each source of a passphrase has its spelling."""
+    """Each source of a passphrase has a spelling."""
     done_well(profile(home, "add", "c", "--client-cert", "pki/alice.pem", "--passphrase", spelled))
     assert f"passphrase = {written}\n" in config(home)
 
 
 @pytest.mark.parametrize("spelled", ["open sesame", "env:", "command:", "command:'a", "keyring:x"])
 def test_passphrase_is_never_typed_here(home: Sandbox, spelled: str) -> None:
-    """A passphrase in a source's place is refused, and not repeated."""
+    """A passphrase instead of a source is refused and not repeated."""
     done = profile(home, "add", "c", "--client-cert", "pki/alice.pem", "--passphrase", spelled)
     refused(done, "--passphrase")
     assert "sesame" not in done.stderr
@@ -146,14 +146,14 @@ def test_passphrase_is_never_typed_here(home: Sandbox, spelled: str) -> None:
 
 
 def test_path_outside_of_home(home: Sandbox, tmp_path: Path) -> None:
-    """A path that is not below the home directory is written as an absolute one."""
+    """A path outside the home directory is written as an absolute path."""
     outside = home.write(tmp_path / "else where/alice.pem", ALICE.pem())
     done_well(profile(home, "add", "c", "--client-cert", outside.name, cwd=outside.parent))
     assert f'client-cert = "{outside}"' in config(home)
 
 
 def test_path_through_a_link(home: Sandbox) -> None:
-    """A link that rotates is written as it was typed, and `..` behind one stays."""
+    """A link is written as it was typed, and `..` after a link stays."""
     (home.home / "current").symlink_to("pki")
     done_well(profile(home, "add", "c", "--client-cert", "current/../pki/alice.pem"))
     done_well(profile(home, "add", "d", "--client-cert", "current/alice.pem"))
@@ -162,7 +162,7 @@ def test_path_through_a_link(home: Sandbox) -> None:
 
 
 def test_linked_home(home: Sandbox, tmp_path: Path) -> None:
-    """Where the home directory is itself a link, what is below it is written with `~`."""
+    """Paths below a home directory that is a link are written with `~`."""
     link = tmp_path / "linked"
     link.symlink_to(home.home)
     env = {"HOME": str(link)}
@@ -171,7 +171,7 @@ def test_linked_home(home: Sandbox, tmp_path: Path) -> None:
 
 
 def identities() -> dict[str, tuple[bytes, str]]:
-    """Return identities that cannot work, and what the error says of each."""
+    """Return identities that cannot work, and words of the error for each."""
     other = ISSUER.issue("bob")
     return {
         "expired": (ISSUER.issue("old", starts=-9, days=-2).pem(), "expired"),
@@ -191,7 +191,7 @@ def identities() -> dict[str, tuple[bytes, str]]:
 
 @pytest.mark.parametrize("name", identities())
 def test_identity_that_cannot_work(home: Sandbox, name: str) -> None:
-    """It is an error, and nothing is written."""
+    """An identity that cannot work is an error, and nothing is written."""
     content, fact = identities()[name]
     home.write_config(OTHER)
     home.write("pki/bad.pem", content)
@@ -218,7 +218,7 @@ def test_identity_that_cannot_work(home: Sandbox, name: str) -> None:
     ],
 )
 def test_refused_options(home: Sandbox, words: list[str], fact: str) -> None:
-    """What cannot be is an error that names the option, and the file is byte-identical."""
+    """A wrong option is an error that names it, and the file stays the same."""
     home.write_config(OTHER)
     home.write("pki/alice.key", ALICE.key_pem())
     refused(profile(home, "add", "corp", *words), fact)
@@ -228,7 +228,7 @@ def test_refused_options(home: Sandbox, words: list[str], fact: str) -> None:
 @pytest.mark.parametrize("name", ["a/b", "a\nb", "\x1b[2Ja", "", "\u00e4", "a b", "../a"])
 @pytest.mark.parametrize("action", ["add", "import", "remove", "default", "show", "show --brief"])
 def test_names(home: Sandbox, action: str, name: str) -> None:
-    """A name that is none is an error in printable words, whatever is to be done with it."""
+    """A wrong name is an error in printable words for every command."""
     home.write_config(OTHER)
     done = profile(home, *action.split(), name)
     refused(done, "cannot name a profile")
@@ -238,7 +238,7 @@ def test_names(home: Sandbox, action: str, name: str) -> None:
 
 
 def test_present(home: Sandbox) -> None:
-    """A profile that is there already is replaced with --force alone, in its place."""
+    """An existing profile is replaced only with --force, and keeps its place."""
     home.write_config(OTHER)
     refused(profile(home, "add", "other", "--client-cert", "pki/alice.pem"), "already", "--force")
     assert config(home) == OTHER
@@ -247,7 +247,7 @@ def test_present(home: Sandbox) -> None:
 
 
 def test_make_it_the_default(home: Sandbox) -> None:
-    """A second profile becomes the default where that is asked for, and not else."""
+    """A second profile becomes the default only with --default."""
     home.write_config(OTHER)
     out = done_well(profile(home, "add", "one", "--roots", "public"))
     assert "is the default" not in out
@@ -257,14 +257,14 @@ def test_make_it_the_default(home: Sandbox) -> None:
 
 
 def test_broken_file_is_not_touched(home: Sandbox) -> None:
-    """A file that has an error already is named with its line, and stays as it is."""
+    """An error in the file is named with its line, and the file stays the same."""
     home.write_config("x = 1\n")
     refused(profile(home, "add", "c", "--roots", "public"), "config.toml:1")
     assert config(home) == "x = 1\n"
 
 
 def test_two_at_once(home: Sandbox) -> None:
-    """Of many that add at the same time, none loses what another wrote."""
+    """Many commands at once lose no profile of another."""
     home.write_config(OTHER)
     names = [f"p{number}" for number in range(12)]
     words = ["--client-cert", "pki/alice.pem"]
@@ -278,7 +278,7 @@ def test_two_at_once(home: Sandbox) -> None:
 
 
 def test_two_first_ones_at_once(home: Sandbox) -> None:
-    """Of two that are the first, exactly one becomes the default."""
+    """Of two first profiles at once, exactly one becomes the default."""
     names = ["one", "two"]
     words = ["--client-cert", "pki/alice.pem"]
     running = [home.start([home.program, "profile", "add", name, *words]) for name in names]
@@ -294,7 +294,7 @@ def test_two_first_ones_at_once(home: Sandbox) -> None:
 
 
 def unprivileged(home: Sandbox) -> list[str | Path]:
-    """Return the program, so started that permissions count for root as well."""
+    """Return the program, started so that permissions bind root too."""
     if os.geteuid() != 0:
         return [home.program]
     return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", str(home.program)]
@@ -302,7 +302,7 @@ def unprivileged(home: Sandbox) -> list[str | Path]:
 
 @pytest.mark.parametrize("action", ["add corp --roots public", "default other", "remove other"])
 def test_directory_cannot_be_written(home: Sandbox, action: str) -> None:
-    """A directory that cannot be written is a clear error, and the file is as it was."""
+    """A directory that cannot be written is a clear error, and the file stays the same."""
     text = OTHER.replace("default-profile = 'other' # the usual", "")
     home.write_config(text)
     home.config_file.parent.chmod(0o500)
@@ -327,13 +327,13 @@ def test_home_that_does_not_exist(home: Sandbox, tmp_path: Path) -> None:
 
 
 def test_something_in_the_way(home: Sandbox) -> None:
-    """A file where the directory is to be made is a clear error."""
+    """A file in place of the directory is a clear error."""
     home.write(home.root / "config/mtls-run", "")
     refused(profile(home, "add", "corp", "--roots", "public"), "cannot write", "config.toml")
 
 
 def test_named_file_is_made(home: Sandbox) -> None:
-    """The file that MTLS_RUN_CONFIG names is made where it is missing; its directory stays."""
+    """A missing file that MTLS_RUN_CONFIG names is made; its directory keeps its mode."""
     home.home.chmod(0o755)
     env = {"MTLS_RUN_CONFIG": "~/mine.toml"}
     done_well(profile(home, "add", "corp", "--roots", "public", env=env))
@@ -343,7 +343,7 @@ def test_named_file_is_made(home: Sandbox) -> None:
 
 
 def test_symlinked_config(home: Sandbox) -> None:
-    """A config.toml that links into a directory of dotfiles stays a link."""
+    """A config.toml that is a link stays a link."""
     target = home.write("dotfiles/mtls-run.toml", OTHER)
     home.config_file.parent.mkdir(parents=True)
     home.config_file.symlink_to(target)
@@ -353,7 +353,7 @@ def test_symlinked_config(home: Sandbox) -> None:
 
 
 def test_locked_without_a_terminal(home: Sandbox, canary: Canary) -> None:
-    """Without a terminal a locked key is not opened, which a notice says, and it is written."""
+    """Without a terminal, a locked key is not opened, with a notice; the profile is written."""
     home.write("pki/alice.p12", ALICE.p12(canary.text))
     done = profile(home, "add", "corp", "--client-cert", "pki/alice.p12")
     done_well(done)
@@ -363,7 +363,7 @@ def test_locked_without_a_terminal(home: Sandbox, canary: Canary) -> None:
 
 
 def test_passphrase_from_its_source(home: Sandbox, canary: Canary) -> None:
-    """A passphrase that its source has opens the key; one that is wrong is an error."""
+    """A passphrase from its source opens the key; a wrong one is an error."""
     home.write("pki/alice.p12", ALICE.p12(canary.text))
     words = ["add", "corp", "--client-cert", "pki/alice.p12", "--passphrase", "env:CORP"]
     refused(profile(home, *words, env={"CORP": "wrong one"}), "does not open", "variable CORP")
@@ -375,7 +375,7 @@ def test_passphrase_from_its_source(home: Sandbox, canary: Canary) -> None:
 
 
 def test_source_that_is_not_there_yet(home: Sandbox, canary: Canary) -> None:
-    """A source that has nothing yet is a notice: it may on the day that it is used."""
+    """A source without a passphrase is a notice: it may have one at the time of a run."""
     home.write("pki/alice.p12", ALICE.p12(canary.text))
     words = ["add", "corp", "--client-cert", "pki/alice.p12", "--passphrase", "env:CORP"]
     done = profile(home, *words)
@@ -388,7 +388,7 @@ def test_source_that_is_not_there_yet(home: Sandbox, canary: Canary) -> None:
 
 
 def test_asked_for_what_is_missing(home: Sandbox, canary: Canary) -> None:
-    """At a terminal certificate, key, CA and passphrase are asked for, the last unseen."""
+    """At a terminal, mtls-run asks for certificate, key, CA and passphrase, the last unseen."""
     home.write("pki/alice.crt", ALICE.cert_pem + ALICE.chain_pem)
     home.write("pki/alice.key", ALICE.key_pem(canary.text))
     with session(home, home.program, "profile", "add", "corp") as terminal:
@@ -414,7 +414,7 @@ def test_asked_for_what_is_missing(home: Sandbox, canary: Canary) -> None:
 
 
 def test_not_asked_for_what_is_said(home: Sandbox) -> None:
-    """What the options say is not asked for, so a script at a terminal runs through."""
+    """mtls-run asks for nothing that an option gives."""
     words = ["add", "corp", "--client-cert", "pki/alice.pem", "--roots", "system"]
     with session(home, home.program, "profile", *words) as terminal:
         assert terminal.end() == 0, terminal.shown
@@ -423,7 +423,7 @@ def test_not_asked_for_what_is_said(home: Sandbox) -> None:
 
 
 def test_interrupted_question(home: Sandbox) -> None:
-    """Ctrl-C at a question ends 130, and nothing is written."""
+    """Ctrl-C at a question ends with status 130, and nothing is written."""
     with session(home, home.program, "profile", "add", "corp") as terminal:
         terminal.expect("client certificate .*: ")
         terminal.interrupt()
@@ -432,7 +432,7 @@ def test_interrupted_question(home: Sandbox) -> None:
 
 
 def test_three_wrong_passphrases(home: Sandbox, canary: Canary) -> None:
-    """After three passphrases that do not fit, it ends 125 and nothing is written."""
+    """Three wrong passphrases end with status 125, and nothing is written."""
     home.write("pki/alice.p12", ALICE.p12(canary.text))
     with session(home, home.program, "profile", "import", "corp", "--from", "pki/alice.p12") as at:
         for _ in range(3):
@@ -447,7 +447,7 @@ def test_three_wrong_passphrases(home: Sandbox, canary: Canary) -> None:
 
 
 def test_list(home: Sandbox, canary: Canary) -> None:
-    """Each profile has its certificate, its days, and where it applies; lines are aligned."""
+    """The list has the certificate, the days left and the places of each profile, aligned."""
     home.write("pki/locked.p12", ALICE.p12(canary.text))
     home.write("pki/locked.pem", ALICE.pem(canary.text))
     home.write("pki/old.pem", ISSUER.issue("old", starts=-9, days=-2.5).pem())
@@ -505,7 +505,7 @@ def test_list(home: Sandbox, canary: Canary) -> None:
 
 
 def test_list_cannot_move_the_cursor(home: Sandbox) -> None:
-    """Terminal escapes and direction marks in a subject are shown as such, and never sent."""
+    """Terminal escapes and direction marks in a subject are escaped."""
     evil = ISSUER.issue("alice\x1b]0;owned\x07\x1b[2J\r\u202e\u200b\x9b")
     home.write("pki/evil.pem", evil.pem())
     home.write_config('[profiles.corp]\nclient-cert = "~/pki/evil.pem"\n')
@@ -533,7 +533,7 @@ def test_list_asks_nobody(home: Sandbox, canary: Canary) -> None:
 
 
 def test_list_where_the_project_file_is_not_allowed(home: Sandbox) -> None:
-    """A project file that is not allowed keeps nobody from seeing the profiles."""
+    """The list is printed even if the project file is not allowed."""
     home.write_config(OTHER)
     home.write("repo/.mtls-run.toml", 'ca-cert = "evil.pem"\n')
     done = profile(home, "list", cwd=home.home / "repo")
@@ -559,7 +559,7 @@ client-key = "~/other.key"
 
 
 def test_show(home: Sandbox) -> None:
-    """Every value is shown with the line that says it, through all that is extended."""
+    """Every value is shown with its line, also a value of an extended profile."""
     file = home.write_config(EXTENDED)
     lines = [line.split() for line in done_well(profile(home, "show")).splitlines()]
     assert lines == [
@@ -577,7 +577,7 @@ def test_show(home: Sandbox) -> None:
 
 
 def test_show_json(home: Sandbox) -> None:
-    """The same as JSON; a profile that does not apply here says so."""
+    """The JSON has the same, and whether the profile applies here."""
     file = home.write_config(EXTENDED)
     found = json.loads(done_well(profile(home, "show", "base", "--json")))
     assert (found["profile"], found["applies"], found["origin"]) == ("base", False, None)
@@ -592,7 +592,7 @@ def test_show_json(home: Sandbox) -> None:
 
 
 def test_show_what_it_won_over(home: Sandbox) -> None:
-    """What the profile that applies won over is shown."""
+    """The profiles that would apply otherwise are shown."""
     file = home.write_config(EXTENDED)
     out = done_well(profile(home, "show", env={"MTLS_RUN_PROFILE": "root"}))
     lines = [line.split() for line in out.splitlines()]
@@ -610,7 +610,7 @@ def test_show_what_it_won_over(home: Sandbox) -> None:
     ],
 )
 def test_brief(home: Sandbox, words: list[str], folder: str, shown: str) -> None:
-    """One line with the profile that applies, for a shell's prompt."""
+    """--brief is one line with the profile that applies."""
     home.write_config(
         'default-profile = "corp"\ntrusted-directories = ["~/repo"]\n'
         "[profiles.corp]\n[profiles.lab]\n"
@@ -625,14 +625,14 @@ def test_brief(home: Sandbox, words: list[str], folder: str, shown: str) -> None
 
 
 def test_brief_where_none_applies(home: Sandbox) -> None:
-    """Where none applies it is silent and well."""
+    """Without a profile --brief prints nothing, with status 0."""
     done = profile(home, "show", "--brief")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert done_well(profile(home, "show")) == "no profile applies here\n"
 
 
 def test_brief_is_light(home: Sandbox) -> None:
-    """A prompt waits for none of the libraries that the other commands need."""
+    """A prompt does not wait for the libraries of other commands."""
     home.write_config(EXTENDED)
     done = profile(home, "show", "--brief", env={"PYTHONPROFILEIMPORTTIME": "1"})
     assert done_well(done) == "corp\n"
@@ -646,7 +646,7 @@ def test_brief_is_light(home: Sandbox) -> None:
 
 
 def test_default(home: Sandbox) -> None:
-    """Another default is a change of one line; a name that no profile has is an error."""
+    """A new default changes one line; an unknown name is an error."""
     text = OTHER + "[profiles.corp]\n"
     home.write_config(text)
     done_well(profile(home, "default", "corp"))
@@ -658,7 +658,7 @@ def test_default(home: Sandbox) -> None:
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o644])
 @pytest.mark.parametrize("action", ["default lab", "add corp --roots public", "remove lab"])
 def test_mode_is_kept(home: Sandbox, action: str, mode: int) -> None:
-    """A change leaves the file's mode alone, which may let a group read it."""
+    """A change keeps the mode of the file, which may let a group read it."""
     home.write_config(OTHER + '[profiles.lab]\nroots = "public"\n').chmod(mode)
     done_well(profile(home, *action.split()))
     assert stat.S_IMODE(home.config_file.stat().st_mode) == mode
@@ -683,7 +683,7 @@ profile = "corp"
 
 
 def test_remove_what_is_named(home: Sandbox) -> None:
-    """A profile that is still named is refused with each place; --force takes these away too."""
+    """A profile that is still named is not removed; --force removes these settings too."""
     file = home.write_config(NAMED)
     refused(
         profile(home, "remove", "corp"),
@@ -695,7 +695,7 @@ def test_remove_what_is_named(home: Sandbox) -> None:
 
 
 def test_remove(home: Sandbox) -> None:
-    """A profile that nobody names goes, and nothing else does; what is not there is an error."""
+    """A profile is removed and nothing else is; an unknown profile is an error."""
     home.write_config(OTHER + '\n[profiles.lab]\nroots = "public"\n')
     done = profile(home, "remove", "lab")
     assert "profile lab is removed from" in done_well(done)
@@ -705,7 +705,7 @@ def test_remove(home: Sandbox) -> None:
 
 
 def test_remove_without_a_keyring(home: Sandbox, canary: Canary) -> None:
-    """A keyring that is not to be had is a notice, and no failure."""
+    """A keyring that cannot be used is a notice, not an error."""
     home.write("pki/locked.p12", ALICE.p12(canary.text))
     home.write_config('[profiles.lab]\nclient-cert = "~/pki/locked.p12"\n')
     done = profile(home, "remove", "lab")
@@ -719,13 +719,13 @@ def test_remove_without_a_keyring(home: Sandbox, canary: Canary) -> None:
 
 
 def editor(home: Sandbox, script: str) -> dict[str, str]:
-    """Return the variable that names an editor which runs this script, the file being `$1`."""
+    """Return the variable for an editor that runs this script; `$2` is the file."""
     path = home.write("an editor", f"#!/bin/sh\n{script}\n", 0o755)
     return {"EDITOR": f"'{path}' --wait"}
 
 
 def test_edit(home: Sandbox) -> None:
-    """What the editor saves takes the file's place; it works on a private copy."""
+    """The editor works on a private copy, which replaces the file."""
     home.write_config(OTHER)
     look = 'ls -ld "$(dirname "$2")" "$2" > "$HOME/seen"; echo "$1" >> "$HOME/seen"; '
     env = editor(home, look + 'printf "[profiles.new]\\n" >> "$2"')
@@ -741,14 +741,14 @@ def test_edit(home: Sandbox) -> None:
 
 
 def test_visual_comes_first(home: Sandbox) -> None:
-    """VISUAL goes before EDITOR, as everywhere."""
+    """VISUAL comes before EDITOR."""
     home.write_config(OTHER)
     env = {**editor(home, "exit 3"), "VISUAL": "true"}
     assert done_well(profile(home, "edit", env=env)) == "nothing was changed\n"
 
 
 def test_edit_makes_the_file(home: Sandbox) -> None:
-    """Where there is no file yet, it begins with an example in comments."""
+    """A new file begins with an example in comments."""
     env = editor(home, 'grep -q "^# client-cert" "$2" && echo "[profiles.a]" > "$2"')
     done_well(profile(home, "edit", env=env))
     assert config(home) == "[profiles.a]\n"
@@ -768,7 +768,7 @@ def test_edit_makes_the_file(home: Sandbox) -> None:
     ],
 )
 def test_edit_that_fails(home: Sandbox, script: str, fact: str) -> None:
-    """An editor that fails, or saves an error, changes nothing and leaves nothing."""
+    """An editor that fails or saves an error changes nothing, and leaves no copy."""
     home.write_config(OTHER)
     refused(profile(home, "edit", env=editor(home, script)), fact)
     assert config(home) == OTHER
@@ -784,7 +784,7 @@ def test_edit_that_fails(home: Sandbox, script: str, fact: str) -> None:
     ],
 )
 def test_editor_that_is_none(home: Sandbox, value: str, fact: str) -> None:
-    """An editor that is not there is a clear error, and no shell reads its name."""
+    """A missing editor is a clear error, and no shell reads its name."""
     home.write_config(OTHER)
     refused(profile(home, "edit", env={"EDITOR": value}), fact, "EDITOR")
     assert config(home) == OTHER
@@ -792,12 +792,12 @@ def test_editor_that_is_none(home: Sandbox, value: str, fact: str) -> None:
 
 
 def test_edit_beside_another(home: Sandbox) -> None:
-    """What others changed meanwhile stays, and what was edited is kept and named."""
+    """A change by others meanwhile stays, and the error names the edited copy."""
     home.write_config(OTHER)
     add = f'"{home.program}" profile add meanwhile --roots public'
     env = editor(home, f'{add} > /dev/null; echo "# mine" >> "$2"')
     done = profile(home, "edit", env=env)
-    refused(done, "has been changed meanwhile")
+    refused(done, "has changed meanwhile", "so your edit does not replace it")
     assert set(listed(home)) == {"other", "meanwhile"}
     (folder,) = (home.root / "tmp").iterdir()
     assert str(folder / "config.toml") in done.stderr
@@ -806,7 +806,7 @@ def test_edit_beside_another(home: Sandbox) -> None:
 
 @pytest.mark.parametrize(("answer", "status"), [("y", 0), ("n", 125)])
 def test_edit_again(home: Sandbox, answer: str, status: int) -> None:
-    """At a terminal an error is shown, and the same copy may be edited again."""
+    """At a terminal, an error is shown, and the same copy can be edited again."""
     home.write_config(OTHER)
     env = editor(home, 'if grep -q rootz "$2"; then sed -i s/rootz/roots/ "$2"; else\n'
                  """echo '[profiles.new]\nrootz = "none"' >> "$2"; fi""")  # fmt: skip
@@ -823,7 +823,7 @@ def test_edit_again(home: Sandbox, answer: str, status: int) -> None:
 
 
 def test_import_from_pip(home: Sandbox) -> None:
-    """What pip's settings name makes a profile; the CA is added to the system's roots."""
+    """Settings of pip make a profile, with the CA added to the system's roots."""
     home.write(
         "pip.conf",
         f"[global]\ncert = {home.home}/pki/root.pem\nclient_cert = {home.home}/pki/alice.pem\n",
@@ -837,20 +837,20 @@ def test_import_from_pip(home: Sandbox) -> None:
 
 
 def test_import_from_pip_without(home: Sandbox) -> None:
-    """Where pip's settings name neither, there is nothing to import."""
+    """Settings of pip without a certificate are an error."""
     refused(profile(home, "import", "corp"), "neither `cert` nor `client-cert`")
     assert not home.config_file.exists()
 
 
 def test_import_from_pip_checks(home: Sandbox) -> None:
-    """What pip's settings name is checked as what is typed, and the error says who named it."""
+    """The files in pip's settings are checked, and the error has their origin."""
     env = {"PIP_CLIENT_CERT": "/nowhere/alice.pem"}
     refused(profile(home, "import", "corp", env=env), "/nowhere/alice.pem", "PIP_CLIENT_CERT")
     assert not home.config_file.exists()
 
 
 def test_import_from_uv(home: Sandbox) -> None:
-    """For uv, SSL_CERT_FILE is all that is trusted: roots = "none" says the same here."""
+    """The roots are "none", since uv trusts SSL_CERT_FILE alone."""
     env = {"SSL_CERT_FILE": "pki/root.pem", "SSL_CLIENT_CERT": str(home.home / "pki/alice.pem")}
     done_well(profile(home, "import", "corp", "--from=uv", env=env))
     assert config(home).endswith(
@@ -860,7 +860,7 @@ def test_import_from_uv(home: Sandbox) -> None:
 
 
 def test_import_from_uv_without_a_ca(home: Sandbox) -> None:
-    """Without SSL_CERT_FILE the roots stay the system's; without either there is nothing."""
+    """Without SSL_CERT_FILE the roots are the system's; without both variables it is an error."""
     env = {"SSL_CLIENT_CERT": str(home.home / "pki/alice.pem")}
     done_well(profile(home, "import", "corp", "--from", "uv", env=env))
     assert config(home).endswith('[profiles.corp]\nclient-cert = "~/pki/alice.pem"\n')
@@ -869,7 +869,7 @@ def test_import_from_uv_without_a_ca(home: Sandbox) -> None:
 
 @pytest.mark.parametrize("name", ["alice.pem", "./pip"])
 def test_import_from_a_file(home: Sandbox, name: str) -> None:
-    """A file makes a profile of itself, whatever its name, and --force replaces one."""
+    """A file of any name makes a profile, and --force replaces one."""
     home.write_config(OTHER)
     home.write("pki/pip", ALICE.p12(None))
     done_well(profile(home, "import", "--from", name, "corp", cwd=home.home / "pki"))
@@ -880,7 +880,7 @@ def test_import_from_a_file(home: Sandbox, name: str) -> None:
 
 
 def test_help_says_what_it_takes(home: Sandbox) -> None:
-    """Each command's help has its options, and the sources of a passphrase."""
+    """The help has the options of a command and the sources of a passphrase."""
     assert "command:" in done_well(profile(home, "add", "--help"))
     assert "--from pip|uv|FILE" in done_well(profile(home, "import", "--help"))
     refused(profile(home, "nix"), "nix", "mtls-run profile --help")

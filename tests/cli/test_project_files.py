@@ -122,7 +122,7 @@ def test_not_allowed(world: World, name: str, text: str) -> None:
 
 @BOTH
 def test_allow_then_run(world: World, name: str) -> None:
-    """After `allow` the project's own profile is the one that applies, from below as well."""
+    """After `allow` the project's own profile applies, also in directories below."""
     path = world.says(text_for(name, OWN_PROFILE), name)
     done = world.allow()
     assert f"allowed: {path}\n" in done.stdout
@@ -138,7 +138,7 @@ def test_allow_then_run(world: World, name: str) -> None:
 
 
 def test_allow_a_directory(world: World) -> None:
-    """`allow DIR` is for that directory, wherever it is said, and for what is above it."""
+    """`allow DIR` allows the project file that counts in that directory."""
     path = world.says('profile = "other"\n')
     (world.project / "src").mkdir()
     done = world.run("allow", "work/project/src", cwd=world.sandbox.home)
@@ -149,7 +149,7 @@ def test_allow_a_directory(world: World) -> None:
 
 
 def test_allow_shows_every_value(world: World) -> None:
-    """`allow` shows what would count in words of the file, and what is pinned or missing."""
+    """`allow` shows every setting, and the files that are pinned or missing."""
     world.says('client-cert = "gone.pem"\npassphrase = { file = "secret" }\nextends = "corp"\n')
     world.sandbox.write(world.project / "secret", "hunter2 hunter2\n")
     done = world.allow()
@@ -161,7 +161,7 @@ def test_allow_shows_every_value(world: World) -> None:
 
 @pytest.mark.parametrize("command", ["allow", "deny"])
 def test_nothing_to_allow(world: World, command: str) -> None:
-    """Without a project file, or without the directory, it is an error with a hint."""
+    """A missing project file, or a missing directory, is an error with a hint."""
     for words in ([], ["."], ["gone"]):
         said = world.refused(world.run(command, *words))
         assert str(world.project) in said
@@ -190,7 +190,7 @@ def test_the_hint_can_be_pasted(world: World) -> None:
 
 
 def test_changed_after_allow(world: World) -> None:
-    """What changed since is asked for again, the file itself and what it names."""
+    """A changed project file, or a changed file that it names, has to be allowed again."""
     world.says(OWN_PROFILE)
     world.allow()
     world.says(f"{OWN_PROFILE}# more\n")
@@ -205,7 +205,7 @@ def test_changed_after_allow(world: World) -> None:
 
 
 def test_deny(world: World) -> None:
-    """`deny` outlasts what was allowed and trusted directories, until `allow` is said again."""
+    """`deny` overrides `allow` and trusted directories, until the next `allow`."""
     world.sandbox.write_config(f'trusted-directories = ["~/work"]\n{CONFIG}')
     path = world.says('profile = "other"\n')
     world.trusts(world.run(*INSTALL), world.other)
@@ -496,7 +496,7 @@ def test_keyring_account(world: World, extends: str) -> None:
 
 @pytest.mark.parametrize("command", ["allow", "deny"])
 def test_a_missing_home(world: World, command: str) -> None:
-    """Where the home is missing nothing can be kept: 125, a hint, and no home is made."""
+    """Without a home directory, the status is 125 with a hint, and no home is made."""
     world.says(OWN_PROFILE)
     home = world.sandbox.root / "nobody/home"
     env = {"HOME": str(home), "XDG_STATE_HOME": None}
@@ -507,7 +507,7 @@ def test_a_missing_home(world: World, command: str) -> None:
 
 @pytest.mark.parametrize("command", ["allow", "deny"])
 def test_a_state_directory_that_cannot_be(world: World, command: str) -> None:
-    """Where the state directory cannot be made, nothing is kept: 125 with a hint."""
+    """Without a state directory, the status is 125 with a hint."""
     world.says(OWN_PROFILE)
     state = world.sandbox.write(world.sandbox.root / "file", "")
     done = world.run(command, env={"XDG_STATE_HOME": str(state)})

@@ -1,4 +1,4 @@
-"""`mtls-run profile` before a real keyring: what it keeps there, and what it forgets."""
+"""`mtls-run profile` with a real keyring: what it stores there, and what it deletes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALICE = Authority.create("Root").intermediate("Issuer").issue("alice")
 
 @pytest.fixture
 def home(sandbox: Sandbox, keyring: SecretService, canary: Canary) -> Sandbox:
-    """Return a sandbox with an identity that the canary opens, and the keyring in reach."""
+    """Return a sandbox with the keyring, and an identity that the canary opens."""
     sandbox.write("pki/alice.p12", ALICE.p12(canary.text))
     sandbox.env.update(keyring.env, PIP_CONFIG_FILE=os.devnull)
     return sandbox
@@ -34,7 +34,7 @@ ADD = ["profile", "add", "corp", "--client-cert", "pki/alice.p12", "--roots", "s
 def test_add_offers_to_keep_it(
     home: Sandbox, keyring: SecretService, canary: Canary, answer: str
 ) -> None:
-    """A passphrase that opened the key is kept where the user says so, and only then."""
+    """A passphrase that opens the key is stored only if the user says yes."""
     with session(home, home.program, *ADD) as terminal:
         terminal.expect(PROMPT)
         terminal.type(canary.text)
@@ -61,7 +61,7 @@ def test_add_does_not_keep_what_is_not_written(
 
 
 def test_add_uses_what_is_kept(home: Sandbox, keyring: SecretService, canary: Canary) -> None:
-    """A passphrase that the keyring has for the name, and that opens the key, is not asked for."""
+    """mtls-run does not ask for a stored passphrase that opens the key."""
     keyring.store("corp", canary.text)
     with session(home, home.program, *ADD) as terminal:
         assert terminal.end() == 0, terminal.shown
@@ -70,7 +70,7 @@ def test_add_uses_what_is_kept(home: Sandbox, keyring: SecretService, canary: Ca
 
 
 def test_replacing_replaces_it(home: Sandbox, keyring: SecretService, canary: Canary) -> None:
-    """One that opens another key is asked for anew, and replaced where the user says so."""
+    """A stored passphrase of another key is asked for, and replaced if the user says yes."""
     keyring.store("corp", "that of the old key")
     with session(home, home.program, *ADD) as terminal:
         terminal.expect(PROMPT)
@@ -82,7 +82,7 @@ def test_replacing_replaces_it(home: Sandbox, keyring: SecretService, canary: Ca
 
 
 def test_import_of_a_file_keeps_it(home: Sandbox, keyring: SecretService, canary: Canary) -> None:
-    """A file that is imported has its passphrase asked for, checked and stored, in one go."""
+    """An import asks for the passphrase, checks it and stores it without a question."""
     words = ["profile", "import", "--from", "pki/alice.p12", "corp"]
     with session(home, home.program, *words) as terminal:
         terminal.expect(PROMPT)
@@ -100,7 +100,7 @@ def test_import_of_a_file_keeps_it(home: Sandbox, keyring: SecretService, canary
 
 
 def test_remove_forgets_it(home: Sandbox, keyring: SecretService, canary: Canary) -> None:
-    """What is removed has no passphrase left, which is said; others keep theirs."""
+    """The passphrase of a removed profile is deleted; other profiles keep theirs."""
     home.write_config(
         '[profiles.corp]\nclient-cert = "~/pki/alice.p12"\n'
         '[profiles.lab]\nclient-cert = "~/pki/alice.p12"\n'
@@ -121,7 +121,7 @@ def test_remove_forgets_it(home: Sandbox, keyring: SecretService, canary: Canary
 def test_refused_remove_forgets_nothing(
     home: Sandbox, keyring: SecretService, canary: Canary
 ) -> None:
-    """A profile that is still named keeps its passphrase."""
+    """A profile that is not removed keeps its passphrase."""
     home.write_config(
         'default-profile = "corp"\n[profiles.corp]\nclient-cert = "~/pki/alice.p12"\n'
     )
@@ -133,7 +133,7 @@ def test_refused_remove_forgets_nothing(
 def test_remove_before_a_locked_keyring(
     home: Sandbox, own_keyring: SecretService, canary: Canary
 ) -> None:
-    """A keyring that stays locked is a notice, and the profile is removed all the same."""
+    """A locked keyring is a notice, and the profile is removed."""
     home.write_config('[profiles.corp]\nclient-cert = "~/pki/alice.p12"\n')
     own_keyring.store("corp", canary.text)
     own_keyring.lock()
@@ -148,7 +148,7 @@ def test_remove_before_a_locked_keyring(
 def test_list_leaves_the_keyring_alone(
     home: Sandbox, own_keyring: SecretService, canary: Canary
 ) -> None:
-    """A list neither waits for a locked keyring nor says anything of it."""
+    """A list does not wait for a locked keyring, and does not mention it."""
     home.write_config('[profiles.corp]\nclient-cert = "~/pki/alice.p12"\n')
     own_keyring.store("corp", canary.text)
     own_keyring.lock()

@@ -1,4 +1,4 @@
-"""A project's own profile before a real keyring: it has an entry of its own, and reads no other."""
+"""A project's own profile with a real keyring: it has its own entry, and reads no other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def project(bench: Bench, keyring: SecretService, canary: Canary) -> Path:
-    """Return an allowed project with an encrypted key of its own, beside a profile `corp`."""
+    """Return an allowed project with its own encrypted key, and a profile `corp`."""
     sandbox = bench.sandbox
     bench.profile('client-cert = "~/pki/alice.pem"')
     sandbox.write("pki/alice.pem", bench.alice.pem("another passphrase"))
@@ -54,7 +54,7 @@ def test_its_own_entry(bench: Bench, project: Path, keyring: SecretService, cana
 def test_no_entry_of_a_profile(
     bench: Bench, project: Path, keyring: SecretService, canary: Canary, extends: str
 ) -> None:
-    """What is stored for the user's profile is not tried, though it would fit; nothing is kept."""
+    """The passphrase of the user's profile is not tried, though it would fit."""
     says = project / ".mtls-run.toml"
     says.write_text(extends + says.read_text())
     assert bench.sandbox.run("allow", cwd=project).returncode == 0
@@ -70,6 +70,6 @@ def test_no_entry_of_a_profile(
 def test_no_entry_of_the_same_key_elsewhere(
     bench: Bench, project: Path, keyring: SecretService, canary: Canary
 ) -> None:
-    """An entry for another copy of the same key is another entry."""
+    """Another copy of the same key has another entry."""
     keyring.store(f"file:{bench.sandbox.home}/elsewhere/me.key", canary.text)
     bench.assert_refused(install(bench, project))

@@ -1,4 +1,4 @@
-"""The user's file as it is written: whole or not at all, private, and no change lost."""
+"""The user's file is written as a whole or not at all, and no change is lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ START = b'# mine\n[profiles.a]\nroots = "public"\n'
 
 @pytest.fixture
 def file(tmp_path: Path) -> ConfigFile:
-    """Return a configuration in its own directory, with a system file that is not there."""
+    """Return a configuration in mtls-run's own directory; there is no system file."""
     return ConfigFile(tmp_path / "own/mtls-run/config.toml", tmp_path / "etc/config.toml", True)
 
 
@@ -38,7 +38,7 @@ def adding(name: str) -> Callable[[bytes], bytes]:
 
 
 def names(folder: Path) -> list[str]:
-    """Return what a directory holds."""
+    """Return the names in a directory."""
     return sorted(path.name for path in folder.iterdir())
 
 
@@ -48,7 +48,7 @@ def mode(path: Path) -> int:
 
 
 def test_new_file_is_private(file: ConfigFile) -> None:
-    """A file that was not there is 0600 in directories of 0700, whatever the umask."""
+    """A new file is 0600 and new directories are 0700, with any umask."""
     before = os.umask(0)
     try:
         file.change(adding("a"))
@@ -80,7 +80,7 @@ def test_owner_is_kept(file: ConfigFile) -> None:
 
 
 def record_flushes(monkeypatch: pytest.MonkeyPatch, path: Path) -> list[tuple[object, object]]:
-    """Return a list that gets, at each fsync, what is flushed, and the bytes at `path` then."""
+    """Return a list that each fsync appends to: the flushed bytes, and those at `path` then."""
     seen: list[tuple[object, object]] = []
     fsync = os.fsync
 
@@ -104,7 +104,7 @@ def test_configuration_is_flushed(file: ConfigFile, monkeypatch: pytest.MonkeyPa
 
 
 def test_approval_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `mtls-run deny` says survives a power cut, too."""
+    """An approval or a denial is flushed to disk as well."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     project_trust.deny(tmp_path / ".mtls-run.toml")
     (entry,) = project_trust.store().iterdir()
@@ -116,7 +116,7 @@ def test_approval_is_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(("own", "now"), [(True, 0o700), (False, 0o755)])
 def test_directory(file: ConfigFile, own: bool, now: int) -> None:
-    """mtls-run's own directory becomes private; one that MTLS_RUN_CONFIG leads to is left alone."""
+    """mtls-run's own directory becomes private; that of MTLS_RUN_CONFIG keeps its mode."""
     write(file.path, START)
     file.path.parent.chmod(0o755)
     ConfigFile(file.path, file.system, own).change(adding("b"))
@@ -126,7 +126,7 @@ def test_directory(file: ConfigFile, own: bool, now: int) -> None:
 @pytest.mark.parametrize("there", [True, False])
 @pytest.mark.parametrize("link", ["../../dotfiles/c.toml", "{root}/dotfiles/c.toml"])
 def test_symlink(file: ConfigFile, tmp_path: Path, link: str, there: bool) -> None:
-    """A link stays one, and what it leads to is replaced; its directory keeps its mode."""
+    """A link stays a link, and its target is replaced; the target's directory keeps its mode."""
     target = tmp_path / "dotfiles/c.toml"
     target.parent.mkdir(mode=0o755)
     target.parent.chmod(0o755)
@@ -144,7 +144,7 @@ def test_symlink(file: ConfigFile, tmp_path: Path, link: str, there: bool) -> No
 
 
 def test_someone_without_a_lock(file: ConfigFile) -> None:
-    """What an editor saves meanwhile is not lost: the change is made again, of what is there."""
+    """A file that an editor saves meanwhile is not lost: the change is made again, to that file."""
     write(file.path, START)
     seen: list[bytes] = []
 
@@ -163,7 +163,7 @@ def test_someone_without_a_lock(file: ConfigFile) -> None:
 
 
 def test_changed_all_the_time(file: ConfigFile) -> None:
-    """Where it never holds still, it ends with an error, and what others wrote stands."""
+    """A file that keeps changing is an error, and keeps the changes of others."""
     write(file.path, START)
 
     def change(content: bytes) -> bytes:
@@ -176,7 +176,7 @@ def test_changed_all_the_time(file: ConfigFile) -> None:
 
 
 def test_replace_compares(file: ConfigFile) -> None:
-    """What was edited outside of the lock takes the place of the bytes it was made of alone."""
+    """An edit that was made without the lock replaces only the bytes that it was made from."""
     write(file.path, START)
     with pytest.raises(ChangedError, match="has changed meanwhile"):
         file.replace(START + b"# other\n", b"")
@@ -186,7 +186,7 @@ def test_replace_compares(file: ConfigFile) -> None:
 
 
 def test_lock_has_a_limit(file: ConfigFile, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who waits for the lock too long gets an error that names it, and changes nothing."""
+    """To wait for the lock too long is an error that names it, and nothing is changed."""
     write(file.path, START)
     monkeypatch.setattr(store, "PATIENCE", 0.2)
     with file._locked(), pytest.raises(ConfigurationError) as caught:  # noqa: SLF001
@@ -198,7 +198,7 @@ def test_lock_has_a_limit(file: ConfigFile, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_lock_of_the_dead(file: ConfigFile) -> None:
-    """A lock file that a killed run left locks nothing, and is gone afterwards."""
+    """The lock file of a killed run locks nothing, and is removed."""
     write(file.path, START)
     write(file.path.with_name(".config.toml.lock"), b"")
     file.change(adding("b"))
@@ -218,7 +218,7 @@ BROKEN = [
 
 @pytest.mark.parametrize(("content", "fact"), BROKEN)
 def test_error_is_not_written(file: ConfigFile, content: bytes, fact: str) -> None:
-    """What would be an error is said with its line, and the file is as it was, alone."""
+    """New content with an error is refused with its line, and nothing is written."""
     write(file.path, START)
     with pytest.raises(ConfigurationError, match=fact) as caught:
         file.change(lambda _: content)
@@ -228,7 +228,7 @@ def test_error_is_not_written(file: ConfigFile, content: bytes, fact: str) -> No
 
 
 def test_faults_of_others_are_not_ours(file: ConfigFile) -> None:
-    """A profile that was no good before keeps nobody from changing another."""
+    """A profile that already has an error does not stop a change of another profile."""
     before = START + b'[profiles.bad]\nclient-key = "k"\n'
     write(file.path, before)
     file.change(adding("b"))
@@ -238,7 +238,7 @@ def test_faults_of_others_are_not_ours(file: ConfigFile) -> None:
 
 
 def test_system_file_counts(file: ConfigFile) -> None:
-    """A name that only the system's file has may be named, and that file is never written."""
+    """A profile of the system's file can be the default, and that file is never written."""
     system = b'[profiles.fleet]\nroots = "public"\n'
     write(file.system, system)
     file.change(lambda text: edit.set_default(text, "fleet"))
@@ -249,7 +249,7 @@ def test_system_file_counts(file: ConfigFile) -> None:
 
 
 def test_nothing_to_change(file: ConfigFile) -> None:
-    """An edit that changes nothing leaves the very file."""
+    """An edit that changes nothing does not write the file."""
     write(file.path, START)
     before = file.path.stat()
     file.change(lambda content: content)
@@ -257,7 +257,7 @@ def test_nothing_to_change(file: ConfigFile) -> None:
 
 
 def test_what_is_no_file(file: ConfigFile) -> None:
-    """A FIFO or a directory in the file's place is an error, and no hang."""
+    """A FIFO or a directory in place of the file is an error, and nothing hangs."""
     file.path.parent.mkdir(parents=True)
     os.mkfifo(file.path)
     with pytest.raises(ConfigurationError, match="not a regular file"):

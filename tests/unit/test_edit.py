@@ -1,4 +1,4 @@
-"""Edits of the configuration's text: what they change, and that they change nothing else."""
+"""Edits of a configuration change what they should, and nothing else."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ FORMS = {
 
 
 def changed(before: bytes, after: bytes) -> tuple[list[str], list[str]]:
-    """Return the lines that are gone, and those that are new; the others are byte-identical."""
+    """Return the removed lines and the new lines; all others are identical."""
     old, now = (text.decode("utf-8-sig").rstrip("\n").split("\n") for text in (before, after))
     found = list(difflib.ndiff(old, now))
     gone = [line[2:].rstrip("\r") for line in found if line.startswith("- ")]
@@ -64,14 +64,14 @@ def changed(before: bytes, after: bytes) -> tuple[list[str], list[str]]:
 
 
 def line_ends(content: bytes) -> set[bytes]:
-    """Return the ends of lines that occur."""
+    """Return the line ends in use."""
     lines = content.split(b"\n")[:-1]
     return {b"\r\n" if line.endswith(b"\r") else b"\n" for line in lines}
 
 
 @pytest.fixture(params=FORMS)
 def content(request: pytest.FixtureRequest) -> bytes:
-    """Return the configuration with each end of line, with a BOM, and without its last newline."""
+    """Return the configuration with each line end, with a BOM, and without its last newline."""
     return FORMS[request.param]
 
 
@@ -87,12 +87,12 @@ def test_set_default(content: bytes) -> None:
 
 
 def test_same_default(content: bytes) -> None:
-    """What is said already keeps its spelling: nothing changes."""
+    """A default that stays keeps its spelling: nothing changes."""
     assert edit.set_default(content, "corp") == content
 
 
 def test_add(content: bytes) -> None:
-    """A new profile stands at the end, in the file's own ends of lines."""
+    """A new profile is appended, with the line ends of the file."""
     values = {
         "client-cert": '~/a "b"\\c',
         "ca-cert": ["~/x", "~/y"],
@@ -109,7 +109,7 @@ def test_add(content: bytes) -> None:
 
 
 def test_replace(content: bytes) -> None:
-    """A profile that is replaced keeps its place, its comments, and the values that stay."""
+    """A replaced profile keeps its place, its comments, and the spelling of values that stay."""
     values = {"client-cert": "~/pki/alice.p12", "ca-cert": "~/new.pem", "roots": "none"}
     after = edit.put_profile(content, "corp", values)
     gone, new = changed(content, after)
@@ -127,7 +127,7 @@ def test_replace(content: bytes) -> None:
 
 
 def test_drop(content: bytes) -> None:
-    """A profile goes with what is inside of it; the next one's comment stays."""
+    """A profile is removed with the comments inside it; the comment on the next one stays."""
     after = edit.drop(content, ("profiles", "corp"))
     gone, new = changed(content, after)
     assert new == []
@@ -146,7 +146,7 @@ def test_drop(content: bytes) -> None:
 
 
 def test_drop_several(content: bytes) -> None:
-    """Entries of [[directories]] are dropped by their number in the text as it was."""
+    """Entries of [[directories]] are numbered as in the text before the edit."""
     paths = [("directories", 0), ("profiles", "lab.eu", "extends"), ("default-profile",)]
     after = edit.drop(content, *paths)
     assert changed(content, after)[1] == []
@@ -158,7 +158,7 @@ def test_drop_several(content: bytes) -> None:
 
 
 def test_both_directories(content: bytes) -> None:
-    """Two of them go at once, whatever the order they are named in."""
+    """Two entries can be removed at once."""
     after = edit.drop(content, ("directories", 0), ("directories", 1))
     assert "directories" not in tomlkit.parse(after.decode("utf-8-sig"))
     assert "# second" in after.decode("utf-8-sig")
@@ -187,7 +187,7 @@ ADDED = b'\n[profiles.b]\nroots = "none"\n'
     ],
 )
 def test_put_wherever_it_stands(before: bytes, after: bytes) -> None:
-    """However a file writes its profiles, one is added or replaced, and the others stay."""
+    """A profile is added or replaced in every form of TOML, and the others stay."""
     assert edit.put_profile(before, "b", {"roots": "none"}) == after
 
 
@@ -206,7 +206,7 @@ def test_put_wherever_it_stands(before: bytes, after: bytes) -> None:
     ],
 )
 def test_default_is_put_on_top(before: bytes, after: bytes) -> None:
-    """A default that was not there comes before the first table, below the file's own comment."""
+    """A new default is put before the first table and below the comment on the file."""
     assert edit.set_default(before, "b") == after
 
 
@@ -225,12 +225,12 @@ def test_default_is_put_on_top(before: bytes, after: bytes) -> None:
     ],
 )
 def test_drop_wherever_it_stands(before: bytes, after: bytes) -> None:
-    """However a file writes its profiles, one goes and the others stay."""
+    """A profile is removed in every form of TOML, and the others stay."""
     assert edit.drop(before, ("profiles", "b")) == after
 
 
 def test_drop_inside_of_one_line() -> None:
-    """A key goes out of a table in one line, and an entry out of a list in one."""
+    """A key is removed from an inline table, and an entry from an inline list."""
     before = (
         b'profiles = {a = {extends="b", roots="none"}}\ndirectories = [{path="x"}, {path="y"}]\n'
     )
@@ -249,7 +249,7 @@ def test_drop_inside_of_one_line() -> None:
     ],
 )
 def test_refused(before: bytes) -> None:
-    """Where the text does not come out with the values that it should have, there is no result."""
+    """An edit that would change other values is refused."""
     with pytest.raises(ConfigurationError, match="without changing more") as caught:
         edit.put_profile(before, "b", {"roots": "none"})
     assert caught.value.hint == "make the change by hand: mtls-run profile edit"
@@ -267,7 +267,7 @@ BLANKS = st.sampled_from(["", "\n", "# words\n", "\n# more\n\n"])
 def test_add_then_remove(
     there: dict[str, dict[str, str]], name: str, values: dict[str, str], blanks: str
 ) -> None:
-    """Whatever the names and values, a profile comes and goes, and the text is as it was."""
+    """To add a profile and remove it leaves the text as it was."""
     there.pop(name, None)
     document = tomlkit.document()
     document["profiles"] = dict(there)
@@ -278,7 +278,7 @@ def test_add_then_remove(
     assert after.rstrip(b"\n") == before.rstrip(b"\n")
 
 
-PIECES = {
+PIECES: dict[edit.Keys, str] = {
     ("profiles", "a"): "[profiles.a]\nroots = '''\n[x]\n# not a comment'''\n",
     ("profiles", "b"): "[ profiles . 'b' ] # mine\nca-cert = [\n  'x', # one\n]\nroots='none'\n",
     ("profiles", "c"): "  [profiles.c]\n# inside\nclient-cert = 'x' # \u2028 [profiles.x]\n",
@@ -291,7 +291,7 @@ PIECES = {
 def test_order_and_comments_stay(
     order: list[edit.Keys], blanks: list[str], data: st.DataObject
 ) -> None:
-    """Whatever the order of the tables, what goes is one table, and no comment above another."""
+    """In every order of tables, one table is removed, and the comments above all tables stay."""
     above = [blank + f"# {number}\n" for number, blank in enumerate(blanks)]
     texts = [words + PIECES[path] for words, path in zip(above, order)]
     before = "default-profile = 'a'\n" + "".join(texts) + above[-1]
@@ -326,5 +326,5 @@ def lines(text: str) -> list[str]:
     ],
 )
 def test_drop_in_pieces(before: bytes, after: bytes) -> None:
-    """A profile that is written in several places goes from all of them."""
+    """A profile that is written in several places is removed from all of them."""
     assert edit.drop(before, ("profiles", "b")) == after

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from mtls_run.identity.material import KeyMaterial
 
 LONGEST = 4096
-_ONE_LINE = "with --stdin, the passphrase is one line on standard input"
+_ONE_LINE = "write the passphrase to standard input, on one line"
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
@@ -62,12 +62,12 @@ def set_(context: Context, name: str | None, *, stdin: bool) -> int:
         source = describe(profile.passphrase.value, profile.account)
         raise ConfigurationError(
             f"{profile.passphrase.origin}: the passphrase of {profile.label} comes from: {source}",
-            hint='to keep it in the keyring: passphrase = "keyring"',
+            hint='store it in the keyring: passphrase = "keyring"',
         )
     if not material.locked:
         raise IdentityError(
             f"{material.where} is not encrypted",
-            hint="it needs no passphrase; to give it one: openssl pkcs8 -topk8 -in KEY -out NEW",
+            hint="use it as it is, or encrypt it: openssl pkcs8 -topk8 -in KEY -out NEW",
         )
     store = keyring.find(context.environ, context.reporter)
     if stdin:

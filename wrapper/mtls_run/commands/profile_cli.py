@@ -19,7 +19,12 @@ from mtls_run.commands.profile_values import PASSPHRASE, values
 from mtls_run.config.schema import ROOTS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Union
+
     from mtls_run.commands import Context
+
+    Given = Union[str, Sequence[str], None]
 
 
 @click.group(
@@ -93,7 +98,7 @@ def _making(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--remember", metavar="TIME", help="Keep the identity unlocked: 8h, 90m.")
 @_making
 @click.pass_obj
-def add(context: Context, /, name: str, *, default: bool, force: bool, **given: Any) -> None:  # noqa: ANN401 - click's own
+def add(context: Context, /, name: str, *, default: bool, force: bool, **given: Given) -> None:
     """Add the profile NAME, after a check that it works.
 
     Paths are relative to the current directory. At a terminal, mtls-run asks for what is missing:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mtls_run.config import schema
 from mtls_run.config.origin import Origin, Setting
@@ -52,7 +52,7 @@ def _normal(path: str) -> str:
     return short if os.path.realpath(short) == os.path.realpath(path) else path
 
 
-def passphrase(spelled: str) -> Any:  # noqa: ANN401 - a string or a table
+def passphrase(spelled: str) -> object:
     """Return the value of `passphrase` for the argument of --passphrase.
 
     Raises UsageError, which does not repeat the argument: it may be the passphrase itself.

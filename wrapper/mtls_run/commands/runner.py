@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -39,7 +39,7 @@ def run(command: click.Command, name: str, arguments: Sequence[str], context: ob
     try:
         # Not `command.main`: that ends the process with status 1 where the reader has gone away.
         with command.make_context(f"mtls-run {name}", list(arguments), obj=context) as made:
-            status: Any = command.invoke(made)
+            status: object = command.invoke(made)
     except click.exceptions.Exit as ended:
         return ended.exit_code
     except click.UsageError as error:
@@ -48,7 +48,7 @@ def run(command: click.Command, name: str, arguments: Sequence[str], context: ob
     return status if isinstance(status, int) else 0
 
 
-def _print_help(ctx: click.Context, _option: click.Parameter, value: Any) -> None:  # noqa: ANN401 - click's
+def _print_help(ctx: click.Context, _option: click.Parameter, value: object) -> None:
     if value and not ctx.resilient_parsing:
         say(ctx.get_help())
         ctx.exit()

@@ -22,7 +22,11 @@ from tomlkit.exceptions import TOMLKitError
 from mtls_run.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import MutableMapping
     from typing import Callable
+
+    # tomllib's tables or tomlkit's.
+    Table = MutableMapping[str, Any]
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,7 +41,7 @@ Values = dict[str, Any]
 def set_default(content: bytes, name: str) -> bytes:
     """Return `content` with this default-profile."""
 
-    def change(tables: Any) -> None:  # noqa: ANN401 - tomllib's tables or tomlkit's
+    def change(tables: Table) -> None:
         tables["default-profile"] = name
 
     def edit(sections: list[_Section]) -> None:
@@ -59,7 +63,7 @@ def put_profile(content: bytes, name: str, values: Values) -> bytes:
     """Return `content` with a profile `name` that has `values` and no other keys."""
     path: Keys = ("profiles", name)
 
-    def change(tables: dict[str, Any]) -> None:
+    def change(tables: Table) -> None:
         tables.setdefault("profiles", {})[name] = values
 
     def edit(sections: list[_Section]) -> None:
@@ -103,7 +107,7 @@ class _Section:
     def __str__(self) -> str:
         return self.body + self.tail
 
-    def edit(self, change: Callable[[Any], None]) -> None:
+    def edit(self, change: Callable[[Table], None]) -> None:
         """Make a change of the table with tomlkit."""
         document = tomlkit.parse(self.body)
         table: Any = document
@@ -154,13 +158,14 @@ def _drop(sections: list[_Section], path: Keys) -> None:
         before += str(section)
 
 
-def _delete(table: Any, path: Keys) -> None:  # noqa: ANN401 - tomllib's tables or tomlkit's
+def _delete(tables: Table, path: Keys) -> None:
+    value: Any = tables
     for key in path[:-1]:
-        table = table[key]
-    del table[path[-1]]
+        value = value[key]
+    del value[path[-1]]
 
 
-def _overwrite(table: Any, values: Values) -> None:  # noqa: ANN401 - tomlkit's
+def _overwrite(table: Table, values: Values) -> None:
     for key in [key for key in table if key not in values]:
         del table[key]
     for key, value in values.items():
@@ -168,7 +173,7 @@ def _overwrite(table: Any, values: Values) -> None:  # noqa: ANN401 - tomlkit's
             table[key] = _item(value)
 
 
-def _item(value: object) -> Any:  # noqa: ANN401 - tomlkit's
+def _item(value: object) -> object:
     if not isinstance(value, dict):
         return value
     table = tomlkit.inline_table()
@@ -184,7 +189,7 @@ def _lines(text: str) -> list[str]:
 def _edited(
     content: bytes,
     edit: Callable[[list[_Section]], None],
-    change: Callable[[dict[str, Any]], None],
+    change: Callable[[Table], None],
 ) -> bytes:
     """Return `content` after `edit`; raise where its values are not those that `change` makes."""
     bom = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
