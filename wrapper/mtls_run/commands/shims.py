@@ -35,7 +35,7 @@ def shims() -> None:
 
 
 def _tools(help_text: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
-    return click.option("--tool", "tools", metavar="NAME", multiple=True, help=help_text)
+    return click.option("--tool", "tools", metavar="TOOL", multiple=True, help=help_text)
 
 
 @shims.command()
