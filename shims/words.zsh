@@ -4,7 +4,7 @@ function _mtls_run_specs {
   case $1 in
   '') specs=('(-p --profile)-p+[use this profile]:profile:_mtls_run_profiles' '(-p --profile)--profile=[use this profile]:profile:_mtls_run_profiles' '--no-profile[run TOOL unchanged]' '--explain[say what would be done, and why]' '--json[the same as JSON]' '--handoff=[how an unlocked identity reaches TOOL]:word:(memfd supervise)' '(-q --quiet)-q[no notices (errors stay)]' '(-q --quiet)--quiet[no notices (errors stay)]' '(-v --verbose)-v[one line per decision, on stderr]' '(-v --verbose)--verbose[one line per decision, on stderr]' '--version[show the version]' '(-h --help)-h[show the help]' '(-h --help)--help[show the help]') ;;
   allow) specs=('(-h --help)-h[show help]' '(-h --help)--help[show help]' '*:directory:_files -/') ;;
-  demo) specs=() ;;
+  demo) specs=('(-h --help)-h[show this help]' '(-h --help)--help[show this help]') ;;
   deny) specs=('(-h --help)-h[show help]' '(-h --help)--help[show help]' '*:directory:_files -/') ;;
   doctor) specs=('--json[Answer with one JSON object]' '--timeout=[Seconds that each step of the network may take]:text:' '(-h --help)-h[show help]' '(-h --help)--help[show help]' '*:text:') ;;
   forget) specs=('(-h --help)-h[show help]' '(-h --help)--help[show help]') ;;
@@ -30,7 +30,7 @@ function _mtls_run_specs {
 }
 function _mtls_run_commands {
   case $1 in
-  '') subcommands=('allow:Let the project file of DIR (the current directory) count, as it is now' 'demo:Show the whole road on this machine, with nothing to set up: a package index on localhost that' 'deny:Distrust the project file of DIR (the current directory), until `allow` is said again' 'doctor:Examine profile, identity, roots and tools' 'forget:Forget every identity that this login session keeps unlocked' 'init:Print shell code to evaluate when a shell starts' 'passphrase:Keep the passphrase of a profile'"'"'s key in the keyring' 'profile:Look at the profiles of your configuration, and change them' 'shims:Put programs called pip, pip3, uv and uvx on PATH, each of which calls mtls-run') ;;
+  '') subcommands=('allow:Let the project file of DIR (the current directory) count, as it is now' 'demo:Show what mtls-run does, on this machine' 'deny:Distrust the project file of DIR (the current directory), until `allow` is said again' 'doctor:Examine profile, identity, roots and tools' 'forget:Forget every identity that this login session keeps unlocked' 'init:Print shell code to evaluate when a shell starts' 'passphrase:Keep the passphrase of a profile'"'"'s key in the keyring' 'profile:Look at the profiles of your configuration, and change them' 'shims:Put programs called pip, pip3, uv and uvx on PATH, each of which calls mtls-run') ;;
   passphrase) subcommands=('set:Store the passphrase, once it is seen to open the key' 'check:Open the key with the passphrase that a run would use, and say so' 'forget:Delete the stored passphrase') ;;
   profile) subcommands=('list:List the profiles, and where each applies' 'show:Show a profile, and what says each value' 'add:Add the profile NAME, checked before it is written' 'import:Make a profile NAME of what is there already' 'edit:Open the configuration in an editor' 'remove:Remove the profile NAME, and forget its passphrase' 'default:Make NAME the default profile') ;;
   shims) subcommands=('install:Install shims for pip, pip3, uv and uvx, and for what --tool names' 'remove:Remove the shims, or those that --tool names' 'list:Say of each shim whether PATH reaches it, and what it runs') ;;

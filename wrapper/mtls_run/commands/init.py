@@ -42,7 +42,7 @@ _HINT = "mtls-run init --help"
 _ALSO = {"pwsh": "powershell"}
 
 
-def run(arguments: Sequence[str], context: Context) -> int:  # noqa: ARG001 - as every command
+def run(arguments: Sequence[str], _context: Context) -> int:
     """Print the code and return 0. Raises UsageError for arguments that are not in USAGE."""
     names, only, flags = _parsed(list(arguments))
     if "--help" in flags:

@@ -40,7 +40,7 @@ def own_program() -> Path:
 
     Raises MtlsRunError where it was started as a module and there is no program of it.
     """
-    started = Path(os.path.abspath(sys.argv[0]))  # noqa: PTH100 - links stay: they are what is kept
+    started = Path(os.path.abspath(sys.argv[0]))  # links stay: they are what is kept
     name = "mtls-run.exe" if os.name == "nt" else "mtls-run"
     for candidate in (started, started.with_suffix(".exe"), Path(sys.executable).with_name(name)):
         if candidate.name == name and candidate.is_file():

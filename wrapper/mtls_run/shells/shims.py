@@ -111,7 +111,7 @@ def survey(where: Path, environ: Mapping[str, str]) -> list[Shim]:
     """Return the shims in a directory, and those that PATH has elsewhere."""
     folders = [where]
     for entry in environ.get("PATH", os.defpath).split(os.pathsep):
-        path = Path(os.path.abspath(entry))  # noqa: PTH100 - an empty entry is the current one
+        path = Path(os.path.abspath(entry))  # an empty entry is the current one
         if not any(_same(path, known) for known in folders):
             folders.append(path)
     found = [path for directory in folders for path in present(directory)]
@@ -154,7 +154,7 @@ def _look(path: Path, environ: Mapping[str, str]) -> Shim:
 
 
 def _is_program(path: str) -> bool:
-    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113
+    return os.path.isfile(path) and os.access(path, os.X_OK)
 
 
 def _tool(path: Path) -> str:
@@ -163,7 +163,7 @@ def _tool(path: Path) -> str:
 
 def _checked(tool: str) -> str:
     """Return the tool's name where it can be a file's; a shim of mtls-run would call itself."""
-    if not tool or os.path.basename(tool) != tool or tool in (".", "..") or tool == "mtls-run":  # noqa: PTH119
+    if not tool or os.path.basename(tool) != tool or tool in (".", "..") or tool == "mtls-run":
         raise UsageError(f"`{tool}` can have no shim", hint="name a program, without its path")
     return tool
 
@@ -182,6 +182,6 @@ def _content(extension: str, program: Path) -> bytes:
 
 def _same(one: str | Path, other: str | Path) -> bool:
     try:
-        return os.path.samefile(one, other)  # noqa: PTH121
+        return os.path.samefile(one, other)
     except OSError:
         return False
