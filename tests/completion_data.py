@@ -23,7 +23,7 @@ from mtls_run.shells import TOOLS
 from mtls_run.shells.init import fish_quote, powershell_quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 FOLDER = Path(__file__).parents[1] / "shims"
 # What an option or an argument takes; a tuple has the words that it can be.
@@ -52,7 +52,7 @@ class Command(NamedTuple):
     argument: Takes
 
 
-_HELP = Option(("-h", "--help"), "show help", None, repeated=False)
+_HELP = Option(("-h", "--help"), "Print this help", None, repeated=False)
 
 
 def options_in(help_text: str) -> tuple[Option, ...]:
@@ -61,9 +61,9 @@ def options_in(help_text: str) -> tuple[Option, ...]:
     return tuple(
         Option(
             tuple(names.replace(",", "").split()),
-            _about(about) or f"show the {names.rpartition('-')[2]}",
+            _about(about),
             cli.HANDOFFS if names == "--handoff" else _kind(value.strip()),
-            repeated="repeatable" in about,
+            repeated="repeatable" in about.lower(),
         )
         for names, value, about in lines
     )
@@ -71,7 +71,7 @@ def options_in(help_text: str) -> tuple[Option, ...]:
 
 def _about(text: str) -> str:
     """Return the first sentence of a text without the words that a shell offers anyway."""
-    return re.sub(r"^[a-z]+( \| [a-z]+)+: ", "", text).partition(";")[0].rstrip(".")
+    return re.split(r"[.;](?: |$)", re.sub(r"^[a-z]+( \| [a-z]+)+: ", "", text))[0]
 
 
 def every_command() -> Iterator[Command]:
@@ -90,12 +90,23 @@ def _written(name: str, usage: str) -> Command:
     return Command((name,), about, options_in(usage), argument and tuple(argument[1].split("|")))
 
 
-def _clicked(name: str, run: object) -> Iterator[Command]:
+class _ParsedByClickError(Exception):
+    """Holds the command that is about to parse its words."""
+
+
+def _clicked(name: str, run: Callable[..., int]) -> Iterator[Command]:
     """Yield a command that click parses, and those below it."""
-    assert callable(run)
-    with mock.patch.object(click.Command, "main", autospec=True) as main:
-        run([], commands.Context(cli.parse([]).options, {}, Reporter()))
-    yield from _walk(name, main.call_args.args[0])
+
+    def stop(command: click.Command, *_: object, **__: object) -> None:
+        raise _ParsedByClickError(command)
+
+    try:
+        with mock.patch.object(click.Command, "make_context", stop):
+            run([], commands.Context(cli.parse([]).options, {}, Reporter()))
+    except _ParsedByClickError as parsed:
+        yield from _walk(name, parsed.args[0])
+    else:
+        raise AssertionError(f"{name} has neither USAGE nor a click command")
 
 
 def _walk(path: str, command: click.Command) -> Iterator[Command]:

@@ -36,7 +36,7 @@ passphrase locks. The index refuses pip, and uv if it is installed. With mtls-ru
 package from it. The demo needs no network and no setup, and removes everything that it made.
 
 Options:
-  -h, --help  show this help
+  -h, --help  Print this help.
 
 Exit status: 0 if the package was installed and can be imported; 125 if anything failed.
 """

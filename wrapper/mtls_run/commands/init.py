@@ -32,10 +32,10 @@ mtls-run. Without SHELL, it is for the shell that mtls-run runs in. `command uv`
   PowerShell:  mtls-run init powershell | Out-String | Invoke-Expression
 
 Options:
-      --only pip|pip3|uv|uvx  wrap only this tool; repeatable
-      --no-completion         print the functions without completion
-      --shims                 also put the directory of the shims first on PATH
-  -h, --help                  show this help
+      --only pip|pip3|uv|uvx  Wrap only this tool. Repeatable.
+      --no-completion         Print the functions without completion.
+      --shims                 Also put the directory of the shims first on PATH.
+  -h, --help                  Print this help.
 """
 _HINT = "mtls-run init --help"
 # As programs and as parent processes are called.
