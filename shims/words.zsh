@@ -22,18 +22,18 @@ function _mtls_run_specs {
   'profile remove') specs=('--force[Also remove the settings that name it]' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:profile:_mtls_run_profiles') ;;
   'profile default') specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:profile:_mtls_run_profiles') ;;
   shims) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
-  'shims install') specs=('--dir=[Another directory for them]:directory:_files -/' '*--tool=[For this program as well]:text:' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
-  'shims remove') specs=('--dir=[Another directory for them]:directory:_files -/' '*--tool=[This one alone]:text:' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
-  'shims list') specs=('--dir=[Another directory for them]:directory:_files -/' '--json[The same as JSON]' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
+  'shims install') specs=('--dir=[Use this directory]:directory:_files -/' '*--tool=[Also make a shim for this program]:text:' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
+  'shims remove') specs=('--dir=[Use this directory]:directory:_files -/' '*--tool=[Remove only this one]:text:' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
+  'shims list') specs=('--dir=[Use this directory]:directory:_files -/' '--json[Output JSON]' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
   *) specs=() ;;
   esac
 }
 function _mtls_run_commands {
   case $1 in
-  '') subcommands=('allow:Trust the project file of DIR, or of the current directory, as it is now' 'demo:Show what mtls-run does, on this machine' 'deny:Distrust the project file of DIR, or of the current directory, until it is allowed again' 'doctor:Examine profile, identity, roots and tools' 'forget:Forget every identity that this login session keeps unlocked' 'init:Print shell code to evaluate when a shell starts' 'passphrase:Keep the passphrase of a profile'"'"'s key in the keyring' 'profile:Show and change the profiles of your configuration' 'shims:Put programs called pip, pip3, uv and uvx on PATH, each of which calls mtls-run') ;;
+  '') subcommands=('allow:Trust the project file of DIR, or of the current directory, as it is now' 'demo:Show what mtls-run does, on this machine' 'deny:Distrust the project file of DIR, or of the current directory, until it is allowed again' 'doctor:Examine profile, identity, roots and tools' 'forget:Forget every identity that this login session keeps unlocked' 'init:Print shell code to evaluate when a shell starts' 'passphrase:Keep the passphrase of a profile'"'"'s key in the keyring' 'profile:Show and change the profiles of your configuration' 'shims:Make programs called pip, pip3, uv and uvx that start mtls-run') ;;
   passphrase) subcommands=('set:Store the passphrase, after a check that it opens the key' 'check:Open the key with the passphrase that a run would use' 'forget:Delete the stored passphrase') ;;
   profile) subcommands=('list:List the profiles, and where each one applies' 'show:Show a profile, and the origin of each value' 'add:Add the profile NAME, after a check that it works' 'import:Make the profile NAME from settings or from a file' 'edit:Edit a copy of the configuration with $VISUAL, $EDITOR or vi' 'remove:Remove the profile NAME, and its passphrase from the keyring' 'default:Make NAME the default profile') ;;
-  shims) subcommands=('install:Install shims for pip, pip3, uv and uvx, and for what --tool names' 'remove:Remove the shims, or those that --tool names' 'list:Say of each shim whether PATH reaches it, and what it runs') ;;
+  shims) subcommands=('install:Install shims for pip, pip3, uv and uvx, and for what --tool names' 'remove:Remove the shims, or those that --tool names' 'list:Show each shim, the tool that it runs, and whether PATH finds it first') ;;
   *) subcommands=() ;;
   esac
 }
