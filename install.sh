@@ -1,40 +1,48 @@
 #!/bin/sh
-# Installs mtls-run for the user who runs this. See `sh install.sh --help`.
+# Install mtls-run for the current user. See `sh install.sh --help`.
 #
 # POSIX sh. Nothing runs before the last line, so a half-downloaded copy does nothing.
 set -eu
 
 newline='
 '
-# Ends the line in an rc file that is ours; the second where the file ended in no newline before.
+# Our line in an rc file ends in one of these. The second says that the file had no newline at its end.
 mark='# mtls-run: added by install.sh'
 mark_open='# mtls-run: added by install.sh, with the newline before'
 
 usage() {
   cat <<'EOF'
-Usage: sh install.sh [--python PYTHON] [--wheel FILE] [--find-links DIR]
+Usage: sh install.sh [--python PYTHON] [--wheel FILE] [--unpinned | --find-links DIR]
                      [--rc] [--shell NAME] [--shims]
        sh install.sh --uninstall
 
-Installs mtls-run for you alone: a virtual environment of its own below
+Install mtls-run for the current user: a virtual environment below
 ${XDG_DATA_HOME:-~/.local/share}/mtls-run, and a link ~/.local/bin/mtls-run.
-Without --wheel, what is installed is the clone that this script lies in.
-Run it again to upgrade. No sudo; no shell configuration is edited unless you
-say --rc, or yes where it asks at a terminal.
+Without --wheel, the script installs the clone that it lies in. Run it again to
+upgrade. It needs no sudo. It edits your shell's configuration only with --rc, or
+if you answer yes at a terminal.
 
-  --python PYTHON   the Python to use, 3.9 or newer
+The dependencies are the versions in requirements/run.lock, checked by hash. If
+that file is not beside this script, pip chooses the versions, and the script says so.
+
+  --python PYTHON   use this Python, 3.9 or newer
   --wheel FILE      install this wheel of mtls-run
-  --find-links DIR  take every package from this folder of wheels; use no network
-  --rc              add one line to what your shell reads when it starts, which
-                    makes pip and uv go through mtls-run there
-  --shell NAME      bash, zsh, fish or sh, where it is not the one in $SHELL;
-                    without --rc, only show the line
-  --shims           also put shims for pip, pip3, uv and uvx into a directory, and
-                    with --rc that directory on PATH
-  --uninstall       take away all of that, its line too, and nothing else
-  --help            show this
+  --unpinned        let pip choose the newest versions that mtls-run admits
+  --find-links DIR  install only wheels from this directory, whatever their
+                    versions; use no network
+  --rc              add a line to your shell's startup file, so that pip and uv go
+                    through mtls-run
+  --shell NAME      set up bash, zsh, fish or sh instead of $SHELL; without --rc,
+                    only print the line
+  --shims           install shims for pip, pip3, uv and uvx; with --rc, also put
+                    them on PATH
+  --uninstall       remove everything that this script installed, and its line
+  --help            show this help
 
-Exit status: 0 if all went well, 1 if not; an earlier installation then stays.
+Exit status: 0 on success, 1 on failure. After a failure, an earlier installation
+still works.
+
+Example: sh install.sh --rc --shims
 EOF
 }
 
@@ -52,17 +60,17 @@ die() {
   exit 1
 }
 
-# Sets where things go: $data holds the environments, $link is the command on PATH.
+# Set the paths: $data holds the environments, $link is the command on PATH.
 #
-# An environment cannot be renamed: its scripts name it. So each installation makes a new
-# $data/venv-N, and the link $data/venv turns to it in one step when it is complete.
+# An environment cannot be renamed, because its scripts name it. Each installation makes a new
+# $data/venv-N. When that is complete, the link $data/venv is pointed to it in one step.
 locate() {
   case ${HOME:-} in
   /*) ;;
   '') die 'HOME is not set' 'set HOME to your home directory' ;;
   *) die "HOME is not an absolute path: $HOME" ;;
   esac
-  [ -d "$HOME" ] || die "the home directory is not there: $HOME" 'set HOME to your home directory'
+  [ -d "$HOME" ] || die "the home directory does not exist: $HOME" 'set HOME to your home directory'
   # The XDG base directory specification says to ignore a relative path.
   case ${XDG_DATA_HOME:-} in
   /*) data=$XDG_DATA_HOME/mtls-run ;;
@@ -72,7 +80,7 @@ locate() {
   bin=$HOME/.local/bin
   link=$bin/mtls-run
   target=$current/bin/mtls-run
-  # What uninstalling has to know, a line each: `folder`, `file` or `line`, and a path.
+  # What --uninstall removes, one a line: `folder`, `file`, `line`, `shims` or `cache`, and a path.
   records=$data/installed
 }
 
@@ -80,7 +88,7 @@ record() {
   grep -qxF "$1 $2" "$records" 2>/dev/null || printf '%s %s\n' "$1" "$2" >>"$records"
 }
 
-# Sets $missing to the directories on the way to $1 that are not there, the outermost last.
+# Set $missing to the directories on the way to $1 that do not exist, the outermost last.
 find_missing() {
   missing=
   directory=$1
@@ -90,7 +98,7 @@ find_missing() {
   done
 }
 
-# each_line COMMAND LINES: runs the command once for each of the lines; fails where one failed.
+# each_line COMMAND LINES: run the command once for each line; fail if one call failed.
 each_line() {
   failed=
   while IFS= read -r item; do
@@ -105,12 +113,12 @@ record_folder() {
   record folder "$1"
 }
 
-# Nothing that has something in it: that is somebody's.
+# A directory that is not empty stays: its contents are not ours.
 remove_empty() {
   rmdir -- "$1" 2>/dev/null || true
 }
 
-is_there() {
+exists() {
   [ -e "$1" ] || [ -L "$1" ]
 }
 
@@ -118,18 +126,18 @@ link_is_ours() {
   [ -L "$link" ] && [ "$(readlink "$link")" = "$target" ]
 }
 
-# Prints the version of a Python as MAJOR.MINOR, or fails. A command of that name may be no Python:
-# pyenv, for one, puts a stand-in on PATH for each version that it knows.
+# Print the version of a Python as MAJOR.MINOR, or fail. A command named python3.12 need not work:
+# pyenv puts one on PATH for each version that it knows.
 python_version() {
   "$1" -c 'import sys; sys.stdout.write("%d.%d" % sys.version_info[:2])' 2>/dev/null </dev/null
 }
 
-# Sets $unfit to why this Python cannot be used, or to nothing; $remedy to what may mend it.
+# Set $unfit to the reason why this Python cannot be used, or to nothing; $remedy to a hint.
 examine_python() {
   unfit=
   remedy=
   if ! command -v "$1" >/dev/null 2>&1; then
-    unfit="$1 is not there"
+    unfit="$1: not found"
   elif ! version=$(python_version "$1"); then
     unfit="$1 does not start"
   elif ! "$1" -c 'import sys; sys.exit(sys.version_info < (3, 9))'; then
@@ -140,7 +148,7 @@ examine_python() {
   fi
 }
 
-# Sets $python: the one that was asked for, or the first on PATH that will do.
+# Set $python to the one that --python names, or to the first on PATH that can be used.
 find_python() {
   if [ -n "$python" ]; then
     examine_python "$python"
@@ -156,55 +164,63 @@ find_python() {
       python=$candidate
       return
     fi
-    # The first is the one that a user means by "Python"; the others are a second thought.
+    # Report on the first: it is what the user calls Python.
     [ -n "$found" ] || {
       found=$unfit
       found_remedy=$remedy
     }
   done
-  [ -n "$found" ] || die 'there is no Python on PATH' \
+  [ -n "$found" ] || die 'no Python on PATH' \
     'install Python 3.9 or newer, or name one: --python PYTHON'
-  die "no Python on PATH will do: $found" ${found_remedy:+"$found_remedy"} \
+  die "no Python on PATH can be used: $found" ${found_remedy:+"$found_remedy"} \
     'install Python 3.9 or newer, or name one: --python PYTHON'
 }
 
-# Sets $source: what pip is told to install.
+# Set $source to what pip installs, and $locks to the directory of the lock files, or to nothing.
 find_source() {
   here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
   if [ -n "$wheel" ]; then
-    [ -f "$wheel" ] || die "--wheel: there is no file $wheel"
+    [ -f "$wheel" ] || die "--wheel: no such file: $wheel"
     source=$wheel
   elif [ -f "$0" ] && grep -q '^name = "mtls-run"' "$here/pyproject.toml" 2>/dev/null; then
     source=$here
   elif [ -n "$links" ]; then
     source=mtls-run
   else
-    die 'this script lies in no clone of mtls-run' 'name a wheel: --wheel FILE'
+    die 'this script is not in a clone of mtls-run' 'name a wheel: --wheel FILE'
   fi
   # pip takes a bare word for the name of a package.
   case $source in
   mtls-run | /*) ;;
   *) source=./$source ;;
   esac
+  locks=$here/requirements
+  if [ -n "$unpinned$links" ]; then
+    locks=
+  elif ! grep -q 'mtls-run (pyproject.toml)' "$locks/run.lock" 2>/dev/null; then
+    locks=
+    printf 'mtls-run: notice: %s\n' \
+      'requirements/run.lock is not beside this script: pip chooses the versions of dependencies' >&2
+  fi
 }
 
-# Sets $new: an empty directory for an environment, which nobody else uses.
+# Set $new to a new directory for an environment.
 make_directory() {
   find_missing "$data"
   made=$missing
   find_missing "$bin"
   made=$made$missing
-  mkdir -p -- "$data" "$bin" 2>/dev/null || die "$data or $bin cannot be made" \
-    "check that $HOME is yours and writable"
+  mkdir -p -- "$data" "$bin" 2>/dev/null || die "cannot make $data or $bin" \
+    "check that you can write to $HOME"
   number=1
   until mkdir -- "$data/venv-$number" 2>/dev/null; do
-    is_there "$data/venv-$number" || die "$data is not writable" "check who owns $data"
+    exists "$data/venv-$number" || die "cannot write to $data" "check its owner: ls -ld $data"
     number=$((number + 1))
   done
   new=$data/venv-$number
 }
 
-# Runs in a trap: a way out before the end leaves what was there before.
+# Remove the unfinished environment. This runs in a trap.
 abandon() {
   if [ -n "$new" ]; then
     rm -rf -- "$new"
@@ -212,71 +228,64 @@ abandon() {
   fi
 }
 
-# fail_with_log FACT [HINT...]: shows the end of the log first.
+# fail_with_log FACT [HINT...]: show the end of the log first.
 fail_with_log() {
   tail -n 15 -- "$new/install.log" >&2
   die "$@"
 }
 
+# pip_install ARGUMENT...
+pip_install() {
+  PIP_USER=0 PIP_REQUIRE_HASHES=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    "$new/bin/python" -I -m pip install --no-input "$@" >>"$new/install.log" 2>&1 </dev/null
+}
+
+# Install the versions in run.lock, then mtls-run alone, built with the versions in build.lock.
+install_pinned() {
+  pip_install --require-hashes --requirement "$locks/run.lock" || return
+  case $source in
+  *.whl) pip_install --no-deps "$source" || return ;;
+  *)
+    pip_install --target "$new/build" --require-hashes --requirement "$locks/build.lock" || return
+    # pip itself runs isolated; only the Python that it builds with reads PYTHONPATH.
+    (
+      PYTHONPATH=$new/build
+      export PYTHONPATH
+      pip_install --no-deps --no-build-isolation "$source"
+    ) || return
+    rm -rf -- "$new/build"
+    ;;
+  esac
+  "$new/bin/python" -I -m pip check >>"$new/install.log" 2>&1 </dev/null ||
+    fail_with_log "mtls-run does not fit the versions in $locks/run.lock" \
+      'let pip choose the versions: --unpinned'
+}
+
 fill_environment() {
   "$python" -m venv "$new" >"$new/install.log" 2>&1 </dev/null ||
-    fail_with_log "$python could not make a virtual environment"
-  # The user's pip settings stay: they may be the only way to an index. But not those that say
-  # where packages go, or that this is to be no installation at all.
+    fail_with_log "cannot make a virtual environment with $python"
+  # The user's pip settings stay, because they may name the only index. Those that change the place
+  # or the kind of the installation go.
   unset PIP_DRY_RUN PIP_NO_DEPS PIP_PREFIX PIP_PYTHON PIP_REQUIREMENT PIP_ROOT PIP_TARGET
-  PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 \
-    "$new/bin/python" -I -m pip install --no-input ${links:+--no-index --find-links "$links"} \
-    "$source" >>"$new/install.log" 2>&1 </dev/null || {
-    if [ -n "$links" ]; then
-      fail_with_log 'pip could not install mtls-run' \
-        "$links needs a wheel of everything that mtls-run depends on, for this Python"
-    fi
-    fail_with_log 'pip could not install mtls-run' \
-      'where the index itself asks for a certificate: --find-links DIR, a folder of wheels'
-  }
+  if [ -n "$links" ]; then
+    pip_install --no-index --find-links "$links" "$source" || fail_with_log \
+      'pip could not install mtls-run' \
+      "$links needs a wheel of everything that mtls-run depends on, for this Python"
+  elif [ -n "$locks" ]; then
+    install_pinned || fail_with_log 'pip could not install mtls-run' \
+      'if the index lacks these versions: --unpinned' \
+      'if the index asks for a certificate: --find-links DIR, a directory of wheels'
+  else
+    pip_install "$source" || fail_with_log 'pip could not install mtls-run' \
+      'if the index asks for a certificate: --find-links DIR, a directory of wheels'
+  fi
   rm -f -- "$new/install.log"
 }
 
-# pip's own launcher starts Python as the caller's environment says, so PYTHONPATH or the
-# user's site could put other code into the process that holds the unlocked key. -I (isolated)
-# shuts them out, and -S leaves out `site`, a quarter of Python's start: what it is needed for, the
-# place of the packages, the launcher says by itself. Where the kernel does not take the line whole
-# (a space in it; more than 127 bytes on Linux before 5.1), the file is a shell script first, as pip
-# does it in that case: what sh reads as a command, Python reads as a string.
-write_launcher() {
-  case $new in
-  *[\"\$\`\\]*) return 0 ;; # no quoting is right for both readers: pip's launcher stays
-  esac
-  packages=$("$new/bin/python" -I -c 'import sysconfig
-paths = map(sysconfig.get_path, ("purelib", "platlib"))
-print(ascii(list(dict.fromkeys(paths))))') || die "$new/bin/python cannot tell where its packages are"
-  head="#!$new/bin/python -IS"
-  length=$(($(printf %s "$head" | wc -c)))
-  case $new in
-  *[[:space:]]*) length=128 ;;
-  esac
-  if [ "$length" -gt 127 ]; then
-    head="#!/bin/sh
-'''exec' \"$new/bin/python\" -IS \"\$0\" \"\$@\"
-' '''"
-  fi
-  cat >"$new/bin/mtls-run" <<EOF
-$head
-import sys
-
-sys.path += $packages
-from mtls_run.__main__ import main
-
-if __name__ == "__main__":
-    sys.exit(main())
-EOF
-  chmod 755 "$new/bin/mtls-run"
-}
-
-# Turns $current to $new and removes older environments. Not mv: it would move the new link into
-# the directory that the old one leads to, and the option against that has no standard name.
+# Point $current to $new and remove older environments. mv would move the new link into the
+# directory that the old one points to, and the option against that has no standard name.
 switch_over() {
-  "$new/bin/python" -I - "${new##*/}" "$current" <<'EOF' || die "$current cannot be replaced"
+  "$new/bin/python" -I - "${new##*/}" "$current" <<'EOF' || die "cannot replace $current"
 import os, sys
 
 name, current = sys.argv[1:]
@@ -302,7 +311,7 @@ say_how_to_reach_it() {
   *:"$bin":*)
     first=$(command -v mtls-run || true)
     if [ -n "$first" ] && [ "$first" != "$link" ]; then
-      printf 'mtls-run: hint: another mtls-run comes first on PATH: %s\n' "$first" >&2
+      printf 'mtls-run: hint: remove the other mtls-run, which comes first on PATH: %s\n' "$first" >&2
     fi
     return 0
     ;;
@@ -314,15 +323,15 @@ say_how_to_reach_it() {
   */bash) advice='add to ~/.bashrc: export PATH="$HOME/.local/bin:$PATH"' ;;
   *) advice='add to ~/.profile: export PATH="$HOME/.local/bin:$PATH"' ;;
   esac
-  printf 'mtls-run: hint: %s is not on PATH; %s\n' "$bin" "$advice" >&2
+  printf 'mtls-run: hint: put %s on PATH: %s\n' "$bin" "$advice" >&2
 }
 
 install() {
-  if is_there "$link" && ! link_is_ours; then
-    die "$link is there and was not made by this script" 'move it away, then run this again'
+  if exists "$link" && ! link_is_ours; then
+    die "$link exists, and this script did not make it" 'move it away, then run this again'
   fi
-  if is_there "$current" && [ ! -L "$current" ]; then
-    die "$current is there and was not made by this script" 'move it away, then run this again'
+  if exists "$current" && [ ! -L "$current" ]; then
+    die "$current exists, and this script did not make it" 'move it away, then run this again'
   fi
   find_source
   find_python
@@ -337,7 +346,6 @@ install() {
   say "Making an environment in $new with $python ($version)"
   say "Installing mtls-run from $source"
   fill_environment
-  write_launcher
   installed=$("$new/bin/mtls-run" --version 2>&1 </dev/null) ||
     die "the installed mtls-run does not start: $installed"
   rm -f -- "$current.new"
@@ -351,7 +359,7 @@ install() {
   say "See it at work: $link demo"
 }
 
-# Sets $shell and $rc: what is to be set up, and the file that it reads when it starts.
+# Set $shell to the shell to set up, and $rc to the file that it reads when it starts.
 choose_shell() {
   asked_for=$shell
   [ -n "$shell" ] || shell=${SHELL:-sh}
@@ -359,7 +367,7 @@ choose_shell() {
   case $shell in
   bash)
     rc=$HOME/.bashrc
-    # Terminals on macOS start login shells, and bash then reads this one alone.
+    # Terminals on macOS start login shells. bash then reads only this file.
     [ "$(uname -s)" != Darwin ] || rc=$HOME/.bash_profile
     ;;
   zsh) rc=${ZDOTDIR:-$HOME}/.zshrc ;;
@@ -372,26 +380,26 @@ choose_shell() {
   *)
     case $asked_for in
     '' | sh | dash | ash | ksh | busybox) ;;
-    *) die "--shell: there is nothing to set up for $asked_for" 'one of: bash, zsh, fish, sh' ;;
+    *) die "--shell: unknown shell $asked_for" 'name one of: bash, zsh, fish, sh' ;;
     esac
     shell='sh'
     rc=$HOME/.profile
     ;;
   esac
   if [ "$shell" = sh ] && [ -z "$shims" ] && [ -n "$edit$asked_for" ]; then
-    die 'a plain sh has no functions for pip and uv: shims are what it can have' \
+    die 'a plain sh can only use shims' \
       'add --shims, or name a shell: --shell bash'
   fi
 }
 
-# Asks at a terminal what no option has said. Who is not there after a minute has said no.
+# Ask at a terminal for what no option says. No answer within a minute means no.
 offer() {
   if [ -n "$asked_for$edit$shims" ] || [ "$shell" = sh ] || [ ! -t 0 ] || [ ! -t 2 ]; then
     return 0
   fi
-  if yes "Let pip and uv go through mtls-run in $shell, by one line in $rc?"; then
+  if yes "Add a line to $rc, so that pip and uv go through mtls-run in $shell?"; then
     edit=yes
-    if yes 'Have shims on PATH too, for scripts, Makefiles and editors?'; then
+    if yes 'Also put shims on PATH, for scripts, Makefiles and editors?'; then
       shims=yes
     fi
   fi
@@ -410,36 +418,36 @@ sys.exit(sys.stdin.readline().strip().lower() not in ("y", "yes"))'
 set_up_shell() {
   if [ -n "$shims" ]; then
     folder=$(program_says 'from mtls_run.shells import folder; print(folder())') ||
-      die 'the directory of the shims cannot be told' "see: $link shims install"
+      die 'cannot find the directory for shims' "see why: $link shims install"
     find_missing "$folder"
     each_line record_folder "$missing"
     record shims "$folder"
-    "$link" -q shims install >/dev/null || die 'the shims could not be installed'
+    "$link" -q shims install >/dev/null || die 'cannot install the shims'
     say "Installed shims for pip, pip3, uv and uvx in $folder"
   fi
   make_line
   if [ -n "$edit" ]; then
     add_line
-    say "Added a line to $rc; it counts in shells that start from now on"
+    say "Added a line to $rc, for shells that you start from now on"
   elif [ -n "$asked_for$shims" ]; then
-    say "To have it in every shell, add to $rc (--rc does that):"
+    say "To set up every new shell, add to $rc (--rc does that):"
     say "  $line"
   else
     say_how_to_reach_it
     if [ "$shell" != sh ]; then
-      say "To have pip and uv go through it in $shell: sh install.sh --rc, or add to $rc:"
+      say "To send pip and uv through mtls-run in $shell: sh install.sh --rc, or add to $rc:"
       say "  $line"
     fi
   fi
 }
 
-# program_says CODE: what Python prints for this code, with mtls-run to import.
+# program_says CODE: print what this code prints in the environment of mtls-run.
 program_says() {
   "$current/bin/python" -I -c "$1" 2>/dev/null </dev/null
 }
 
-# Sets $line: one line, which does nothing where mtls-run is gone, and nothing twice.
-# shellcheck disable=SC2016 # the line is for the shell that starts to expand
+# Set $line. The line does nothing if mtls-run is gone, and nothing twice.
+# shellcheck disable=SC2016 # the user's shell expands the line
 make_line() {
   program='"$HOME/.local/bin/mtls-run"'
   add_bin='case ":$PATH:" in *":$HOME/.local/bin:"*) ;; *) export PATH="$HOME/.local/bin:$PATH" ;; esac'
@@ -465,28 +473,28 @@ make_line() {
 
 add_line() {
   if [ -L "$rc" ] && [ ! -e "$rc" ]; then
-    die "$rc is a link that leads nowhere" "add this line yourself: $line"
+    die "$rc is a broken link" "add this line yourself: $line"
   fi
   find_missing "$(dirname -- "$rc")"
   each_line record_folder "$missing"
-  mkdir -p -- "$(dirname -- "$rc")" 2>/dev/null || die "$(dirname -- "$rc") cannot be made"
-  is_there "$rc" || record file "$rc"
-  remove_line "$rc" || die "$rc cannot be written" "add this line yourself: $line"
+  mkdir -p -- "$(dirname -- "$rc")" 2>/dev/null || die "cannot make $(dirname -- "$rc")"
+  exists "$rc" || record file "$rc"
+  remove_line "$rc" || die "cannot write $rc" "add this line yourself: $line"
   record line "$rc"
   ends_in_newline "$rc" || line=$newline$line' '$mark_open
   case $line in
   *"$mark_open") ;;
   *) line="$line $mark" ;;
   esac
-  printf '%s\n' "$line" 2>/dev/null >>"$rc" || die "$rc cannot be written"
+  printf '%s\n' "$line" 2>/dev/null >>"$rc" || die "cannot write $rc"
 }
 
-# Whether there is nothing that a line would be appended to.
+# Whether a line can be appended to the file without continuing another.
 ends_in_newline() {
   [ ! -s "$1" ] || [ -z "$(tail -c 1 -- "$1")" ]
 }
 
-# remove_line FILE: takes our line out of it and leaves every other byte, its mode and its links.
+# remove_line FILE: remove our line; leave every other byte, the mode and links to the file.
 remove_line() {
   grep -qF "$mark" "$1" 2>/dev/null || return 0
   real=$(readlink -f -- "$1" 2>/dev/null) || real=$1
@@ -494,7 +502,7 @@ remove_line() {
   last=newline
   ends_in_newline "$real" || last=none
   cp -p -- "$real" "$copy" || return 1
-  # Bytes, whatever the locale is; the last line may lack its newline, with our line or without.
+  # LC_ALL=C: the file need not be text in the locale. Its last line may lack a newline.
   if LC_ALL=C awk -v mark="$mark" -v mark_open="$mark_open" -v last="$last" '
     function ends_in(end) { return substr($0, length($0) - length(end) + 1) == end }
     ends_in(mark_open) { bare = 1; kept = 0; next }
@@ -508,7 +516,7 @@ remove_line() {
   return 1
 }
 
-# The cache is public matter that mtls-run makes anew; where its home was missing, that goes too.
+# --uninstall removes the cache, and its parent directory if that did not exist before.
 record_cache() {
   cache=$(program_says '
 import platformdirs
@@ -519,14 +527,14 @@ print(platformdirs.user_cache_dir("mtls-run", appauthor=False))') || return 0
 }
 
 uninstall() {
-  if ! link_is_ours && ! is_there "$current"; then
-    say 'mtls-run is not installed by this script; nothing is removed'
+  if ! link_is_ours && ! exists "$current"; then
+    say 'mtls-run was not installed by this script; nothing to remove'
     return 0
   fi
   if link_is_ours; then
     rm -f -- "$link"
     say "Removed $link"
-  elif is_there "$link"; then
+  elif exists "$link"; then
     say "Left $link, which was not made by this script"
   fi
   status=0
@@ -537,27 +545,27 @@ uninstall() {
   fi
   folders=$(sed -n 's/^folder //p' "$records" 2>/dev/null | LC_ALL=C sort -r)
   rm -f -- "$records"
-  # Not with -r: anything that this script did not put there stays.
+  # A directory with other files in it stays.
   remove_empty "$data"
   each_line remove_empty "$folders"
   say "Removed the environment in $data"
-  say 'Left: your configuration, what you allowed, and passphrases in the keyring (service "mtls-run")'
+  say 'Left your configuration, what you allowed, and passphrases in the keyring (service "mtls-run")'
   return "$status"
 }
 
-# Prints what was recorded, but for the directories: they go last.
+# Print the records without the directories, which are removed last.
 recorded() {
   grep -v '^folder ' "$records" 2>/dev/null | LC_ALL=C sort -r
 }
 
-# undo RECORD: takes back one thing that an installation did.
+# undo RECORD: undo one thing that an installation did.
 undo() {
   path=${1#* }
   case $1 in
   'line '*)
     if grep -qF "$mark" "$path" 2>/dev/null; then
       remove_line "$path" || {
-        printf 'mtls-run: error: %s cannot be written\n' "$path" >&2
+        printf 'mtls-run: error: cannot write %s\n' "$path" >&2
         printf 'mtls-run: hint: remove the line in it that ends in: %s\n' "$mark" >&2
         return 1
       }
@@ -566,7 +574,7 @@ undo() {
     ;;
   'shims '*)
     for shim in "$path"/*; do
-      # By what stands in it: anything else stays.
+      # Only shims of mtls-run, which their second line names.
       if [ -f "$shim" ] && head -n 2 -- "$shim" | grep -q '^# mtls-run shim:'; then
         rm -f -- "$shim"
         say "Removed $shim"
@@ -580,12 +588,13 @@ undo() {
 }
 
 main() {
-  # What the caller's Python is told concerns another program.
+  # These are meant for another Python.
   unset PYTHONHOME PYTHONPATH PYTHONINSPECT
   action=install
   python=
   wheel=
   links=
+  unpinned=
   shell=
   shims=
   edit=
@@ -604,6 +613,7 @@ main() {
     --wheel=?*) wheel=${option#*=} ;;
     --find-links=?*) links=${option#*=} ;;
     --shell=?*) shell=${option#*=} ;;
+    --unpinned) unpinned=yes ;;
     --shims) shims=yes ;;
     --rc) edit=yes ;;
     --uninstall) action=uninstall ;;
@@ -614,7 +624,7 @@ main() {
     *) die "unknown option $option" 'see: sh install.sh --help' ;;
     esac
   done
-  [ -z "$links" ] || [ -d "$links" ] || die "--find-links: there is no directory $links"
+  [ -z "$links" ] || [ -d "$links" ] || die "--find-links: no such directory: $links"
   locate
   "$action"
 }

@@ -1,7 +1,6 @@
 # mtls-run: completion of its own words; after TOOL, what completes that tool.
 # shellcheck shell=bash
 # shellcheck disable=SC2207 # bash 3.2, which macOS has, lacks mapfile
-@TABLE@
 
 # Offers what an option or an argument of this kind can be.
 function _mtls_run_offer {

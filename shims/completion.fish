@@ -11,10 +11,8 @@ function __mtls_run_at
                 set at any
                 set -e words[1]
                 break
-            case -p --profile --handoff
-                set -e words[1]
-                set -q words[1]; and set -e words[1]
             case '-*'
+                contains -- $words[1] $__mtls_run_valued; and set -q words[2]; and set -e words[1]
                 set -e words[1]
             case '*'
                 break
@@ -52,10 +50,8 @@ function __mtls_run_tool
     complete -C (string join -- ' ' (string escape -- $found[2..-1]) (commandline -ct))
 end
 
-complete -c mtls-run -e
 complete -c mtls-run -f
-complete -c mtls-run -n '__mtls_run_is start' -a 'pip pip3 uv uvx python3' -d tool
+complete -c mtls-run -n '__mtls_run_is start' -a "$__mtls_run_tools" -d tool
 complete -c mtls-run -n '__mtls_run_is start; and string match -q "*/*" -- (commandline -ct)' -F
 complete -c mtls-run -n '__mtls_run_is any' -a '(__fish_complete_command)'
 complete -c mtls-run -n '__mtls_run_is tool' -a '(__mtls_run_tool)'
-@TABLE@

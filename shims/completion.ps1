@@ -1,7 +1,4 @@
 # mtls-run: completion of its own words.
-$__mtls_run_table = @{
-@TABLE@
-}
 Register-ArgumentCompleter -Native -CommandName mtls-run, mtls-run.exe -ScriptBlock {
     param($word, $line, $cursor)
     $given = @($line.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })

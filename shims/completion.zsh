@@ -1,5 +1,4 @@
 # mtls-run: completion of its own words; after TOOL, what completes that tool.
-@TABLE@
 
 function _mtls_run_profiles {
   local -a names
@@ -11,7 +10,7 @@ function _mtls_run_first {
   local -a subcommands
   _mtls_run_commands ''
   _alternative \
-    'tools:tool:(pip pip3 uv uvx python3)' \
+    "tools:tool:($_mtls_run_tools)" \
     'commands:subcommand:((${(q)subcommands}))' \
     'files:program:_path_files -g "*(*)"'
 }
@@ -26,8 +25,7 @@ function _mtls_run {
         ((at += 1))
         break
         ;;
-      -p | --profile | --handoff) ((at += 2)) ;;
-      -*) ((at += 1)) ;;
+      -*) ((at += ${_mtls_run_valued[(I)$words[at]]} ? 2 : 1)) ;;
       *) break ;;
     esac
   done

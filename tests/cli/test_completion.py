@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
 import re
+import sys
 from typing import TYPE_CHECKING
 
-import click
 import pytest
 
-from mtls_run import cli, commands
-from mtls_run.commands import Context, runner
-from mtls_run.output import Reporter
-from mtls_run.shells import words
+from mtls_run import cli
+from tests import completion_data
 from tests.shells import code_file, each_shell, enter, in_slow_tier, run, typing
 from tests.terminal import session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.sandbox import Sandbox
 
 PROFILES = '[profiles.corp]\nroots = "public"\n[profiles.other]\nroots = "public"\n'
-FIRST = {"pip", "pip3", "uv", "uvx", "python3", *(one.words[0] for one in words.COMMANDS)}
-OWN = {name for option in words.OPTIONS for name in option.names}
+TABLE = completion_data.Table()
+FIRST = {*completion_data.FIRST, *cli.SUBCOMMANDS}
+OWN = {name for option in TABLE.options for name in option.names}
 ADDS = {
     *("--client-cert", "--client-key", "--ca-cert", "--roots", "--passphrase", "--extends"),
     *("--remember", "--force", "--default", "--help"),
@@ -293,79 +289,31 @@ def test_nothing_of_the_words_runs(home: Sandbox, shell: str) -> None:
     assert uv.runs == 0
 
 
-def click_commands(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, click.Command]:
-    """Return the click commands of a subcommand by their words, groups too."""
-    found: list[click.Command] = []
-
-    def catch(command: click.Command, *_: object) -> int:
-        found.append(command)
-        return 0
-
-    monkeypatch.setattr(runner, "run", catch)
-    options = cli.parse([]).options
-    module = importlib.import_module(f"mtls_run.commands.{name}")
-    module.run([], Context(options, {}, Reporter()))
-    (command,) = found
-    return dict(_walk(name, command))
+def test_the_words_are_those_of_the_commands() -> None:
+    """Each command, option and choice that mtls-run has is in the files, and nothing else is."""
+    for path, text in completion_data.files().items():
+        hint = "run: python -m tests.completion_data"
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is old; {hint}"
 
 
-def _walk(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    yield path, command
-    if isinstance(command, click.Group):
-        for name, inner in command.commands.items():
-            yield from _walk(f"{path} {name}", inner)
+def test_the_options_before_the_tool() -> None:
+    """Each option that --help shows is taken, with a value or without."""
+    for option in TABLE.options:
+        value = ["memfd" if "--handoff" in option.names else "corp"] if option.takes else []
+        more = ["--explain"] if "--json" in option.names else []
+        for name in option.names:
+            assert cli.parse([name, *value, *more, "uv", "lock"]).words == ("uv", "lock")
 
 
-def _described(option: click.Option) -> tuple[frozenset[str], object, bool]:
-    takes: object = None if option.is_flag else "something"
-    if isinstance(option.type, click.Choice):
-        takes = tuple(option.type.choices)
-    return frozenset(option.opts), takes, option.multiple
-
-
-def _as_the_table_has_it(option: words.Option) -> tuple[frozenset[str], object, bool]:
-    takes = "something" if isinstance(option.takes, str) else option.takes
-    return frozenset(option.names), takes, option.repeated
-
-
-CLICKED = [name for name in cli.SUBCOMMANDS if name != "demo"]
-
-
-@pytest.mark.parametrize("name", CLICKED)
-def test_the_table_is_what_click_has(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each command, option, choice and argument of ours is in the table, and nothing else is."""
-    table = {" ".join(command.words): command for command in words.COMMANDS}
-    found = click_commands(name, monkeypatch)
-    assert [path for path in table if path.split()[0] == name and path not in found] == []
-    for path, command in found.items():
-        options = [one for one in command.params if isinstance(one, click.Option)]
-        shown = {_described(one) for one in options if not one.hidden}
-        shown.add((frozenset({"-h", "--help"}), None, False))
-        assert {_as_the_table_has_it(option) for option in table[path].options} == shown, path
-        takes = any(isinstance(one, click.Argument) for one in command.params)
-        assert (table[path].argument is not None) == takes, path
-
-
-def test_the_table_has_every_subcommand() -> None:
-    """The first words are the subcommands that there are, and `doctor`, which is on its way."""
-    first = {command.words[0] for command in words.COMMANDS}
-    assert first - {"doctor"} == set(cli.SUBCOMMANDS) - {"doctor"}
-
-
-def test_the_table_has_mtls_runs_options() -> None:
-    """Before TOOL: those that --help shows, each of which is taken, with a value or without."""
-    shown = re.findall(r"(?m)^ +((?:-\w, +)?--?[\w-]+)( [A-Z]+)?(?: {2,}|$)", commands.HELP)
-    helped = {name: bool(value) for names, value in shown for name in re.split(", +", names)}
-    table = {name: one.takes is not None for one in words.OPTIONS for name in one.names}
-    assert table == helped
-    for name, takes in table.items():
-        value = ["memfd" if name == "--handoff" else "corp"] if takes else []
-        more = ["--explain"] if name == "--json" else []
-        assert cli.parse([name, *value, *more, "uv", "lock"]).words == ("uv", "lock")
-
-
-def test_words_that_have_choices() -> None:
-    """What an option can be is what the code takes for it."""
-    by_name = {name: one.takes for one in words.OPTIONS for name in one.names}
-    assert by_name["--handoff"] == cli.HANDOFFS
-    assert set(words.SHELL_NAMES) == SHELLS
+def test_init_does_not_wait_for_the_commands(sandbox: Sandbox) -> None:
+    """A shell evaluates `init` when it starts: neither click nor another command is imported."""
+    script = (
+        "import sys; sys.argv[1:] = ['init', 'bash']; sys.argv[0] = sys.executable\n"
+        "from mtls_run import __main__\n"
+        "try: __main__.main()\n"
+        "except SystemExit: print(*sys.modules, file=sys.stderr)"
+    )
+    done = sandbox.execute([sys.executable, "-c", script])
+    modules = set(done.stderr.split())
+    assert "complete -F _mtls_run mtls-run\n" in done.stdout
+    assert modules & {"click", "tomlkit", "cryptography", "mtls_run.commands.shims"} == set()

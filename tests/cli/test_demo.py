@@ -1,4 +1,4 @@
-"""`mtls-run demo`: the story ends well, its parts are honest, and nothing of it stays."""
+"""`mtls-run demo`: it ends well, checks what it shows, and leaves nothing."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtls_run.commands import demo
-from mtls_run.demo.child import run_child
 from mtls_run.demo.environment import demo_environment
 from mtls_run.demo.index import ADDRESSES, HOST, Index
 from mtls_run.demo.pki import Authority
-from mtls_run.demo.story import Story, wants_colour
+from mtls_run.demo.programs import Programs
+from mtls_run.demo.transcript import Transcript, wants_colour
 from mtls_run.demo.wheel import GREETING, demo_wheels
 from mtls_run.errors import MtlsRunError, UsageError
 from tests.e2e.toolbox import Tool, newest_uv
@@ -61,7 +61,7 @@ def still_running(root: Path) -> list[str]:
     return found
 
 
-# --- the story
+# --- the whole demo
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_uv_that_is_too_old(sandbox: Sandbox) -> None:
 
 @pytest.mark.slow
 def test_settings_from_outside_change_nothing(clean: Sandbox) -> None:
-    """Wrong settings for pip, TLS, proxies and mtls-run itself have no part in the story."""
+    """Wrong settings for pip, TLS, proxies and mtls-run itself have no part in the demo."""
     wrong = str(clean.write("wrong", "nothing of use"))
     names = """
         PIP_CERT PIP_CLIENT_CERT PIP_INDEX_URL PIP_PROXY PIP_TARGET SSL_CERT_FILE SSL_CERT_DIR
@@ -227,6 +227,12 @@ def test_colour_at_a_terminal(clean: Sandbox) -> None:
 
 
 # --- its command line
+
+
+def test_help_with_stdout_closed(sandbox: Sandbox) -> None:
+    """`mtls-run demo --help >&-` says nothing and ends 0; it is no internal error."""
+    done = sandbox.execute(["sh", "-c", f"'{sandbox.program}' demo --help >&-"])
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("option", ["--help", "-h"])
@@ -403,7 +409,7 @@ def test_a_child_that_takes_too_long(tmp_path: Path) -> None:
     command = ["sh", "-c", f"sleep 60 & echo $! >'{pid_file}'; wait"]
     began = time.monotonic()
     with pytest.raises(MtlsRunError, match="sh has not ended after 1 s"):
-        run_child(command, env={"PATH": os.defpath}, cwd=tmp_path, seconds=1)
+        Programs().run(command, env={"PATH": os.defpath}, cwd=tmp_path, seconds=1)
     assert time.monotonic() - began < 20
     pid = int(pid_file.read_text())
     deadline = time.monotonic() + 5
@@ -423,8 +429,8 @@ def _lives(pid: int) -> bool:
 
 def test_a_child_that_is_not_there(tmp_path: Path) -> None:
     """A program that cannot be started is an error that names it."""
-    with pytest.raises(MtlsRunError, match="/nowhere/pip cannot be started: No such file"):
-        run_child(["/nowhere/pip"], env={}, cwd=tmp_path, seconds=1)
+    with pytest.raises(MtlsRunError, match="cannot start /nowhere/pip: No such file"):
+        Programs().run(["/nowhere/pip"], env={}, cwd=tmp_path, seconds=1)
 
 
 def test_the_environment_is_the_demos_own(tmp_path: Path) -> None:
@@ -452,14 +458,10 @@ def test_the_environment_is_the_demos_own(tmp_path: Path) -> None:
         assert tmp_path in Path(env[name]).parents
 
 
-def test_a_terminal_without_the_characters() -> None:
-    """What the encoding lacks becomes a question mark, and no control character gets through."""
-    raw = io.BytesIO()
-    stream = io.TextIOWrapper(raw, encoding="ascii")
-    story = Story(stream, colour=False)
-    story.output("┃ caf\u00e9 \033[2J\t.")
-    stream.flush()
-    assert raw.getvalue() == b"   | ? caf? \\x1b[2J     .\n"
+def test_a_terminal_without_the_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    """No control character of a command's output gets through."""
+    Transcript(colour=False).output("caf\u00e9 \033[2J\t.")
+    assert capsys.readouterr().out == "   | caf\u00e9 \\x1b[2J       .\n"
 
 
 @pytest.mark.parametrize(

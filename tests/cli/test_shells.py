@@ -175,7 +175,7 @@ def test_no_completion(sandbox: Sandbox, shell: str) -> None:
 @pytest.mark.parametrize("name", ["tcsh", "dash", "", "BASH"])
 def test_unknown_shell(sandbox: Sandbox, name: str) -> None:
     """A shell that there is no code for is an error that names those and the shims."""
-    hint = "for bash, zsh, fish, powershell there is; any other is served by shims: "
+    hint = "for any other shell: mtls-run shims install"
     failed(sandbox.run("init", name), f"there is no shell code for `{name}`", hint)
 
 

@@ -93,7 +93,7 @@ def test_tool(sandbox: Sandbox) -> None:
 def test_names_that_can_have_no_shim(sandbox: Sandbox, tool: str) -> None:
     """A path, nothing at all and mtls-run itself are refused, and nothing is written."""
     done = sandbox.run("shims", "install", "--tool", tool)
-    failed(done, f"`{tool}` can have no shim", "name a program, without its path")
+    failed(done, f"cannot make a shim for `{tool}`", "name a program, without its path")
     assert not (sandbox.root / "data/mtls-run").exists()
 
 
@@ -113,7 +113,7 @@ def test_nothing_is_written_over(sandbox: Sandbox, what: str) -> None:
         path.symlink_to("/bin/sh" if what == "link" else "nowhere")
     as_it_was = snapshot(folder)
     done = sandbox.run("shims", "install", "--dir", folder)
-    failed(done, f"{path} is there, and is no shim of mtls-run's", "install --dir DIR")
+    failed(done, f"{path} exists, and is no shim of mtls-run's", "install --dir DIR")
     assert snapshot(folder) == as_it_was
 
 
@@ -121,7 +121,7 @@ def test_directory_that_cannot_be_made(sandbox: Sandbox) -> None:
     """A file where a directory should be is an error that names it."""
     sandbox.write("file", "")
     done = sandbox.run("shims", "install", "--dir", "file/shims")
-    failed(done, f"the shims cannot be written to {sandbox.home}/file/shims: Not a directory")
+    failed(done, f"cannot write shims to {sandbox.home}/file/shims: Not a directory")
     failed(sandbox.run("shims", "install", "--dir", "file"), f"{sandbox.home}/file")
 
 
@@ -164,7 +164,7 @@ def test_list_none(sandbox: Sandbox) -> None:
     """Without any it says so, and how to have them; as JSON it is an empty list."""
     done = sandbox.run("shims", "list")
     assert done.returncode == 0
-    assert done.stdout.endswith("nor on PATH; to have them: mtls-run shims install\n")
+    assert done.stdout.endswith("nor on PATH; to make them: mtls-run shims install\n")
     assert listed(sandbox) == []
 
 
@@ -185,7 +185,7 @@ def test_list_reached(sandbox: Sandbox) -> None:
     }
     assert (found["uvx"]["reached"], found["uvx"]["runs"]) == (True, None)
     said = sandbox.run("shims", "list", env={"PATH": path}).stdout
-    assert f"{folder}/uv\n  runs {tool.path}\n  reached: it is what PATH has first\n" in said
+    assert f"{folder}/uv\n  runs {tool.path}\n  reached: PATH finds it first\n" in said
     assert f"{folder}/uvx\n  there is no uvx on PATH to run\n  reached:" in said
 
 
@@ -222,7 +222,7 @@ def test_list_behind_a_virtual_environment(sandbox: Sandbox) -> None:
         one for one in listed(sandbox, PATH=path, VIRTUAL_ENV=str(venv)) if one["tool"] == "pip"
     )
     assert one["shadowed_by"] == f"{own.path}, of the active virtual environment, comes first"
-    assert one["to_do"] == "type mtls-run pip, or have a shell function: mtls-run init"
+    assert one["to_do"] == "type mtls-run pip, or use a shell function: mtls-run init"
 
 
 def test_list_behind_another_shim(sandbox: Sandbox) -> None:

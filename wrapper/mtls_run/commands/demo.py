@@ -1,4 +1,4 @@
-"""`mtls-run demo`: the whole road on this machine, on a throwaway index, key and passphrase."""
+"""`mtls-run demo`: use mtls-run on this machine, with a throwaway index, key and passphrase."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from mtls_run.config import layers
 from mtls_run.demo.environment import demo_environment
 from mtls_run.demo.index import ADDRESSES, HOST, Index
-from mtls_run.demo.interruption import undisturbed, unwinding
 from mtls_run.demo.pki import Authority
-from mtls_run.demo.stage import Stage
-from mtls_run.demo.story import Story
+from mtls_run.demo.programs import Programs
+from mtls_run.demo.steps import Steps
+from mtls_run.demo.transcript import Transcript
 from mtls_run.demo.wheel import demo_wheels
 from mtls_run.errors import MtlsRunError, UsageError
 from mtls_run.output import answer
@@ -29,12 +29,16 @@ if TYPE_CHECKING:
 USAGE = """\
 Usage: mtls-run demo
 
-Show the whole road on this machine, with nothing to set up: a package index on localhost that
-demands a client certificate, and a key that is locked with a passphrase, both made for this demo
-alone. pip, and uv where there is one, are refused without mtls-run and install a package with it.
-Needs no network, and leaves nothing behind.
+Show what mtls-run does, on this machine.
 
-Exit status: 0 if the package was installed and imports; 125 if anything failed.
+The demo makes a package index on localhost that asks for a client certificate, and a key that a
+passphrase locks. The index refuses pip, and uv if it is installed. With mtls-run, both install a
+package from it. The demo needs no network and no setup, and removes everything that it made.
+
+Options:
+  -h, --help  Print this help.
+
+Exit status: 0 if the package was installed and can be imported; 125 if anything failed.
 """
 
 _CONFIG = """\
@@ -54,76 +58,78 @@ _INVENTORY = f"""\
 ca.pem        a certificate authority
 client.pem    a client certificate that it issued, for "{_USER}"
 client.key    the key to it, locked with a passphrase
-passphrase    the passphrase; a keyring holds it in real life
-config.toml   what mtls-run is told:
+passphrase    the passphrase; otherwise a keyring holds it
+config.toml   the configuration of mtls-run:
 """
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Play the demo and return 0.
+    """Run the demo and return 0.
 
-    Raises UsageError for arguments other than `--help`, and MtlsRunError where something did not
-    go as the story says.
+    Raises UsageError for arguments other than `--help`, and MtlsRunError if a step fails.
     """
     if any(argument in {"-h", "--help"} for argument in arguments):
-        answer(USAGE.rstrip("\n"))
+        answer(USAGE.rstrip())
         return 0
     if arguments:
         raise UsageError(
             f"demo takes no arguments, but there is `{arguments[0]}`", hint="run: mtls-run demo"
         )
     _require_venv_modules()
-    story = Story.on_stdout()
-    with unwinding(), _private_directory() as root:
-        _play(root, story)
+    transcript = Transcript()
+    programs = Programs()
+    with programs.stopped_by_signals(), _private_directory(programs) as root:
+        _play(root, transcript, programs)
     own = layers.user_file(os.environ).value
-    story.end(f"Everything that this demo made is removed again. Your own profiles go into {own}")
+    transcript.end(
+        f"Everything that this demo made is removed again. Your own profiles go into {own}"
+    )
     return 0
 
 
 def _require_venv_modules() -> None:
-    """Raise where this Python cannot make a virtual environment with pip.
+    """Raise MtlsRunError if this Python cannot make a virtual environment with pip.
 
-    Debian and its kin ship the two modules in a package of their own.
+    Debian has the two modules in a package of their own.
     """
     for module in ("venv", "ensurepip"):
         if importlib.util.find_spec(module) is None:
             version = f"{sys.version_info.major}.{sys.version_info.minor}"
             raise MtlsRunError(
-                f"{sys.executable} has no module {module}: it can make no virtual environment",
+                f"{sys.executable} has no module {module}: cannot make a virtual environment",
                 hint=f"on Debian and Ubuntu: sudo apt install python{version}-venv",
             )
 
 
 @contextlib.contextmanager
-def _private_directory() -> Iterator[Path]:
-    """Give a directory that only this user can read, and remove it whatever happens.
+def _private_directory(programs: Programs) -> Iterator[Path]:
+    """Make a directory that only this user can read, and remove it at the end of the block.
 
-    Raises MtlsRunError where there is no place for one, or where it cannot be removed.
+    Raises MtlsRunError if it cannot be made or removed.
     """
     try:
-        # Its finalizer removes it even where an interruption comes before the next line.
+        # Its finalizer removes it even if a signal comes before the next line.
         directory = tempfile.TemporaryDirectory(prefix="mtls-run-demo-")
     except OSError as error:
         raise MtlsRunError(
-            f"the demo needs a temporary directory: {error.strerror}",
-            hint="TMPDIR names one where there is room and programs may run",
+            f"cannot make a temporary directory: {error.strerror}",
+            hint="set TMPDIR to a directory with room, where programs may run",
         ) from error
     try:
         yield Path(directory.name).resolve()
     finally:
-        with undisturbed():
-            try:
-                directory.cleanup()
-            except OSError as error:
-                raise MtlsRunError(
-                    f"{directory.name} could not be removed: {error.strerror}",
-                    hint="remove it yourself; it holds nothing but the demo",
-                ) from error
+        programs.hold_signals()
+        try:
+            directory.cleanup()
+        except OSError as error:
+            raise MtlsRunError(
+                f"cannot remove {directory.name}: {error.strerror}",
+                hint="remove it yourself; it holds only the demo",
+            ) from error
 
 
-def _play(root: Path, story: Story) -> None:
-    """Set the stage in this directory and play on it."""
+def _play(root: Path, transcript: Transcript, programs: Programs) -> None:
+    """Set up the demo in this directory and run its steps."""
     index = Index(demo_wheels())
     try:
         _write_files(root)
@@ -131,64 +137,64 @@ def _play(root: Path, story: Story) -> None:
         with index.serving(identity=server_identity, client_ca=root / "ca.pem"):
             server_identity.unlink()  # it is in memory now
             env = demo_environment(os.environ, root=root, config=root / "config.toml")
-            _tell(Stage(root, story, index, env))
+            _run_steps(Steps(root, transcript, index, env, programs))
     except BrokenPipeError:
-        raise  # nobody reads the story any more
+        raise  # nobody reads the transcript any more
     except OSError as error:
         raise MtlsRunError(
-            f"the demo cannot be set up: {error}",
-            hint="it needs a private place for temporary files: TMPDIR names one",
+            f"cannot set up the demo: {error}",
+            hint="set TMPDIR to a directory with room, where programs may run",
         ) from error
 
 
-def _tell(stage: Stage) -> None:
-    """Tell the story."""
-    story = stage.story
-    story.title("mtls-run demo: an index that asks for a client certificate, and a locked key")
+def _run_steps(steps: Steps) -> None:
+    """Run each step, with a heading and an explanation."""
+    transcript = steps.transcript
+    transcript.title("mtls-run demo: an index that asks for a client certificate, and a locked key")
 
-    story.step(f"What is made for it, in {stage.root}")
-    story.show(_INVENTORY)
-    story.show(textwrap.indent(_CONFIG, " " * 14))
-    story.say(
-        f"The index is {stage.index.url} on this machine. It hangs up on whoever shows no "
+    transcript.step(f"What is made for it, in {steps.root}")
+    transcript.show(_INVENTORY)
+    transcript.show(textwrap.indent(_CONFIG, " " * 14))
+    transcript.say(
+        f"The index is {steps.index.url} on this machine. It refuses every client without a "
         "certificate of this authority. It has hello-mtls, which needs hello-mtls-words."
     )
-    venvs = [stage.make_venv("pip-env", with_pip=True)]
-    stage = stage.with_first_on_path(venvs[0])
-    uv = stage.find_uv()
+    venvs = [steps.make_venv("pip-env", with_pip=True)]
+    steps = steps.with_first_on_path(venvs[0])
+    uv = steps.find_uv()
 
-    install = ["pip", "install", "--index-url", stage.index.url, "hello-mtls"]
-    story.step("pip without mtls-run")
-    story.say(
-        "The pip of that environment trusts the index (PIP_CERT): only the client certificate is "
-        "missing. To name it would not help: pip asks for a passphrase once per connection."
+    install = ["pip", "install", "--index-url", steps.index.url, "hello-mtls"]
+    transcript.step("pip without mtls-run")
+    transcript.say(
+        "pip in that environment trusts the index (PIP_CERT), but has no client certificate. "
+        "PIP_CLIENT_CERT would not help: pip asks for the passphrase at every connection."
     )
-    stage.expect_refusal(install, venvs[0].program("pip"), "PIP_CERT")
-    story.step("pip with mtls-run")
-    stage.expect_installation(install)
+    steps.expect_refusal(install, venvs[0].program("pip"), "PIP_CERT")
+    transcript.step("pip with mtls-run")
+    steps.expect_installation(install)
 
     if isinstance(uv, str):
-        story.step("uv is left out")
-        story.say(uv)
+        transcript.step("uv is left out")
+        transcript.say(uv)
     else:
-        story.step(f"uv {uv.version} without mtls-run")
-        venvs.append(stage.make_venv("uv-env", with_pip=False))
+        transcript.step(f"uv {uv.version} without mtls-run")
+        venvs.append(steps.make_venv("uv-env", with_pip=False))
         install = ["uv", "pip", *install[1:], "--python", venvs[-1].python]
-        story.say(
-            "uv trusts the index too (SSL_CERT_FILE). Handed a locked key, it would ignore it and "
-            "go on without."
+        transcript.say(
+            "uv trusts the index too (SSL_CERT_FILE). With a locked key, uv would go on without "
+            "the certificate."
         )
-        stage.expect_refusal(install, uv.path, "SSL_CERT_FILE")
-        story.step("uv with mtls-run: the same profile")
-        stage.expect_installation(install)
+        steps.expect_refusal(install, uv.path, "SSL_CERT_FILE")
+        transcript.step("uv with mtls-run: the same profile")
+        steps.expect_installation(install)
 
-    story.step("What was installed")
+    transcript.step("What was installed")
     for venv in venvs:
-        stage.expect_greeting(venv)
+        steps.expect_greeting(venv)
 
 
 def _write_files(root: Path) -> None:
-    """Make the authority, the identities and the profile; the passphrase is nowhere but here."""
+    """Make the authority, the identities and the profile. The passphrase is in its file alone."""
     authority = Authority()
     client = authority.issue_client(_USER)
     server = authority.issue_server([HOST, *ADDRESSES])
@@ -201,6 +207,6 @@ def _write_files(root: Path) -> None:
         ("server.pem", server.certificate_pem() + server.key_pem()),
         ("config.toml", _CONFIG.encode()),
     ):
-        descriptor = os.open(root / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as opened:  # noqa: PTH123 - a Path has no descriptor
-            opened.write(content)
+        path = root / name
+        path.touch(mode=0o600, exist_ok=False)
+        path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""`mtls-run shims install | remove | list`: programs on PATH that go through mtls-run."""
+"""`mtls-run shims install | remove | list`: programs on PATH that start mtls-run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mtls_run.shells.shims import Shim
 
-_DIR = click.option("--dir", "directory", metavar="DIR", help="Another directory for them.")
+_DIR = click.option("--dir", "directory", metavar="DIR", help="Use this directory.")
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
@@ -28,19 +28,19 @@ def run(arguments: Sequence[str], context: Context) -> int:
 
 @click.group(cls=runner.Group, no_args_is_help=False)
 def shims() -> None:
-    """Put programs called pip, pip3, uv and uvx on PATH, each of which calls mtls-run.
+    """Make programs called pip, pip3, uv and uvx that start mtls-run.
 
-    They reach what a shell function does not: scripts, Makefiles, editors.
+    On PATH they serve scripts, Makefiles and editors, which shell functions do not reach.
     """
 
 
 def _tools(help_text: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
-    return click.option("--tool", "tools", metavar="NAME", multiple=True, help=help_text)
+    return click.option("--tool", "tools", metavar="TOOL", multiple=True, help=help_text)
 
 
 @shims.command()
 @_DIR
-@_tools("For this program as well; repeatable.")
+@_tools("Also make a shim for this program. Repeatable.")
 @click.pass_obj
 def install(context: Context, directory: str | None, tools: tuple[str, ...]) -> None:
     """Install shims for pip, pip3, uv and uvx, and for what --tool names."""
@@ -59,9 +59,9 @@ def install(context: Context, directory: str | None, tools: tuple[str, ...]) -> 
 
 @shims.command()
 @_DIR
-@_tools("This one alone; repeatable.")
+@_tools("Remove only this one. Repeatable.")
 def remove(directory: str | None, tools: tuple[str, ...]) -> None:
-    """Remove the shims, or those that --tool names; what is none stays."""
+    """Remove the shims, or those that --tool names. Other files stay."""
     where = _where(directory)
     gone = shim_files.remove(where, tools)
     for path in gone:
@@ -72,12 +72,12 @@ def remove(directory: str | None, tools: tuple[str, ...]) -> None:
 
 @shims.command("list")
 @_DIR
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Output JSON.")
 @click.pass_obj
 def list_(context: Context, directory: str | None, *, as_json: bool) -> None:
-    """Say of each shim whether PATH reaches it, and what it runs.
+    """Show each shim, the tool that it runs, and whether PATH finds it first.
 
-    Where something shadows it, say what does, and what to do about that.
+    For a shim that PATH does not find first, show why, and how to fix that.
     """
     where = _where(directory)
     found = _survey(where, context)
@@ -85,12 +85,12 @@ def list_(context: Context, directory: str | None, *, as_json: bool) -> None:
         say(json.dumps({"shims": [_object(shim, context.environ) for shim in found]}, indent=2))
         return
     if not found:
-        say(f"there are no shims in {where}, nor on PATH; to have them: mtls-run shims install")
+        say(f"there are no shims in {where}, nor on PATH; to make them: mtls-run shims install")
     for shim in found:
         say(str(shim.path))
         say(f"  runs {shim.runs}" if shim.runs else f"  there is no {shim.tool} on PATH to run")
         if shim.is_reached:
-            say("  reached: it is what PATH has first")
+            say("  reached: PATH finds it first")
         else:
             why, remedy = shim_files.shadow(shim, context.environ)
             say(f"  not reached: {why}")
@@ -117,5 +117,5 @@ def _object(shim: Shim, environ: Mapping[str, str]) -> dict[str, object]:
 def _where(directory: str | None) -> Path:
     if directory is None:
         return shells.folder()
-    # `..` is the user's to mean, but what is kept is absolute.
+    # The path is printed and written down, so it is absolute. `..` stays as typed.
     return current_directory() / Path(directory).expanduser()

@@ -1,4 +1,4 @@
-"""The environment of the programs that the demo starts: homes of their own, no other settings."""
+"""Make the environment of the programs that the demo starts: homes of their own, no settings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# Other settings of pip, uv and TLS, and proxies: a proxy would be asked for localhost.
+# Other settings of pip, uv and TLS, and of proxies, which would get requests for localhost.
 _DROPPED_PREFIXES = ("MTLS_RUN_", "PIP_", "SSL_", "UV_", "XDG_")
 _DROPPED_SUFFIXES = ("_CA_BUNDLE", "_PROXY")
 _DROPPED = frozenset(
@@ -26,10 +26,10 @@ _DROPPED = frozenset(
 
 
 def demo_environment(outside: Mapping[str, str], *, root: Path, config: Path) -> dict[str, str]:
-    """Return `outside` without what would change the story, and with homes below `root`.
+    """Return `outside` without settings that would change the demo, and with homes below `root`.
 
-    The directories it names are made. `PYTHONPATH` stays, and the user site of Python stays where
-    it is: this very package may have been found there.
+    This makes the directories that it names. `PYTHONPATH` stays, and the user site of Python stays
+    where it is, because mtls-run may be installed there.
     """
     homes = {
         name: root / ".home" / folder
@@ -60,7 +60,7 @@ def demo_environment(outside: Mapping[str, str], *, root: Path, config: Path) ->
         PYTHONIOENCODING="utf-8",
         PIP_CONFIG_FILE=os.devnull,
         PIP_DISABLE_PIP_VERSION_CHECK="1",
-        # A refusal stays a refusal: without these pip tries for eight seconds more.
+        # Without these, pip tries for eight seconds more after a refusal.
         PIP_RETRIES="0",
         UV_HTTP_RETRIES="0",
         UV_NO_CONFIG="1",

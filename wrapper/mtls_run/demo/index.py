@@ -1,4 +1,4 @@
-"""A package index on the loopback interface that lets nobody in without a client certificate."""
+"""A package index on the loopback interface that refuses clients without a certificate."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class _Server(socketserver.ThreadingTCPServer):
 
     def finish_request(self, request: object, client_address: object) -> None:
         """Shake hands, and serve requests if the client showed a certificate of our authority."""
-        assert isinstance(request, socket.socket)  # noqa: S101 - a TCP server has no other kind
+        assert isinstance(request, socket.socket)
         request.settimeout(_HANDSHAKE_SECONDS)
         with self._context.wrap_socket(
             request, server_side=True, do_handshake_on_connect=False
@@ -148,7 +148,7 @@ class _Server(socketserver.ThreadingTCPServer):
             super().finish_request(connection, client_address)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: a client that goes away in the middle is no news here."""
+        """Ignore a client that goes away in the middle."""
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -181,7 +181,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Keep the terminal for the story; the index has a log of its own."""
+        """Write nothing to the terminal; the index has its own log."""
 
 
 def _listen(serve: Callable[[socket.AddressFamily, int], _Server]) -> list[_Server]:
@@ -226,7 +226,7 @@ def _reason(error: OSError) -> str:
 def _subject(certificate: object) -> str:
     """Return the subject of what `SSLSocket.getpeercert` gave, as `O=…, CN=…`."""
     short = {"commonName": "CN", "organizationName": "O"}
-    assert isinstance(certificate, dict)  # noqa: S101 - CERT_REQUIRED: there is one
+    assert isinstance(certificate, dict)
     return ", ".join(
         f"{short.get(key, key)}={value}" for names in certificate["subject"] for key, value in names
     )

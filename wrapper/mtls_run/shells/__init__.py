@@ -1,7 +1,7 @@
-"""Where people type: shell functions, completion, and shims on PATH.
+"""Shell functions, completion, and shims on PATH.
 
-The shell code itself lies in `shims/`, beside the package in a clone and in it in a wheel; here is
-what fills it in and puts it in place. To add a shell: its files there, its line in `init.SHELLS`.
+The shell code itself is in `shims/`: next to `wrapper/` in a clone, inside the package in a wheel.
+To add a shell, add its files there and its line in `init.SHELLS`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from mtls_run.errors import MtlsRunError
 from mtls_run.system import dirs
 
-# What the contract's wrappers are for; a shim can be had for any program.
+# Each gets a shell function and a shim. `shims install --tool` makes a shim for any program.
 TOOLS = ("pip", "pip3", "uv", "uvx")
 PROGRAM_MARK = "@MTLS_RUN@"
 
@@ -31,21 +31,21 @@ def source(name: str) -> str:
 
 
 def folder() -> Path:
-    """Return the directory that shims are put into where no other is named."""
+    """Return the directory for shims, unless the user names another."""
     return Path(dirs.user("data")) / "shims"
 
 
 def own_program() -> Path:
-    """Return the path that mtls-run was started by, which stays good when it is upgraded.
+    """Return the path that mtls-run was started by, which an upgrade does not change.
 
-    Raises MtlsRunError where it was started as a module and there is no program of it.
+    Raises MtlsRunError if it was started as a module, and no program mtls-run is installed.
     """
-    started = Path(os.path.abspath(sys.argv[0]))  # noqa: PTH100 - links stay: they are what is kept
+    started = Path(os.path.abspath(sys.argv[0]))  # an upgrade moves a link's target
     name = "mtls-run.exe" if os.name == "nt" else "mtls-run"
     for candidate in (started, started.with_suffix(".exe"), Path(sys.executable).with_name(name)):
         if candidate.name == name and candidate.is_file():
             return candidate
     raise MtlsRunError(
         f"there is no program {name} beside {sys.executable}, for shells to start",
-        hint="install mtls-run as its README says, and call it as mtls-run",
+        hint="install mtls-run as its README says, and start it as mtls-run",
     )

@@ -1,6 +1,6 @@
-"""Shims: small programs that stand on PATH under a tool's name and call mtls-run.
+"""Shims: small programs on PATH that have a tool's name and start mtls-run.
 
-A shim is told by what stands in it. What is none is never written over, and never removed.
+The second line of a shim says what it is. Other files are neither overwritten nor removed.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _WINDOWS = (".cmd", ".ps1")
 
 @dataclass(frozen=True)
 class Shim:
-    """A shim that is there, and what a shell and mtls-run find by its name.
+    """A shim, and what a shell and mtls-run find by its name.
 
-    `reached` is what PATH means by the name now, or None where it means nothing; `runs` is what
-    the shim would run, or None where there is no such tool.
+    `reached` is the first program of this name on PATH, or None. `runs` is the tool that the shim
+    would run, or None.
     """
 
     path: Path
@@ -39,14 +39,14 @@ class Shim:
 
     @property
     def is_reached(self) -> bool:
-        """Tell whether typing the name starts this very file."""
+        """Return whether the name starts this very file."""
         return self.reached is not None and _same(self.reached, self.path)
 
 
 def install(where: Path, tools: Iterable[str], program: Path) -> list[Path]:
-    """Write a shim for each tool, and return the files; all, or where one is refused none.
+    """Write a shim for each tool and return the files. If one is refused, write none.
 
-    Raises MtlsRunError where a file of that name is there that is no shim.
+    Raises MtlsRunError if another file has that name.
     """
     contents = {
         where / (tool + extension): _content(extension, program)
@@ -56,8 +56,8 @@ def install(where: Path, tools: Iterable[str], program: Path) -> list[Path]:
     for path in contents:
         if os.path.lexists(path) and not which.is_shim(str(path)):
             raise MtlsRunError(
-                f"{path} is there, and is no shim of mtls-run's",
-                hint="name a directory of its own for shims: mtls-run shims install --dir DIR",
+                f"{path} exists, and is no shim of mtls-run's",
+                hint="name another directory for shims: mtls-run shims install --dir DIR",
             )
     try:
         where.mkdir(parents=True, exist_ok=True)
@@ -65,16 +65,16 @@ def install(where: Path, tools: Iterable[str], program: Path) -> list[Path]:
             write_atomically(path, content, mode=0o755)
     except OSError as error:
         raise MtlsRunError(
-            f"the shims cannot be written to {where}: {error.strerror}",
-            hint="name a directory of yours: mtls-run shims install --dir DIR",
+            f"cannot write shims to {where}: {error.strerror}",
+            hint="name a directory that you can write to: mtls-run shims install --dir DIR",
         ) from None
     return list(contents)
 
 
 def remove(where: Path, tools: Sequence[str]) -> list[Path]:
-    """Remove the shims of these tools, or all where none is named, and return what is gone.
+    """Remove the shims of these tools, or all if none is named, and return their paths.
 
-    A directory that is empty then goes too. Raises MtlsRunError for a file that is no shim.
+    Remove the directory too if it is empty then. Raises MtlsRunError for a tool without a shim.
     """
     found = present(where)
     wanted = set(tools)
@@ -88,10 +88,11 @@ def remove(where: Path, tools: Sequence[str]) -> list[Path]:
             path.unlink()
     except OSError as error:
         raise MtlsRunError(
-            f"{error.filename} cannot be removed: {error.strerror}", hint="see whose it is"
+            f"cannot remove {error.filename}: {error.strerror}",
+            hint=f"check its owner: ls -l {quoted(where)}",
         ) from None
     if gone:
-        with contextlib.suppress(OSError):  # what else is in it keeps it
+        with contextlib.suppress(OSError):  # other files are in it
             where.rmdir()
             if where == folder():
                 where.parent.rmdir()
@@ -108,10 +109,10 @@ def present(where: Path) -> list[Path]:
 
 
 def survey(where: Path, environ: Mapping[str, str]) -> list[Shim]:
-    """Return the shims in a directory, and those that PATH has elsewhere."""
+    """Return the shims in a directory, and those elsewhere on PATH."""
     folders = [where]
     for entry in environ.get("PATH", os.defpath).split(os.pathsep):
-        path = Path(os.path.abspath(entry))  # noqa: PTH100 - an empty entry is the current one
+        path = Path(os.path.abspath(entry))  # an empty entry is the current one
         if not any(_same(path, known) for known in folders):
             folders.append(path)
     found = [path for directory in folders for path in present(directory)]
@@ -119,14 +120,14 @@ def survey(where: Path, environ: Mapping[str, str]) -> list[Shim]:
 
 
 def shadow(shim: Shim, environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return why typing the name does not start the shim, and what to do about that."""
+    """Return why the name does not start the shim, and how to fix that."""
     where = shim.path.parent
     if shim.reached is None or not any(
         _same(entry, where) for entry in environ.get("PATH", "").split(os.pathsep) if entry
     ):
         return (
             f"{where} is not on PATH",
-            f'put it first, in what your shell reads: export PATH={quoted(where)}:"$PATH"',
+            f'put it first, in your shell\'s startup file: export PATH={quoted(where)}:"$PATH"',
         )
     if which.is_shim(shim.reached):
         return f"{shim.reached}, another shim, comes first", "nothing: it does the same"
@@ -134,7 +135,7 @@ def shadow(shim: Shim, environ: Mapping[str, str]) -> tuple[str, str]:
     if environment and _same(Path(shim.reached).parent.parent, environment):
         return (
             f"{shim.reached}, of the active virtual environment, comes first",
-            f"type mtls-run {shim.tool}, or have a shell function: mtls-run init",
+            f"type mtls-run {shim.tool}, or use a shell function: mtls-run init",
         )
     return (
         f"{shim.reached} comes first on PATH",
@@ -154,7 +155,7 @@ def _look(path: Path, environ: Mapping[str, str]) -> Shim:
 
 
 def _is_program(path: str) -> bool:
-    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113
+    return os.path.isfile(path) and os.access(path, os.X_OK)
 
 
 def _tool(path: Path) -> str:
@@ -162,9 +163,11 @@ def _tool(path: Path) -> str:
 
 
 def _checked(tool: str) -> str:
-    """Return the tool's name where it can be a file's; a shim of mtls-run would call itself."""
-    if not tool or os.path.basename(tool) != tool or tool in (".", "..") or tool == "mtls-run":  # noqa: PTH119
-        raise UsageError(f"`{tool}` can have no shim", hint="name a program, without its path")
+    """Return the tool's name. Raises UsageError if it cannot be a file's, or is our own."""
+    if not tool or os.path.basename(tool) != tool or tool in (".", "..") or tool == "mtls-run":
+        raise UsageError(
+            f"cannot make a shim for `{tool}`", hint="name a program, without its path"
+        )
     return tool
 
 
@@ -182,6 +185,6 @@ def _content(extension: str, program: Path) -> bytes:
 
 def _same(one: str | Path, other: str | Path) -> bool:
     try:
-        return os.path.samefile(one, other)  # noqa: PTH121
+        return os.path.samefile(one, other)
     except OSError:
         return False

@@ -1,0 +1,67 @@
+# Written by tests/completion_data.py from mtls-run's commands. Do not edit.
+# shellcheck shell=bash
+# shellcheck disable=SC2034 # the caller's variables
+function _mtls_run_words {
+  case $1 in
+  '') words='-p --profile --no-profile --explain --json --handoff -q --quiet -v --verbose --version -h --help' ;;
+  first) words='pip pip3 uv uvx python3 allow demo deny doctor forget init passphrase profile shims' ;;
+  allow) words='-h --help' ;;
+  demo) words='-h --help' ;;
+  deny) words='-h --help' ;;
+  doctor) words='--json --timeout -h --help' ;;
+  forget) words='-h --help' ;;
+  init) words='--only --no-completion --shims -h --help' ;;
+  passphrase) words='set check forget' ;;
+  'passphrase set') words='--stdin -h --help' ;;
+  'passphrase check') words='-h --help' ;;
+  'passphrase forget') words='-h --help' ;;
+  profile) words='list show add import edit remove default' ;;
+  'profile list') words='--json --names -h --help' ;;
+  'profile show') words='--json --brief -h --help' ;;
+  'profile add') words='--client-cert --client-key --ca-cert --roots --passphrase --extends --remember --default --force -h --help' ;;
+  'profile import') words='--from --default --force -h --help' ;;
+  'profile edit') words='-h --help' ;;
+  'profile remove') words='--force -h --help' ;;
+  'profile default') words='-h --help' ;;
+  shims) words='install remove list' ;;
+  'shims install') words='--dir --tool -h --help' ;;
+  'shims remove') words='--dir --tool -h --help' ;;
+  'shims list') words='--dir --json -h --help' ;;
+  *) words='' ;;
+  esac
+}
+function _mtls_run_takes {
+  case $1 in
+  ' -p') takes=profile ;;
+  ' --profile') takes=profile ;;
+  ' --handoff') takes='memfd supervise' ;;
+  allow) takes=directory ;;
+  deny) takes=directory ;;
+  doctor) takes=text ;;
+  'doctor --timeout') takes=text ;;
+  init) takes='bash zsh fish powershell' ;;
+  'init --only') takes='pip pip3 uv uvx' ;;
+  'passphrase set') takes=profile ;;
+  'passphrase check') takes=profile ;;
+  'passphrase forget') takes=profile ;;
+  'profile show') takes=profile ;;
+  'profile add') takes=text ;;
+  'profile add --client-cert') takes=file ;;
+  'profile add --client-key') takes=file ;;
+  'profile add --ca-cert') takes=file ;;
+  'profile add --roots') takes='system public environment none' ;;
+  'profile add --passphrase') takes=text ;;
+  'profile add --extends') takes=profile ;;
+  'profile add --remember') takes=text ;;
+  'profile import') takes=text ;;
+  'profile import --from') takes=file ;;
+  'profile remove') takes=profile ;;
+  'profile default') takes=profile ;;
+  'shims install --dir') takes=directory ;;
+  'shims install --tool') takes=text ;;
+  'shims remove --dir') takes=directory ;;
+  'shims remove --tool') takes=text ;;
+  'shims list --dir') takes=directory ;;
+  *) takes='' ;;
+  esac
+}
