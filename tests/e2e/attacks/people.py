@@ -312,7 +312,7 @@ def give(path: Path, uid: int) -> None:
     os.lchown(path, uid, uid)
     for parent, folders, names in os.walk(path):
         for name in (*folders, *names):
-            os.lchown(os.path.join(parent, name), uid, uid)  # noqa: PTH118 - as os.walk has it
+            os.lchown(os.path.join(parent, name), uid, uid)
 
 
 def become(uid: int, umask: int, folder: Path, *command: str | Path) -> list[str]:

@@ -176,7 +176,7 @@ def leave(path: str) -> Act:
 def rename(paths: str) -> Act:
     """Return what puts a file in another's place."""
     source, _, target = paths.partition(":")
-    return lambda: os.replace(source, target)  # noqa: PTH105 - no import at this point
+    return lambda: os.replace(source, target)
 
 
 def put(what: str) -> None:
