@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Callable
 
 from tests.bench.installers import REPOSITORY, checked, install_all
 from tests.e2e import secret_service, toolbox
-from tests.pages import filled
 from tests.pki import Authority
 from tests.sandbox import SYSTEM_PATH, Sandbox
 
@@ -201,7 +200,9 @@ def main() -> None:
     report = table(found, measured)
     sys.stdout.write(report)
     if asked.write:
-        PAGE.write_text(filled(PAGE.read_text("utf-8"), report, *MARKS), "utf-8")
+        before, _, rest = PAGE.read_text("utf-8").partition(MARKS[0])
+        after = rest.partition(MARKS[1])[2]
+        PAGE.write_text(f"{before}{MARKS[0]}\n{report}{MARKS[1]}{after}", "utf-8")
 
 
 if __name__ == "__main__":
