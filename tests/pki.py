@@ -153,7 +153,7 @@ class Issued:
                 PrivateFormat.PKCS12.encryption_builder()
                 .kdf_rounds(2048)
                 .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
-                .hmac_hash(hashes.SHA1())  # noqa: S303  # what those files really use
+                .hmac_hash(hashes.SHA1())  # what those files really use
                 .build(passphrase.encode())
             )
         return pkcs12.serialize_key_and_certificates(

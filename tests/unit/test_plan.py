@@ -106,7 +106,7 @@ def test_own_identity_goes_to_children() -> None:
     words = ("pip", "install", "--client-cert", "mine.pem", "x")
     trust = TlsFiles(identity=None, bundle="/ca", native=False)
     found = prepared(target(words, (24, 0), "/t"), trust)
-    own = os.path.abspath("mine.pem")  # noqa: PTH100  # what the code is to do
+    own = os.path.abspath("mine.pem")  # what the code is to do
     assert found.changes["PIP_CLIENT_CERT"] == found.changes["SSL_CLIENT_CERT"] == own
 
 
