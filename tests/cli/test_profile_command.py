@@ -45,7 +45,7 @@ def home(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
-def profile(sandbox: Sandbox, *words: str | Path, **options: Any) -> Done:  # noqa: ANN401 - those of Sandbox.run
+def profile(sandbox: Sandbox, *words: str | Path, **options: Any) -> Done:
     """Run `mtls-run profile` with these words."""
     return sandbox.run("profile", *words, **options)
 
@@ -72,7 +72,7 @@ def config(sandbox: Sandbox) -> str:
     return sandbox.config_file.read_bytes().decode()
 
 
-def listed(sandbox: Sandbox, **options: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - likewise
+def listed(sandbox: Sandbox, **options: Any) -> dict[str, dict[str, Any]]:
     """Return what `list --json` has of each profile."""
     found = json.loads(done_well(profile(sandbox, "list", "--json", **options)))
     return {entry["profile"]: entry for entry in found["profiles"]}

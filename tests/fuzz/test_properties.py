@@ -107,7 +107,7 @@ def at(folder: Path) -> Callable[[Any], Any]:
     return lambda said: folder / said
 
 
-def meant(key: str, value: Any, folder: Path) -> object:  # noqa: ANN401 - as TOML has it
+def meant(key: str, value: Any, folder: Path) -> object:
     """Return a value as the profile has it."""
     if key in ("client-cert", "client-key"):
         return folder / value

@@ -123,7 +123,7 @@ class Scene:
         self,
         *words: str | Path,
         env: Mapping[str, str | None] | None = None,
-        input: str | None = None,  # noqa: A002  # as the sandbox has it
+        input: str | None = None,  # as the sandbox has it
         cwd: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run mtls-run as the user, and see to it that nothing of the secrets comes out."""
