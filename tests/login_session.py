@@ -56,7 +56,7 @@ def main() -> None:
     if words[0] == "--fill":
         fill()
         words = words[1:]
-    os.execvp(words[0], words)  # noqa: S606
+    os.execvp(words[0], words)
 
 
 if __name__ == "__main__":

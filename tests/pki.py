@@ -17,7 +17,7 @@ from typing import Literal, Union
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -28,7 +28,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-PrivateKey = Union[rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey]
+PrivateKey = Union[
+    rsa.RSAPrivateKey,
+    ec.EllipticCurvePrivateKey,
+    ed25519.Ed25519PrivateKey,
+    ed448.Ed448PrivateKey,
+]
 KeyKind = Literal["rsa", "ec", "p384", "p521", "ed25519"]
 KeyForm = Literal["pkcs8", "pkcs1", "sec1", "legacy"]
 P12Kind = Literal["modern", "3des", "rc2"]
@@ -148,7 +153,7 @@ class Issued:
                 PrivateFormat.PKCS12.encryption_builder()
                 .kdf_rounds(2048)
                 .key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC)
-                .hmac_hash(hashes.SHA1())  # noqa: S303  # what those files really use
+                .hmac_hash(hashes.SHA1())  # what those files really use
                 .build(passphrase.encode())
             )
         return pkcs12.serialize_key_and_certificates(
@@ -226,7 +231,7 @@ class Authority:
         private = make_key(key, common_name) if isinstance(key, str) else key
         builder = _builder(_name(common_name), self.certificate.subject, private, starts, days)
         if version == 1:
-            certificate = _version_1(_sign(builder, self.key), self.key)
+            certificate = version_1(_sign(builder, self.key), self.key)
             return Issued(certificate, private, self.chain)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), True)
         builder = _add_identifiers(builder, private, self.key)
@@ -297,7 +302,8 @@ def _extend_authority(
 
 
 def _sign(builder: x509.CertificateBuilder, key: PrivateKey) -> x509.Certificate:
-    algorithm = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    edwards = isinstance(key, (ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey))
+    algorithm = None if edwards else hashes.SHA256()
     return builder.sign(key, algorithm)
 
 
@@ -317,7 +323,8 @@ def _der_content(element: bytes) -> bytes:
     return element[start : start + int.from_bytes(element[2:start], "big")]
 
 
-def _version_1(certificate: x509.Certificate, key: PrivateKey) -> x509.Certificate:
+def version_1(certificate: x509.Certificate, key: PrivateKey) -> x509.Certificate:
+    """Return the version 3 certificate, which has no extensions, as version 1, signed again."""
     fields = _der_content(certificate.tbs_certificate_bytes)
     version = bytes.fromhex("a003020102")
     if not fields.startswith(version):

@@ -165,7 +165,7 @@ class Sandbox:
     def run(
         self,
         *args: str | Path,
-        input: str | None = None,  # noqa: A002  # the name that subprocess gave it
+        input: str | None = None,  # the name that subprocess gave it
         env: Mapping[str, str | None] | None = None,
         cwd: str | Path | None = None,
         timeout: float = 60,
@@ -177,7 +177,7 @@ class Sandbox:
         self,
         command: Iterable[str | Path],
         *,
-        input: str | None = None,  # noqa: A002  # the name that subprocess gave it
+        input: str | None = None,  # the name that subprocess gave it
         env: Mapping[str, str | None] | None = None,
         cwd: str | Path | None = None,
         timeout: float = 60,

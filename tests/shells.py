@@ -102,7 +102,7 @@ def run(
     *args: str,
     sources: Sequence[Path] = (),
     env: Mapping[str, str | None] | None = None,
-    input: str | None = None,  # noqa: A002  # the name that subprocess gave it
+    input: str | None = None,  # the name that subprocess gave it
 ) -> subprocess.CompletedProcess[str]:
     """Run a script in a shell that has read these files before."""
     lines = [f". {source}" for source in sources]
@@ -118,7 +118,7 @@ def run_layer(
     script: str,
     *args: str,
     env: Mapping[str, str | None] | None = None,
-    input: str | None = None,  # noqa: A002  # the name that subprocess gave it
+    input: str | None = None,  # the name that subprocess gave it
 ) -> subprocess.CompletedProcess[str]:
     """Run a script with this layer between it and the tools: function, shim or both."""
     changes = dict(env or {})

@@ -1,4 +1,1 @@
-"""The benchmark: what mtls-run costs over the bare tool, beside what others do instead.
-
-`python -m tests.bench` reports ratios taken in one run; nothing here passes or fails by a time.
-"""
+"""The benchmark: `python -m tests.bench` prints the table of docs/performance.md."""

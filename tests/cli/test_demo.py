@@ -88,9 +88,8 @@ def test_without_uv(clean: Sandbox) -> None:
     assert "PRIVATE KEY" not in done.stdout
 
 
-@pytest.mark.parametrize(
-    "uv", [newest_uv(), pytest.param(Tool("uv", "0.2.11"), marks=pytest.mark.slow)], ids=str
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("uv", [newest_uv(), Tool("uv", "0.2.11")], ids=str)
 def test_with_uv(clean: Sandbox, uv: Tool) -> None:
     """The newest uv, and the oldest that can, are refused and then install by the same profile."""
     path = f"{uv.ready().bin}:{clean.env['PATH']}"

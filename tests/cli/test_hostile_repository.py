@@ -13,6 +13,7 @@ import pytest
 
 from tests.pki import Authority, Issued
 from tests.strangers import give_away
+from tests.tiers import first
 
 if TYPE_CHECKING:
     import subprocess
@@ -188,8 +189,14 @@ SAYS = {
 }
 
 
-@pytest.mark.parametrize("said", SAYS)
-@pytest.mark.parametrize("name", [".mtls-run.toml", "pyproject.toml"])
+MOST_USUAL = (
+    *("a CA", "roots none", "an identity", "the user's identity by ..", "a command", "extends"),
+    *("another profile", "trusted-directories", "a rule for directories", "allowed", "nesting"),
+)
+
+
+@pytest.mark.parametrize("said", first(len(MOST_USUAL), dict.fromkeys([*MOST_USUAL, *SAYS])))
+@pytest.mark.parametrize("name", first(1, [".mtls-run.toml", "pyproject.toml"]))
 def test_it_says(attack: Attack, said: str, name: str) -> None:
     """Whatever the project file says, the run stops at it; nothing is unlocked or executed."""
     text = SAYS[said]

@@ -45,7 +45,7 @@ def home(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
-def profile(sandbox: Sandbox, *words: str | Path, **options: Any) -> Done:  # noqa: ANN401 - those of Sandbox.run
+def profile(sandbox: Sandbox, *words: str | Path, **options: Any) -> Done:
     """Run `mtls-run profile` with these words."""
     return sandbox.run("profile", *words, **options)
 
@@ -72,7 +72,7 @@ def config(sandbox: Sandbox) -> str:
     return sandbox.config_file.read_bytes().decode()
 
 
-def listed(sandbox: Sandbox, **options: Any) -> dict[str, dict[str, Any]]:  # noqa: ANN401 - likewise
+def listed(sandbox: Sandbox, **options: Any) -> dict[str, dict[str, Any]]:
     """Return the entry of each profile in `list --json`."""
     found = json.loads(done_well(profile(sandbox, "list", "--json", **options)))
     return {entry["profile"]: entry for entry in found["profiles"]}
@@ -225,8 +225,16 @@ def test_refused_options(home: Sandbox, words: list[str], fact: str) -> None:
     assert config(home) == OTHER
 
 
-@pytest.mark.parametrize("name", ["a/b", "a\nb", "\x1b[2Ja", "", "\u00e4", "a b", "../a"])
-@pytest.mark.parametrize("action", ["add", "import", "remove", "default", "show", "show --brief"])
+@pytest.mark.parametrize(
+    ("action", "name"),
+    [
+        *(("add", name) for name in ("a/b", "a\nb", "\x1b[2Ja", "", "\u00e4", "a b", "../a")),
+        *(
+            (action, "\x1b[2Ja")
+            for action in ("import", "remove", "default", "show", "show --brief")
+        ),
+    ],
+)
 def test_names(home: Sandbox, action: str, name: str) -> None:
     """A wrong name is an error in printable words for every command."""
     home.write_config(OTHER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import sys
 import tempfile
 import time
@@ -56,7 +57,7 @@ def login(sandbox: Sandbox, canary: Canary) -> Iterator[Login]:
     sandbox.write("pki/root.pem", ROOT.pem)
     found = Login(sandbox, sandbox.fake_tool("pip"), canary.text)
     found.profile()
-    with Path(tempfile.gettempdir(), "mtls-run-tests-quota").open("w") as lock:
+    with Path(tempfile.gettempdir(), f"mtls-run-tests-quota-{os.getuid()}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield found
 

@@ -23,7 +23,7 @@ def snapshot(folder: Path) -> dict[str, str]:
     found = {}
     for path in folder.iterdir():
         mode = oct(path.lstat().st_mode)
-        content = os.readlink(path) if path.is_symlink() else ""  # noqa: PTH115 - Python 3.9
+        content = os.readlink(path) if path.is_symlink() else ""
         if path.is_file():
             content += path.read_bytes().hex()
         found[path.name] = f"{mode} {content}"

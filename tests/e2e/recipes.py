@@ -134,7 +134,7 @@ class Scene:
         *command: str | Path,
         env: Mapping[str, str | None] | None = None,
         cwd: Path | None = None,
-        input: str | None = None,  # noqa: A002  # the name that subprocess gave it
+        input: str | None = None,  # the name that subprocess gave it
         status: int = 0,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the project, and fail where it ends with another status."""

@@ -25,18 +25,12 @@ def variables(bench: Bench, identity: bytes | None) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("tool", [newest_pip(), *uvs("0.2.11"), newest_uv()], ids=str)
+@pytest.mark.slow
+@pytest.mark.parametrize("tool", [*pips(), *uvs()], ids=str)
 def test_identity_is_admitted(bench: Bench, tool: Tool) -> None:
     """Each tool by itself installs everything with an unlocked identity."""
     done = bench.run_plain(tool, env=variables(bench, bench.alice.pem()))
     bench.assert_installed(done)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("tool", [*pips()[:-1], *uvs()[1:-1]], ids=str)
-def test_identity_is_admitted_by_every_version(bench: Bench, tool: Tool) -> None:
-    """Each other version by itself installs everything with an unlocked identity."""
-    test_identity_is_admitted(bench, tool)
 
 
 @pytest.mark.parametrize("tool", [newest_pip(), newest_uv()], ids=str)

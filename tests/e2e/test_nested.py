@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.bench import WHEELS
 from tests.e2e.toolbox import Tool, in_slow_tier, newest_pip, newest_uv, pips
+from tests.tiers import first
 
 if TYPE_CHECKING:
     import subprocess
@@ -104,7 +105,7 @@ def test_forged_path(
     assert (keyring.lookup("corp") is not None) == stored
 
 
-@pytest.mark.parametrize("value", ["", "1", "{}", "corp", "/proc/1/fd/3", "[" * 2000])
+@pytest.mark.parametrize("value", first(2, ["/proc/1/fd/3", "{}", "", "1", "corp", "[" * 2000]))
 def test_nonsense(bench: Bench, value: str) -> None:
     """A value that no mtls-run wrote is passed over."""
     done = bench.run(newest_uv(), "alpha-pkg", env={"MTLS_RUN_ACTIVE": value})
@@ -154,7 +155,7 @@ def test_changed_profile(bench: Bench, canary: Canary) -> None:
 
 @pytest.mark.parametrize("handoff", HANDOFFS)
 @pytest.mark.parametrize(
-    "pip", [*pips("24.0"), newest_pip(), *in_slow_tier(*pips("23.3", "24.2"))], ids=str
+    "pip", [newest_pip(), *in_slow_tier(*pips("23.3", "24.0", "24.2"))], ids=str
 )
 def test_both_tools_in_one_command(bench: Bench, pip: Tool, handoff: str) -> None:
     """A shell after `--` runs pip and uv, and both are set up."""

@@ -26,8 +26,11 @@ def profiles(bench: Bench, keyring: SecretService, canary: Canary) -> None:
     bench.sandbox.env.update(keyring.env)
 
 
-@pytest.mark.parametrize("name", [["corp"], []], ids=["named", "default"])
-@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [(["corp"], ""), ([], "\n"), pytest.param([], "\r\n", marks=pytest.mark.slow)],
+    ids=["named", "default", "default-crlf"],
+)
 def test_set_check_use_forget(
     bench: Bench, keyring: SecretService, canary: Canary, name: list[str], end: str
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.bench import EVERYTHING, WHEELS
 from tests.e2e.packages import wheel
-from tests.e2e.toolbox import newest_pip, newest_uv, uvs
+from tests.e2e.toolbox import in_slow_tier, newest_pip, newest_uv, uvs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,9 @@ def install(bench: Bench, tool: Tool, *packages: str) -> list[str]:
     return words[:place] + words[place + 2 :]
 
 
-@pytest.mark.parametrize("tool", [*uvs("0.2.11", "0.4.30", "0.13.9"), newest_pip()], ids=str)
+@pytest.mark.parametrize(
+    "tool", [newest_uv(), newest_pip(), *in_slow_tier(*uvs("0.2.11", "0.4.30"))], ids=str
+)
 def test_works_at_once(company: Bench, tool: Tool) -> None:
     """Both tools install wheel and sdist with nothing but pip.conf, and an encrypted key."""
     words = install(company, tool, "alpha-pkg", "gamma-src")
@@ -97,7 +99,7 @@ def test_works_at_once(company: Bench, tool: Tool) -> None:
     company.assert_installed(done, EVERYTHING)
 
 
-@pytest.mark.parametrize("tool", uvs("0.2.11", "0.4.30", "0.13.9"), ids=str)
+@pytest.mark.parametrize("tool", [newest_uv(), *in_slow_tier(*uvs("0.2.11", "0.4.30"))], ids=str)
 def test_public_index_never_outranks(company: Bench, tool: Tool) -> None:
     """A newer package of the same name on the extra, public index is not taken by uv."""
     with public_index() as public:

@@ -274,7 +274,11 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize("arrangement", BROKEN, ids=str)
+@pytest.mark.parametrize(
+    "arrangement",
+    [BROKEN[0], *(pytest.param(one, marks=pytest.mark.slow) for one in BROKEN[1:])],
+    ids=str,
+)
 def test_what_pip_refuses_is_an_error(
     sandbox: Sandbox, arrangement: Arrangement, monkeypatch: pytest.MonkeyPatch
 ) -> None:

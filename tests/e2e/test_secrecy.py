@@ -59,7 +59,7 @@ def test_from_the_keyring(
     canary.assert_absent(below=[keyring.root])
 
 
-@pytest.mark.parametrize("tool", TOOLS, ids=str)
+@pytest.mark.parametrize("tool", [TOOLS[0], *in_slow_tier(*TOOLS[1:])], ids=str)
 @pytest.mark.parametrize("handoff", HANDOFFS)
 def test_from_a_variable(bench: Bench, canary: Canary, tool: Tool, handoff: str) -> None:
     """A variable that carried the passphrase is taken from the tool and from its children."""

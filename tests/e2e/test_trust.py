@@ -25,7 +25,11 @@ IDENTITIES = ("PIP_CLIENT_CERT", "SSL_CLIENT_CERT")
 # So that a refusal is not tried again and again.
 ONCE = {"PIP_RETRIES": "0", "UV_HTTP_RETRIES": "0"}
 
-SOME = [*pips("21.3", "24.0", "24.2"), newest_pip(), *uvs("0.2.11", "0.9.30"), newest_uv()]
+SOME = [
+    newest_pip(),
+    newest_uv(),
+    *in_slow_tier(*pips("21.3", "24.0", "24.2"), *uvs("0.2.11", "0.9.30")),
+]
 
 
 def wrong_files(bench: Bench) -> dict[str, str]:
@@ -63,7 +67,7 @@ def test_variables_that_name_nothing(bench: Bench, tool: Tool) -> None:
     bench.assert_installed(done, WHEELS)
 
 
-@pytest.mark.parametrize("tool", [*pips("24.0"), newest_pip()], ids=str)
+@pytest.mark.parametrize("tool", [newest_pip(), *in_slow_tier(*pips("24.0"))], ids=str)
 @pytest.mark.parametrize("section", ["global", "install"])
 def test_hostile_pip_configuration(bench: Bench, tool: Tool, section: str) -> None:
     """A chosen profile outranks what pip's own file says."""
@@ -111,6 +115,7 @@ def assert_distrusted(bench: Bench, done: subprocess.CompletedProcess[str]) -> N
     assert bench.installed() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", [*BUNDLES, None])
 def test_surroundings_are_trusting(bench: Bench, variable: str | None) -> None:
     """Without mtls-run, the pip of the tests below trusts the server, by variable or by itself."""
@@ -127,11 +132,9 @@ def test_surroundings_are_trusting(bench: Bench, variable: str | None) -> None:
 @pytest.mark.parametrize(
     "tool",
     [
-        *pips("24.0", "24.2", "25.0.1"),
         newest_pip(),
-        *uvs("0.2.11", "0.9.30"),
         newest_uv(),
-        *in_slow_tier(*uvs("0.4.30", "0.8.24", "0.11.33", "0.12.24")),
+        *in_slow_tier(*pips("24.0", "24.2", "25.0.1"), *uvs()[:-1]),
     ],
     ids=str,
 )
@@ -144,7 +147,7 @@ def test_only_the_ca_of_the_profile(bench: Bench, tool: Tool) -> None:
 
 
 @pytest.mark.parametrize(
-    "tool", [*pips("24.0"), newest_pip(), newest_uv(), *in_slow_tier(*pips("24.2"))], ids=str
+    "tool", [newest_pip(), newest_uv(), *in_slow_tier(*pips("24.0", "24.2"))], ids=str
 )
 @pytest.mark.parametrize("roots", ["system", "public"])
 @pytest.mark.parametrize(
@@ -162,7 +165,7 @@ def test_only_the_roots_of_the_profile(bench: Bench, tool: Tool, roots: str, mor
 
 @pytest.mark.parametrize(
     "tool",
-    [*pips("24.2", "25.0.1"), newest_pip(), newest_uv(), *in_slow_tier(*pips("24.0", "26.2"))],
+    [newest_pip(), newest_uv(), *in_slow_tier(*pips("24.0", "24.2", "25.0.1", "26.2"))],
     ids=str,
 )
 @pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])

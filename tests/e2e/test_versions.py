@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-ALL = [*pips(), *uvs()]
 # The oldest and the newest of each first; what is between them in the slow tier.
 EDGES = [
     *(tool for found in (pips(), uvs()) for tool in (found[0], found[-1])),
@@ -27,7 +26,7 @@ EDGES = [
 ENV, FILE = '{ env = "CORP_PASSPHRASE" }', '{ file = "~/passphrase" }'
 
 
-@pytest.mark.parametrize("tool", ALL, ids=str)
+@pytest.mark.parametrize("tool", EDGES, ids=str)
 def test_encrypted_key(bench: Bench, keyring: SecretService, canary: Canary, tool: Tool) -> None:
     """Every version installs wheel and sdist with an encrypted key, unlocked from the keyring."""
     alice = bench.alice
@@ -84,7 +83,7 @@ def test_ca_beside_other_roots(bench: Bench, tool: Tool, roots: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "tool", [*pips("24.0"), newest_pip(), *uvs("0.2.11"), newest_uv()], ids=str
+    "tool", [newest_pip(), newest_uv(), *in_slow_tier(*pips("24.0"), *uvs("0.2.11"))], ids=str
 )
 def test_roots_of_the_environment(bench: Bench, tool: Tool) -> None:
     """With `environment`, the roots are what SSL_CERT_FILE names, for pip too."""

@@ -1,5 +1,4 @@
-"""Inputs that nobody would write, by the hundred thousand: `python -m tests.fuzz --help`.
+"""Inputs that nobody writes: a few in the default tier, many more in the slow one.
 
-`mutate` makes an input out of a seed, `targets` has what each kind of input is given to, `worker`
-runs many in a process of its own, `campaign` starts the workers and puts together what they found.
+`mutate` has the strategies, `seeds` what they start from, `test_targets` what is given them.
 """

@@ -1,1 +1,1 @@
-"""What mtls-run is made of and made from: the locks, the bill of materials, wheel and sdist."""
+"""What mtls-run is made of: the locks, the dependencies, wheel and sdist."""

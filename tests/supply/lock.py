@@ -12,24 +12,21 @@ LOCKS = ("run", "test", "dev", "lowest")
 OURSELVES = "mtls-run"
 
 _PIN = re.compile(
-    r"(?P<name>[a-z0-9-]+)(?:\[[a-z0-9,-]+\])?==(?P<version>[\w.!+]+)(?: ; (?P<marker>.+?))? \\"
+    r"^(?P<name>[a-z0-9-]+)(?:\[[a-z0-9,-]+\])?==(?P<version>[\w.!+]+)(?: ; .+?)? \\$"
 )
-_HASH = re.compile(r"    --hash=sha256:(?P<hash>[0-9a-f]{64})(?: \\)?")
-_VIA = re.compile(r"    # via (?P<one>\S+.*)|    #   (?P<more>\S+.*)|    # via")
+_HASH = re.compile(r"^    --hash=sha256:([0-9a-f]{64})(?: \\)?$")
 
 
 @dataclass(frozen=True)
 class Pin:
-    """One version of one package, and where it is wanted."""
+    """One version of one package."""
 
     name: str
     version: str
-    marker: str | None
-    """Which Pythons and platforms it is for; None: for all."""
-    hashes: tuple[str, ...]
+    hashes: frozenset[str]
     """SHA-256 of each of its files."""
-    wanted_by: tuple[str, ...]
-    """The packages that need it, mtls-run itself among them."""
+    direct: bool
+    """Whether mtls-run itself asks for it."""
 
 
 def normal(name: str) -> str:
@@ -39,27 +36,17 @@ def normal(name: str) -> str:
 
 def read(name: str) -> list[Pin]:
     """Return what a lock pins; raises ValueError for a line that is not understood."""
-    return parse((FOLDER / f"{name}.lock").read_text(encoding="utf-8"))
-
-
-def parse(text: str) -> list[Pin]:
-    """Return what this text pins; raises ValueError for a line that is not understood."""
-    found: list[tuple[re.Match[str], list[str], list[str]]] = []
-    for line in text.splitlines():
-        if pin := _PIN.fullmatch(line):
-            found.append((pin, [], []))
-        elif not found:
-            raise ValueError(f"this belongs to no package: {line}")
-        elif digest := _HASH.fullmatch(line):
-            found[-1][1].append(digest["hash"])
-        elif via := _VIA.fullmatch(line):
-            found[-1][2].extend(who for who in via.groups() if who)
+    found: list[tuple[re.Match[str], set[str], list[str]]] = []
+    for line in (FOLDER / f"{name}.lock").read_text(encoding="utf-8").splitlines():
+        if pin := _PIN.match(line):
+            found.append((pin, set(), []))
+        elif digest := _HASH.match(line):
+            found[-1][1].add(digest[1])
+        elif line.startswith("    #"):
+            found[-1][2].append(line)
         else:
             raise ValueError(f"this line is not understood: {line}")
-    return [_pin(*each) for each in found]
-
-
-def _pin(pin: re.Match[str], hashes: list[str], via: list[str]) -> Pin:
-    # "mtls-run (pyproject.toml)"; "-c requirements/dev.lock" says who constrains, not who needs.
-    wanted_by = tuple(who.split()[0] for who in via if not who.startswith("-c "))
-    return Pin(pin["name"], pin["version"], pin["marker"], tuple(hashes), wanted_by)
+    return [
+        Pin(pin["name"], pin["version"], frozenset(hashes), f"{OURSELVES} (" in "".join(via))
+        for pin, hashes, via in found
+    ]

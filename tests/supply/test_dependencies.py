@@ -8,8 +8,6 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.supply import lock
 from tests.supply.test_locks import ASKED, lowest_admitted
 
@@ -52,37 +50,17 @@ def imports(text: str) -> Iterator[tuple[str, bool]]:
             yield node.module.partition(".")[0], node in typing
 
 
-def others(text: str) -> tuple[set[str], set[str]]:
-    """Return what is imported of third parties: at all, and when the program runs."""
-    ours = standard_library() | {"mtls_run"}
-    found = [(name, typing) for name, typing in imports(text) if name not in ours]
-    return {name for name, _ in found}, {name for name, typing in found if not typing}
-
-
 def test_declared_is_imported_and_imported_is_declared() -> None:
     """No dependency is there for nothing, and no third party is imported that is not declared."""
-    at_all, running = set[str](), set[str]()
-    for file in PACKAGE.rglob("*.py"):
-        named, run = others(file.read_text(encoding="utf-8"))
-        at_all |= named
-        running |= run
+    ours = standard_library() | {"mtls_run"}
+    files = PACKAGE.rglob("*.py")
+    found = {
+        one for file in files for one in imports(file.read_text("utf-8")) if one[0] not in ours
+    }
+    running = {name for name, typing in found if not typing}
     declared = {IMPORTED_AS.get(name, name) for name in lowest_admitted(ASKED["run"])}
     assert running == declared
-    assert at_all - declared <= TYPES_ALONE
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("import requests.sessions", ({"requests"}, {"requests"})),
-        ("def f():\n    from attr import s", ({"attr"}, {"attr"})),
-        ("import os, json\nfrom . import files\nfrom mtls_run import cache", (set(), set())),
-        ("if TYPE_CHECKING:\n    import attr", ({"attr"}, set())),
-    ],
-)
-def test_what_counts_as_an_import(text: str, expected: tuple[set[str], set[str]]) -> None:
-    """An import in a function counts as any other; the standard library and our own do not."""
-    assert others(text) == expected
+    assert {name for name, _ in found} - declared <= TYPES_ALONE
 
 
 def test_the_build_is_locked_as_it_is_declared() -> None:

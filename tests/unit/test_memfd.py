@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtls_run.handoff import memfd
+from mtls_run.system import libc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PR_SET_DUMPABLE = 4  # linux/prctl.h
 CONTENT = b"-----BEGIN\0\xff\n" * 1000
 
 
@@ -77,6 +79,8 @@ def test_readable_by_a_child_that_closes_all() -> None:
         "-c",
         "import sys; sys.stdout.buffer.write(open(sys.argv[1],'rb').read())",
     ]
+    # A test before may have hidden this process from its own user; exec shows it again.
+    libc.function("prctl")(PR_SET_DUMPABLE, 1, 0, 0, 0)
     with held() as (path, descriptor):
         done = subprocess.run([*read, path], capture_output=True, close_fds=True, check=True)
         assert done.stdout == CONTENT
@@ -114,6 +118,7 @@ REFUSED = """
 import ctypes, fcntl, os, resource, sys
 from mtls_run.errors import HandoffError
 from mtls_run.handoff import memfd
+from mtls_run.system import libc
 {prepare}
 before = len(os.listdir("/proc/self/fd")) if {count} else 0
 try:

@@ -155,7 +155,7 @@ def test_days(value: int) -> None:
         ({"env": "CORP_PASS"}, FromVariable("CORP_PASS"), "variable CORP_PASS"),
     ],
 )
-def test_passphrase(value: object, source: Any, words: str) -> None:  # noqa: ANN401
+def test_passphrase(value: object, source: Any, words: str) -> None:
     """Each source of a passphrase is taken, and has its words."""
     assert schema.read_passphrase(value, PLACE) == source
     assert describe(source, "corp") == words

@@ -123,7 +123,7 @@ class Scene:
         self,
         *words: str | Path,
         env: Mapping[str, str | None] | None = None,
-        input: str | None = None,  # noqa: A002  # as the sandbox has it
+        input: str | None = None,  # as the sandbox has it
         cwd: Path | None = None,
     ) -> subprocess.CompletedProcess[str]:
         """Run mtls-run as the user, and see to it that nothing of the secrets comes out."""
@@ -314,7 +314,7 @@ def give(path: Path, uid: int) -> None:
     os.lchown(path, uid, uid)
     for parent, folders, names in os.walk(path):
         for name in (*folders, *names):
-            os.lchown(os.path.join(parent, name), uid, uid)  # noqa: PTH118 - as os.walk has it
+            os.lchown(os.path.join(parent, name), uid, uid)
 
 
 def become(uid: int, umask: int, folder: Path, *command: str | Path) -> list[str]:

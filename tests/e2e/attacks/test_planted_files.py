@@ -47,7 +47,7 @@ def state_of(*folders: Path) -> dict[str, tuple[int, int, int, bytes]]:
             if stat.S_ISREG(at.st_mode):
                 data = path.read_bytes()
             elif stat.S_ISLNK(at.st_mode):
-                data = os.fsencode(os.readlink(path))  # noqa: PTH115 - bytes
+                data = os.fsencode(os.readlink(path))
             found[str(path)] = (at.st_ino, at.st_mode, at.st_uid, data)
     return found
 

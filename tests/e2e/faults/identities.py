@@ -62,7 +62,7 @@ def _damaged_key(world: World) -> bytes:
 
 
 def _short_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
+    return rsa.generate_private_key(public_exponent=65537, key_size=1024)
 
 
 def _p12(expired: Issued, scene: Scene) -> bytes:

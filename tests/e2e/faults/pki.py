@@ -62,7 +62,7 @@ class World:
         )
         good = issue()
         of_stranger = self.stranger.issue("localhost", server=True, hosts=EVERYWHERE)
-        weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505
+        weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
         issued = {
             "good": good,
             "rsa": issue(key="rsa"),

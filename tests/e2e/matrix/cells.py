@@ -45,7 +45,6 @@ PROGRAMS = {
 
 FORMS = ("pem", "p12", "separate")
 SOURCES = ("keyring", "file", "env", "command")
-IDENTITIES = (*(f"{form}+{source}" for form in FORMS for source in SOURCES), "plain")
 HANDOFFS = ("memfd", "supervise")
 ROOTS = ("system", "public", "none")
 
@@ -148,27 +147,23 @@ def axes(found: Sequence[str]) -> dict[Table, dict[str, tuple[str, ...]]]:
     `runner` is the Python that mtls-run runs on; `python` the one that the tool installs for.
     """
     every = tuple(found)
-    common = {"handoff": HANDOFFS, "roots": ROOTS, "runner": every}
     pips = tuple(f"pip-{version}" for version in PIPS)
     uvs = tuple(f"uv-{version}" for version in UVS)
+    common = {
+        "source": (*SOURCES, "none"),
+        "form": (*FORMS, "plain"),
+        "handoff": HANDOFFS,
+        "roots": ROOTS,
+        "runner": every,
+    }
     return {
-        "pip": {
-            "tool": pips,
-            "identity": IDENTITIES,
-            "task": PIP_TASKS,
-            "python": every,
-            **common,
-        },
-        "uv": {"tool": uvs, "identity": IDENTITIES, "task": UV_TASKS, "python": every, **common},
-        "program": {
-            "tool": tuple(PROGRAMS),
-            "source": (*SOURCES, "none"),
-            "form": (*FORMS, "plain"),
-            **common,
-        },
+        "pip": {"tool": pips, "task": PIP_TASKS, "python": every, **common},
+        "uv": {"tool": uvs, "task": UV_TASKS, "python": every, **common},
+        "program": {"tool": tuple(PROGRAMS), **common},
+        # mtls-run refuses before the tool starts: the oldest and the newest of each will do.
         "refused": {
-            "tool": (*pips, *uvs),
             "fault": FAULTS,
+            "tool": (pips[0], pips[-1], uvs[0], uvs[-1]),
             "form": FORMS,
             "handoff": HANDOFFS,
             "runner": every,
@@ -187,8 +182,3 @@ def cells() -> tuple[Cell, ...]:
                 values["identity"] = form if source == "none" else f"{form}+{source}"
             found.append(Cell(table, values))
     return tuple(found)
-
-
-def named(table: Table) -> list[str]:
-    """Return the tools of a table, as the cells and the document name them."""
-    return list(axes(["3.11"])[table]["tool"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -10,12 +9,11 @@ import pytest
 
 from tests.e2e.matrix import faults
 from tests.e2e.matrix.cells import Cell, cells
-from tests.e2e.matrix.report import PROPERTY
 from tests.e2e.matrix.scene import Scene
 from tests.e2e.matrix.tasks import TASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from tests.e2e.bench import Bench
     from tests.e2e.matrix.pythons import Environments
@@ -26,10 +24,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.matrix]
 
 
 @pytest.fixture
-def cell(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Cell:
-    """Return the cell of this item, and leave it in the report."""
+def cell(request: pytest.FixtureRequest) -> Cell:
+    """Return the cell of this item."""
     found: Cell = request.param
-    record_property(PROPERTY, json.dumps({"table": found.table, **found.values}))
     return found
 
 

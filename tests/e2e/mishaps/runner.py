@@ -76,8 +76,8 @@ def wrap(where: str, replace: Callable[[Any], Any]) -> None:
 def before(where: str, happen: Act) -> None:
     """Have it happen when the function is called."""
 
-    def replace(function: Any) -> Any:  # noqa: ANN401 - any function
-        def wrapped(*args: Any, **options: Any) -> Any:  # noqa: ANN401
+    def replace(function: Any) -> Any:
+        def wrapped(*args: Any, **options: Any) -> Any:
             happen()
             return function(*args, **options)
 
@@ -89,8 +89,8 @@ def before(where: str, happen: Act) -> None:
 def after(where: str, happen: Act) -> None:
     """Have it happen when the function has returned."""
 
-    def replace(function: Any) -> Any:  # noqa: ANN401 - any function
-        def wrapped(*args: Any, **options: Any) -> Any:  # noqa: ANN401
+    def replace(function: Any) -> Any:
+        def wrapped(*args: Any, **options: Any) -> Any:
             found = function(*args, **options)
             happen()
             return found
@@ -116,12 +116,12 @@ def half(text: str, happen: Act) -> None:
     names: dict[int, str] = {}
     open_file, wrap_descriptor = os.open, os.fdopen
 
-    def opened(path: Any, *args: Any, **options: Any) -> int:  # noqa: ANN401 - as os.open
+    def opened(path: Any, *args: Any, **options: Any) -> int:
         descriptor = open_file(path, *args, **options)
         names[descriptor] = os.fsdecode(path)
         return descriptor
 
-    def wrapped(descriptor: int, mode: str = "r", *args: Any, **options: Any) -> Any:  # noqa: ANN401
+    def wrapped(descriptor: int, mode: str = "r", *args: Any, **options: Any) -> Any:
         file = wrap_descriptor(descriptor, mode, *args, **options)
         return Half(file, happen) if "w" in mode and text in names.get(descriptor, "") else file
 
@@ -131,7 +131,7 @@ def half(text: str, happen: Act) -> None:
 class Half:
     """A file that is interrupted while it is written."""
 
-    def __init__(self, file: Any, happen: Act) -> None:  # noqa: ANN401 - any file
+    def __init__(self, file: Any, happen: Act) -> None:
         self.file, self.happen = file, happen
 
     def __enter__(self) -> Half:  # noqa: PYI034 - Python 3.9 has no Self
@@ -176,7 +176,7 @@ def leave(path: str) -> Act:
 def rename(paths: str) -> Act:
     """Return what puts a file in another's place."""
     source, _, target = paths.partition(":")
-    return lambda: os.replace(source, target)  # noqa: PTH105 - no import at this point
+    return lambda: os.replace(source, target)
 
 
 def put(what: str) -> None:
@@ -196,7 +196,7 @@ def shift(seconds: str) -> None:
         """The time of day, off by as much."""
 
         @classmethod
-        def now(cls, tz: Any = None) -> Any:  # noqa: ANN401 - as datetime's
+        def now(cls, tz: Any = None) -> Any:
             """Return what the clock says."""
             return plain.now(tz) + dt.timedelta(seconds=by)
 
@@ -215,7 +215,7 @@ def slow(what: str) -> None:
     ):
         function = getattr(module, name)
 
-        def delayed(path: Any, *args: Any, function: Any = function, **options: Any) -> Any:  # noqa: ANN401
+        def delayed(path: Any, *args: Any, function: Any = function, **options: Any) -> Any:
             is_path = isinstance(path, (str, bytes, os.PathLike))
             if is_path and os.fsdecode(path).startswith(folder):
                 time.sleep(pause)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -238,8 +240,6 @@ def test_no_bus(kept: Scene, keyring: SecretService, env: dict[str, str | None])
 @contextlib.contextmanager
 def silent_socket(path: Path) -> Iterator[str]:
     """Have a bus that accepts and says nothing; yield its address."""
-    import socket  # noqa: PLC0415
-
     with socket.socket(socket.AF_UNIX) as collector:
         collector.bind(str(path))
         collector.listen(8)
@@ -314,8 +314,6 @@ def test_keyring_that_went_away(kept: Scene, keyring: SecretService) -> None:
         use(kept, gone)
         kept.assert_recovers()
     kept.bench.server.forget()
-    import shutil  # noqa: PLC0415
-
     shutil.rmtree(kept.bench.target)
     failed_at(kept, kept.run(), "keyring")
     keyring.store("corp", kept.canary.text)

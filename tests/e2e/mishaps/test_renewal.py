@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -75,8 +76,6 @@ def test_two_generations_of_open_files(scene: Scene, first: str) -> None:
 
 def forget(scene: Scene) -> None:
     """Take away what was installed and asked for."""
-    import shutil  # noqa: PLC0415
-
     shutil.rmtree(scene.bench.target, ignore_errors=True)
     scene.bench.server.forget()
 

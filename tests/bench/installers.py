@@ -1,0 +1,59 @@
+"""The four ways to install mtls-run, each into a directory of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.e2e import toolbox
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+REPOSITORY = Path(__file__).parents[2]
+PYTHON = os.path.realpath(sys.executable)
+
+
+def checked(*command: object, env: Mapping[str, str] | None = None, text: str | None = None) -> str:
+    """Run a command and return what it prints; raises RuntimeError where it fails."""
+    words = [str(word) for word in command]
+    done = subprocess.run(
+        words, env=env, input=text, cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{words} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def install_all(root: Path) -> dict[str, Path]:
+    """Return the program mtls-run of each installer; pip says where packages come from."""
+    dist = root / "dist"
+    checked(sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", dist, REPOSITORY)
+    offline = ("--no-index", "--find-links", str(dist))
+    shell = {**os.environ, "HOME": str(root / "home")}
+    shell.setdefault("XDG_CONFIG_HOME", str(Path.home() / ".config"))  # pip's settings
+    shell.pop("XDG_DATA_HOME", None)
+    Path(shell["HOME"]).mkdir()
+    checked("sh", REPOSITORY / "install.sh", "--python", PYTHON, env=shell)
+    checked(PYTHON, "-m", "venv", root / "venv")
+    checked(root / "venv/bin/pip", "install", "--quiet", *offline, "mtls-run")
+    uv = {**os.environ, "UV_TOOL_DIR": str(root / "uv"), "UV_TOOL_BIN_DIR": str(root / "uv-bin")}
+    uv |= {"UV_CACHE_DIR": str(root / "uv-cache")}
+    program = toolbox.newest_uv().ready().program
+    checked(program, "tool", "install", "--python", PYTHON, *offline, "mtls-run", env=uv)
+    checked(PYTHON, "-m", "venv", root / "pipx-venv")
+    checked(root / "pipx-venv/bin/pip", "install", "--quiet", "pipx")
+    pipx = {**os.environ, "PIPX_HOME": str(root / "pipx"), "PIPX_BIN_DIR": str(root / "pipx-bin")}
+    # pipx brings a pip of its own, from the index.
+    options = ("--backend", "pip", "--python", PYTHON, f"--pip-args=--find-links {dist}")
+    (wheel,) = dist.glob("mtls_run-*.whl")
+    checked(root / "pipx-venv/bin/pipx", "install", *options, wheel, env=pipx)
+    return {
+        "install.sh": root / "home/.local/bin/mtls-run",
+        "uv tool": root / "uv-bin/mtls-run",
+        "pipx": root / "pipx-bin/mtls-run",
+        "pip": root / "venv/bin/mtls-run",
+    }
