@@ -21,6 +21,7 @@ from mtls_run.config.origin import Origin, Setting
 from mtls_run.config.pip_settings import PipSettings
 from mtls_run.errors import ConfigurationError
 from mtls_run.tools import uv_indexes
+from mtls_run.tools.base import PipScope
 from tests.e2e.packages import wheel
 from tests.e2e.toolbox import Tool, newest_uv, pips, uvs
 
@@ -233,9 +234,11 @@ def test_settings_are_those_of_pip(
     monkeypatch.chdir(sandbox.home)
     found = pip_settings.read(
         settled.environ,
-        command=arrangement.command,
-        prefix=settled.prefix,
-        isolated=arrangement.isolated,
+        PipScope(
+            command=arrangement.command,
+            environment=str(settled.prefix),
+            isolated=arrangement.isolated,
+        ),
     )
     # The machine's own /etc/pip.conf is read as well; this is about what the test has written.
     settings = [found.cert, found.client_cert, found.index_url, *found.extra_index_urls]
@@ -289,7 +292,7 @@ def test_what_pip_refuses_is_an_error(
         sandbox.write(sandbox.root / name, text.encode("utf-8", "surrogateescape"))
     monkeypatch.chdir(sandbox.home)
     with pytest.raises(ConfigurationError) as raised:
-        pip_settings.read(settled.environ, command="install", prefix=None)
+        pip_settings.read(settled.environ, PipScope(command="install"))
     assert str(sandbox.root / USER) in raised.value.fact
     for tool in PIPS:
         if tool.release >= arrangement.since:
@@ -307,7 +310,7 @@ def test_indexes_as_pip_shows_them(sandbox: Sandbox) -> None:
         {"PIP_CONFIG_FILE": None, "PIP_RETRIES": "0", "PIP_NO_COLOR": "1"}
     )
     sandbox.write(sandbox.root / USER, said)
-    found = pip_settings.read(environ, command="install", prefix=None)
+    found = pip_settings.read(environ, PipScope(command="install"))
     urls = [found.index_url, *found.extra_index_urls]
     assert None not in urls
     shown = ", ".join(one.value for one in urls if one is not None)

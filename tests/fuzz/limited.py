@@ -10,6 +10,7 @@ import sys
 import warnings
 from pathlib import Path
 
+from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config import layers
 from mtls_run.config.origin import Origin, Setting
 from mtls_run.config.profile import Profile
@@ -40,12 +41,14 @@ def _configuration(paths: list[Path]) -> None:
 
 
 def _roots(paths: list[Path]) -> None:
-    data = stores.read_bundle(paths[0], "`ca-cert`")
+    data = stores.read_bundle(paths[0], "`ca-cert`", Dependencies())
     certificates.read_added(data, str(paths[0]), SAID)
 
 
 def _store(paths: list[Path]) -> None:
-    certificates.read_store(stores.read_bundle(paths[0], "the store"), str(paths[0]))
+    certificates.read_store(
+        stores.read_bundle(paths[0], "the store", Dependencies()), str(paths[0])
+    )
 
 
 READERS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -12,11 +13,11 @@ from hypothesis import strategies as st
 
 from mtls_run.config import layers as configuration
 from mtls_run.config import project, project_trust
-from mtls_run.config.origin import Origin, Setting
-from mtls_run.config.pip_settings import PipSettings
-from mtls_run.config.selection import Situation, select
+from mtls_run.config.origin import Origin
+from mtls_run.config.selection import Selection, select
 from mtls_run.errors import ConfigurationError
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable
+from mtls_run.tools.base import PipScope
 from tests.fuzz.examples import each_tier, for_all
 from tests.unit.conftest import clean_environment
 from tests.unit.support import Heard
@@ -198,7 +199,7 @@ def test_precedence(tmp_path_factory: pytest.TempPathFactory, examples: int) -> 
         home = tmp_path_factory.mktemp("home", numbered=True)
         here = home / "work" / "/".join("abc"[:depth])
         here.mkdir(parents=True, exist_ok=True)
-        selected = select(_situation(home, here, says))
+        selected = _select(home, here, says)
         first = next((source for source in ORDER if source in says), None)
         assert (selected.profile is None) == (first is None)
         if first is not None and selected.profile is not None:
@@ -208,7 +209,7 @@ def test_precedence(tmp_path_factory: pytest.TempPathFactory, examples: int) -> 
     for_all(examples, first_wins, sources, st.integers(0, 3))
 
 
-def _situation(home: Path, here: Path, says: dict[str, str]) -> Situation:
+def _select(home: Path, here: Path, says: dict[str, str]) -> Selection:
     text = f'default-profile = "{says["default"]}"\n' if "default" in says else ""
     text += "".join(f'[profiles."{name}"]\n' for name in EVERY_NAME)
     if "directories" in says:
@@ -223,12 +224,13 @@ def _situation(home: Path, here: Path, says: dict[str, str]) -> Situation:
         project_trust.allow(found)
     environ = {"MTLS_RUN_CONFIG": str(config), "HOME": str(home)}
     environ.update({"MTLS_RUN_PROFILE": says["variable"]} if "variable" in says else {})
-    pip = PipSettings(cert=Setting(Path("/ca.pem"), SAID))
-    return Situation(
+    environ["PIP_CONFIG_FILE"] = os.devnull
+    environ.update({"PIP_CERT": "/ca.pem"} if "pip" in says else {})
+    return select(
+        configuration.load(environ, home / "none.toml"),
+        environ,
+        here,
+        Heard(),
         flag=says.get("flag"),
-        environ=environ,
-        directory=here,
-        configuration=configuration.load(environ, home / "none.toml"),
-        reporter=Heard(),
-        pip=(lambda: pip) if "pip" in says else None,
+        pip_scope=PipScope,
     )

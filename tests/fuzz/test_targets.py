@@ -25,8 +25,10 @@ from mtls_run.passphrase import fetch
 from mtls_run.passphrase.sources import FromFile
 from mtls_run.roots import certificates
 from mtls_run.secret import Secret
-from mtls_run.tools import pip, recursion_guard, uv, uv_indexes
-from mtls_run.tools.base import ToolCall
+from mtls_run.tools import pip_version, recursion_guard, secret_words, uv_indexes
+from mtls_run.tools.base import PipScope, ToolCall
+from mtls_run.tools.pip import PIP
+from mtls_run.tools.uv import UV
 from tests.fuzz import seeds
 from tests.fuzz.examples import each_tier, for_all
 from tests.fuzz.mutate import der, noise, pem
@@ -116,7 +118,7 @@ def pip_file(folder: Path, data: bytes) -> None:
     """Read pip's settings; what is handed to uv of them can be a variable."""
     (folder / "pip.conf").write_bytes(data)
     environ = {"PIP_CONFIG_FILE": str(folder / "pip.conf"), "HOME": str(folder)}
-    found = pip_settings.read(environ, command="install", prefix=None)
+    found = pip_settings.read(environ, PipScope(command="install"))
     assert not [v for v in uv_indexes.variables(found).values() if "\0" in v]
 
 
@@ -134,7 +136,7 @@ def uv_file(folder: Path, data: bytes) -> None:
         (below / name).write_bytes(data)
         uv_indexes.named_for_uv(["pip", "install"], {"HOME": str(folder)}, below)
         for one in uv_indexes.configured(environ, below):
-            uv_indexes.without_password(one.value)
+            secret_words.without_password(one.value)
 
 
 class Script:
@@ -174,22 +176,22 @@ def guarded(_: Path, data: bytes) -> None:
     """Read the variable that ends a circle of programs."""
     call = ToolCall(kind="uv", prefix=("uv",), arguments=("pip", "install"))
     value = os.fsdecode(data.replace(b"\0", b""))
-    recursion_guard.read(call, {recursion_guard.VARIABLE: value}).followed("/bin/sh", {})
+    recursion_guard.read(call, {recursion_guard.VARIABLE: value}).enter("/bin/sh", {})
 
 
 def shown(_: Path, data: bytes) -> None:
     """Show a URL: no character of it moves the cursor."""
     text = data.decode("utf-8", "surrogateescape")
-    uv_indexes.without_password(text)
-    assert output.printable(output.shown_word(text)).isprintable()
+    secret_words.without_password(text)
+    assert output.printable(secret_words.without_passwords(text)).isprintable()
 
 
 def version(_: Path, data: bytes) -> None:
     """Read what a tool answers for its version: numbers, or none."""
     text = data.decode("utf-8", "replace")
-    for adapter in (pip, uv):
-        assert all(type(part) is int for part in adapter.parse_version(text) or ())
-    pip.location(text)
+    for tool in (PIP, UV):
+        assert all(type(part) is int for part in tool.parse_version(text) or ())
+    pip_version.location(text)
 
 
 TARGETS: dict[str, tuple[SearchStrategy[bytes], Run]] = {

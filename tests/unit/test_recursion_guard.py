@@ -23,7 +23,7 @@ WRAPPER = b'#!/bin/sh\nexec mtls-run uv "$@"\n'
 
 def call(*words: str) -> ToolCall:
     """Return the call that these words make."""
-    return registry.recognise(words, any_program=True)
+    return registry.recognise(words, any_program=True)[1]
 
 
 def program(path: Path, content: bytes = WRAPPER) -> str:
