@@ -289,4 +289,5 @@ def test_umask(bench: Bench, umask: str) -> None:
     done = bench.sandbox.execute(["sh", "-c", line], env=bench.tool_env(None))
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"2\n0{umask}\n" * 2
+    record.unlink()  # the tool's own, which its umask has closed
     assert_nothing_left(bench)
