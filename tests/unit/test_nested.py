@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ from mtls_run.handoff import nested
 from mtls_run.identity import source, validity
 from mtls_run.identity.material import parse
 from mtls_run.passphrase.sources import FromPrompt
-from mtls_run.record import replace
 from mtls_run.secret import Secret
 from tests.pki import Authority, make_key
 from tests.unit.support import SAID, profile
