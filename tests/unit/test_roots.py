@@ -395,7 +395,7 @@ def test_what_roots_rest_on(tmp_path: Path) -> None:
         lambda: ca.write_bytes(THREE.pem),
         lambda: kept(tmp_path, "dir/two.pem", THREE.pem),
         lambda: kept(tmp_path, "dir/three.pem", THREE.pem),
-        lambda: (folder / "two.pem").unlink(),
+        (folder / "two.pem").unlink,
         lambda: stored(ONE.pem + TWO.pem).parent.rename(tmp_path / "gone"),
     ):
         ca.write_bytes(ONE.pem)

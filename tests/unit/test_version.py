@@ -1,4 +1,4 @@
-"""The version is asked of the tool, and remembered for as long as what answered is as it was."""
+"""The version is asked of the tool, and used again for as long as what answered is as it was."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtls_run.cache import results
+from mtls_run.cache.dependencies import Dependencies
 from mtls_run.errors import ToolError
-from mtls_run.tools import registry
-from mtls_run.tools import version as versions
+from mtls_run.tools import registry, version
 from tests.e2e.toolbox import newest_uv
-from tests.unit.support import working_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,21 +24,28 @@ if TYPE_CHECKING:
 
 def asked(*words: str | Path) -> tuple[int, ...]:
     """Return the version of the tool that these words start, the first being its path."""
-    call = registry.recognise([str(word) for word in words], any_program=False)
-    return versions.of_tool(call, str(words[0]), registry.ADAPTERS[call.kind], dict(os.environ))
+    return answer(*words)[0]
 
 
-def memory(tmp_path: Path) -> list[Path]:
-    """Return the files that versions are remembered in."""
-    return list((tmp_path / "cache/mtls-run/verdicts").glob("version-*"))
+def answer(*words: str | Path) -> tuple[tuple[int, ...], Dependencies]:
+    """Return the version of the tool that these words start, and what that rests on."""
+    tool, call = registry.recognise([str(word) for word in words], any_program=False)
+    rests_on = Dependencies()
+    found = version.ask(tool, call, str(words[0]), os.environ, rests_on)
+    return found, rests_on
 
 
-def claim(file: Path, version: str) -> None:
-    """Have another version remembered there, and all else as it is."""
+def stored(tmp_path: Path) -> list[Path]:
+    """Return the files that versions are stored in."""
+    return list((tmp_path / "cache/mtls-run/results").glob("version-*"))
+
+
+def claim(file: Path, number: str) -> None:
+    """Store another version there, and leave what it rests on."""
     kind, _, key = file.name.partition("-")
-    fields = results.recall(kind, key)
+    fields = results.find(kind, key)
     assert fields
-    results.keep(kind, key, [version, *fields[1:]])
+    results.store(kind, key, [number, *fields[1:]])
 
 
 def package(tool: FakeTool) -> Path:
@@ -47,18 +53,12 @@ def package(tool: FakeTool) -> Path:
     return tool.records / "site-packages/pip/__init__.py"
 
 
-def touch(path: Path) -> None:
-    """Give the file another time of change."""
-    later = path.stat().st_mtime_ns + 1_000_000_000
-    os.utime(path, ns=(later, later))
-
-
-def test_pip_is_remembered(sandbox: Sandbox, tmp_path: Path) -> None:
-    """A pip script is asked once, and remembered in a private file."""
+def test_pip_is_asked_once(sandbox: Sandbox, tmp_path: Path) -> None:
+    """A pip script is asked once, and its version stored in a private file."""
     tool = sandbox.fake_tool("pip", "24.0")
     assert [asked(tool.path, "install", "x") for _ in range(3)] == [(24, 0)] * 3
     assert tool.version_questions == 1
-    (file,) = memory(tmp_path)
+    (file,) = stored(tmp_path)
     assert file.stat().st_mode & 0o777 == 0o600
 
 
@@ -68,7 +68,7 @@ def test_upgraded_pip_is_noticed(sandbox: Sandbox, changed: str) -> None:
     tool = sandbox.fake_tool("pip", "24.0")
     asked(tool.path, "install")
     if changed == "script":
-        touch(tool.path)
+        tool.path.write_text(f"{tool.path.read_text()}\n")
     elif changed == "package":
         package(tool).write_text('__version__ = "26.3"\n# longer\n')
     else:
@@ -98,20 +98,6 @@ def test_variables_that_choose_another_pip(
     assert tool.version_questions == 2
 
 
-def test_long_first_line(sandbox: Sandbox, tmp_path: Path) -> None:
-    """The script that pip writes for long paths, which sh reads first, is remembered as well."""
-    tool = sandbox.fake_tool("pip", "24.0")
-    body = tool.path.read_text()
-    body = body[body.index("from __future__") :]  # which nothing but a docstring may precede
-    python = sys.executable
-    for form in (f"'''exec' {python} \"$0\" \"$@\"", f'\'\'\'exec\' "{python}" "$0" "$@"'):
-        tool.path.write_text(f"#!/bin/sh\n{form}\n' '''\n{body}")
-        before = tool.version_questions
-        assert [asked(tool.path, "install") for _ in range(2)] == [(24, 0)] * 2
-        assert tool.version_questions == before + 1
-    assert len(memory(tmp_path)) == 1
-
-
 @pytest.mark.parametrize(
     "first",
     ['#!/bin/sh\nexec {python} {path} "$@"\n', '#!/usr/bin/env sh\nexec {python} {path} "$@"\n'],
@@ -126,7 +112,7 @@ def test_shims_are_asked_each_time(sandbox: Sandbox, tmp_path: Path, name: str, 
     for _ in range(3):
         asked(shim, "install" if name == "pip" else "sync")
     assert tool.version_questions == 3
-    assert memory(tmp_path) == []
+    assert stored(tmp_path) == []
 
 
 def test_link_to_another_program_is_asked_each_time(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -140,16 +126,17 @@ def test_link_to_another_program_is_asked_each_time(sandbox: Sandbox, tmp_path: 
     assert tool.version_questions == 2
 
 
+@pytest.mark.slow
 def test_uv_is_remembered(tmp_path: Path) -> None:
-    """Uv is remembered by the binary, through links, and a new binary is noticed."""
+    """The version of uv is stored for its binary, through links, and a new binary is noticed."""
     real = newest_uv().ready().program
     expected = tuple(map(int, newest_uv().version.split(".")))
     link = tmp_path / "bin/uv"
     link.parent.mkdir()
     link.symlink_to(real)
     assert asked(link, "sync") == expected
-    (file,) = memory(tmp_path)
-    # What is remembered is believed: that is how one sees that it was not asked.
+    (file,) = stored(tmp_path)
+    # A stored version is used as it stands, which shows that uv was not asked.
     claim(file, "9.9.9")
     assert asked(link, "sync") == (9, 9, 9)
     copy = tmp_path / "copy/uv"
@@ -157,9 +144,15 @@ def test_uv_is_remembered(tmp_path: Path) -> None:
     shutil.copy(real, copy)
     link.unlink()
     link.symlink_to(copy)
-    assert asked(link, "sync") == expected
-    touch(copy)
+    found, rests_on = answer(link, "sync")
+    assert found == expected
+    assert not rests_on.reusable  # the copy is too young to be told by its status
+    time.sleep(2.05)
+    found, rests_on = answer(link, "sync")
+    assert rests_on.reusable
     claim(file, "9.9.9")
+    assert asked(link, "sync") == (9, 9, 9)
+    shutil.copy(real, copy)
     assert asked(link, "sync") == expected
 
 
@@ -179,9 +172,9 @@ def test_damaged_memory(sandbox: Sandbox, tmp_path: Path, fields: list[str]) -> 
     """What is remembered in another form is not believed and does no harm."""
     tool = sandbox.fake_tool("pip", "24.0")
     asked(tool.path, "install")
-    (file,) = memory(tmp_path)
+    (file,) = stored(tmp_path)
     kind, _, key = file.name.partition("-")
-    results.keep(kind, key, fields)
+    results.store(kind, key, fields)
     assert asked(tool.path, "install") == (24, 0)
     assert tool.version_questions == 2
     assert asked(tool.path, "install") == (24, 0)
@@ -197,7 +190,7 @@ def test_memory_of_something_else(sandbox: Sandbox, tmp_path: Path, content: byt
     """Bytes of something else in the place of what is remembered are not believed."""
     tool = sandbox.fake_tool("pip", "24.0")
     asked(tool.path, "install")
-    (file,) = memory(tmp_path)
+    (file,) = stored(tmp_path)
     file.write_bytes(content)
     assert asked(tool.path, "install") == (24, 0)
     assert tool.version_questions == 2
@@ -208,7 +201,7 @@ def test_damaged_version(sandbox: Sandbox, tmp_path: Path, version: str) -> None
     """A remembered version that is none is not believed, though all else is in order."""
     tool = sandbox.fake_tool("pip", "24.0")
     asked(tool.path, "install")
-    (file,) = memory(tmp_path)
+    (file,) = stored(tmp_path)
     claim(file, version)
     assert asked(tool.path, "install") == (24, 0)
 
@@ -219,22 +212,6 @@ def test_cache_that_cannot_be_written(sandbox: Sandbox, tmp_path: Path) -> None:
     (tmp_path / "cache/mtls-run").write_text("in its place")
     assert [asked(tool.path, "install") for _ in range(2)] == [(24, 0)] * 2
     assert tool.version_questions == 2
-
-
-def test_module_of_the_current_directory(tmp_path: Path) -> None:
-    """`python -m pip` prefers a pip of the current directory, which is not remembered."""
-    here = tmp_path / "here"
-    (here / "pip").mkdir(parents=True)
-    (here / "pip/__init__.py").write_text("")
-    (here / "pip/__main__.py").write_text(f"print('pip 21.5 from {here}/pip (python 3)')\n")
-    with working_in(here):
-        assert asked(sys.executable, "-m", "pip", "install") == (21, 5)
-    assert memory(tmp_path) == []
-    with working_in(tmp_path):
-        assert asked(sys.executable, "-m", "pip", "install") != (21, 5)
-    assert len(memory(tmp_path)) == 1
-    with working_in(here):
-        assert asked(sys.executable, "-m", "pip", "install") == (21, 5)
 
 
 def scripted(tmp_path: Path, script: str) -> Path:

@@ -26,6 +26,8 @@ _SEARCH_PATH = (
     " else sys.path))"
 )
 _SECONDS = 30.0
+# They choose a Python by directory and by variables of their own.
+LAUNCHERS = ("py", "pyw")
 # Modules that decide what is imported: pip, and those that `site` runs at the start.
 _DECIDING = ("pip", "sitecustomize", "usercustomize")
 
@@ -55,8 +57,10 @@ def rests_on(
     if search_path is None:
         return None
     for entry in dict.fromkeys([first, *search_path]):
+        if os.path.isfile(entry):
+            found.file(entry)  # a zip file or a wheel
         for name in found.names(entry, _DECIDING, ".pth"):
-            if name.endswith(".pth"):
+            if name.endswith((".pth", ".py")):
                 found.file(os.path.join(entry, name))
     found.file(os.path.join(home, "__init__.py"))
     return found
@@ -73,7 +77,8 @@ def _interpreter(call: ToolCall, path: str, found: Dependencies) -> tuple[list[s
     """Return the command that starts pip's Python, and the directory that it searches first."""
     if len(call.prefix) > 1:
         *options, dash_m, _ = call.prefix[1:] if len(call.prefix) > 2 else ("", "", "")  # noqa: PLR2004
-        if dash_m != "-m" or not is_interpreter(program_name(os.path.realpath(path))):
+        name = program_name(os.path.realpath(path))
+        if dash_m != "-m" or not is_interpreter(name) or name in LAUNCHERS:
             return None  # such as -Im: the options are not told from the module
         return [path, *options], os.getcwd()
     script = found.target(path)
