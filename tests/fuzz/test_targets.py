@@ -25,7 +25,8 @@ from mtls_run.passphrase import fetch
 from mtls_run.passphrase.sources import FromFile
 from mtls_run.roots import certificates
 from mtls_run.secret import Secret
-from mtls_run.tools import pip_version, recursion_guard, secret_words, uv_indexes
+from mtls_run.system import recursion_guard
+from mtls_run.tools import pip_version, secret_words, uv_indexes
 from mtls_run.tools.base import PipScope, ToolCall
 from mtls_run.tools.pip import PIP
 from mtls_run.tools.uv import UV

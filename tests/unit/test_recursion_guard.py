@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtls_run.errors import PassphraseError, ToolError
-from mtls_run.tools import recursion_guard, registry
+from mtls_run.system import recursion_guard
+from mtls_run.tools import registry
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mtls_run.system.recursion_guard import Nesting
     from mtls_run.tools.base import ToolCall
-    from mtls_run.tools.recursion_guard import Nesting
 
 REAL = b"\x7fELF\x02 mtls-run uv"
 PIP = b"#!/venv/bin/python3.12\n# -*- coding: utf-8 -*-\nfrom pip._internal.cli.main import main\n"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run import launch
 from mtls_run.errors import ToolError
 from mtls_run.tools import which
 from tests.unit.support import working_in
@@ -146,6 +145,6 @@ def test_errors_of_starting(tmp_path: Path) -> None:
         (script, errno.EACCES, 126),
         (script, errno.E2BIG, 126),
     ):
-        error = launch.cannot_start(str(path), OSError(number, os.strerror(number)))
+        error = which.cannot_start(str(path), OSError(number, os.strerror(number)))
         assert error.status == expected
         assert str(path) in error.fact

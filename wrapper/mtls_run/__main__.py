@@ -149,7 +149,8 @@ def _dispatch(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
     from mtls_run import cli, launch
     from mtls_run.errors import UsageError
-    from mtls_run.tools import recursion_guard, registry, which
+    from mtls_run.system import recursion_guard
+    from mtls_run.tools import registry, which
     from mtls_run.tools.base import Target
 
     options = called.options
@@ -211,16 +212,15 @@ def _hold_remembered(remembered: Remembered) -> str | None:
     What is in the keyring counts only where it is the very PEM that was put there.
     """
     from mtls_run.errors import HandoffError
-    from mtls_run.handoff import memfd
     from mtls_run.identity import remembered as session
-    from mtls_run.system import hardening
+    from mtls_run.system import anonymous_file, hardening
 
     hardening.disable_core_dumps()
     pem = session.recall(remembered.digest, remembered.pem_sha256)
     if pem is None:
         return None
     try:
-        path = memfd.hold(pem, memfd.IDENTITY)
+        path = anonymous_file.hold(pem, anonymous_file.IDENTITY)
     except HandoffError:
         return None  # `run` knows another way
     hardening.restore_core_limit()

@@ -1,12 +1,11 @@
-"""The other edge: this process becomes the tool."""
+"""The launch: this process becomes the tool."""
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 
-from mtls_run.errors import NOT_EXECUTABLE, NOT_FOUND, ToolError
+from mtls_run.tools.which import cannot_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,28 +39,3 @@ def become(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
         os.execve(path, list(argv), dict(environ))  # noqa: S606 - becoming the tool is the point
     except OSError as error:
         raise cannot_start(path, error) from None
-
-
-def cannot_start(path: str, error: OSError) -> ToolError:
-    """Return the error for a program that the system refused to start."""
-    if error.errno == errno.ENOENT:
-        if not os.path.exists(path):
-            return ToolError(
-                f"{path} does not exist", hint="it was there a moment ago", status=NOT_FOUND
-            )
-        return ToolError(
-            f"{path} cannot be started: the interpreter that its first line names does not exist",
-            hint="reinstall it, or mend its first line",
-            status=NOT_EXECUTABLE,
-        )
-    if error.errno == errno.ENOEXEC:
-        return ToolError(
-            f"{path} cannot be started: it is no program for this system",
-            hint="a script needs a first line such as #!/bin/sh",
-            status=NOT_EXECUTABLE,
-        )
-    return ToolError(
-        f"{path} cannot be started: {error.strerror}",
-        hint="start it by itself to see why",
-        status=NOT_EXECUTABLE,
-    )

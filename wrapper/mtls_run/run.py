@@ -12,11 +12,12 @@ from mtls_run import launch, output, unlock
 from mtls_run.cache import launches
 from mtls_run.cache.launches import CachedLaunch
 from mtls_run.handoff import leftovers
-from mtls_run.handoff.registry import Supervised
+from mtls_run.handoff.private_file import Supervised
 from mtls_run.resolve import resolve
 from mtls_run.roots import bundle
 from mtls_run.system import hardening
 from mtls_run.tools import registry
+from mtls_run.tools.which import cannot_start
 
 if TYPE_CHECKING:
     from mtls_run.cache.dependencies import Dependencies
@@ -98,7 +99,7 @@ def _supervised(
     try:
         status = delivery.run(target.path, argv, environ)
     except OSError as error:
-        raise launch.cannot_start(target.path, error) from None
+        raise cannot_start(target.path, error) from None
     finally:
         delivery.close()
     return supervise.end_as(status)

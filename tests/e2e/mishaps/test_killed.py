@@ -39,10 +39,10 @@ ON_THE_WAY = {
     "bundle-kept": "after:mtls_run.roots.bundle:keep",
 }
 IN_MEMORY = {
-    "memory-made": "after:mtls_run.handoff.memfd:_create",
-    "memory-sealed": "before:mtls_run.handoff.memfd:_raised",
-    "memory-raised": "after:mtls_run.handoff.memfd:_raised",
-    "memory-held": "after:mtls_run.handoff.memfd:hold",
+    "memory-made": "after:mtls_run.system.anonymous_file:_create",
+    "memory-sealed": "before:mtls_run.system.anonymous_file:_raised",
+    "memory-raised": "after:mtls_run.system.anonymous_file:_raised",
+    "memory-held": "after:mtls_run.system.anonymous_file:hold",
     "planned": "before:mtls_run.launch:become",
     "becoming": "event:os.exec:",
 }

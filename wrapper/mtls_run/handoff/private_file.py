@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from mtls_run.cache import store
 from mtls_run.errors import HandoffError
-from mtls_run.handoff.leftovers import GATE, places_in_memory
+from mtls_run.handoff import supervise
+from mtls_run.handoff.base import Delivering, Delivery
 from mtls_run.record import Record
+from mtls_run.system import dirs
 from mtls_run.system.files import make_directory
 
 if os.name == "nt":
@@ -24,7 +26,9 @@ else:
     import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from mtls_run.identity.material import Identity
 
 _LOCK, _IDENTITY = "lock", "identity.pem"
 _OTHERS_WRITE = 0o022
@@ -63,7 +67,7 @@ def sweep(environ: Mapping[str, str]) -> None:
     for place in _places(environ):
         try:
             base = place(create=False)
-            gate = _locked(base / GATE, wait=True)
+            gate = _locked(base / dirs.GATE, wait=True)
         except OSError:
             continue
         try:
@@ -76,7 +80,7 @@ def sweep(environ: Mapping[str, str]) -> None:
 def _create_in(base: Path, content: bytes) -> PrivateFile:
     # A sweep could take a new directory, which has no lock yet, for a leftover. The gate keeps
     # sweeps and creations apart.
-    gate = _locked(base / GATE, wait=True)
+    gate = _locked(base / dirs.GATE, wait=True)
     try:
         directory = base / os.urandom(8).hex()
         make_directory(directory)
@@ -126,7 +130,7 @@ class _Place:
 
 def _places(environ: Mapping[str, str]) -> Iterator[_Place]:
     """Yield the places to try, those in memory first, so that no disk sees the key."""
-    for path in places_in_memory(environ):
+    for path in dirs.in_memory(environ):
         yield _Place(Path(path))
     yield _Place(None)
 
@@ -197,3 +201,37 @@ def _set_private_mode(descriptor: int) -> None:
     """Set mode 0600, of which the umask may have left less; Windows has no modes."""
     if os.name != "nt":
         os.fchmod(descriptor, 0o600)
+
+
+class Supervised(Delivery):
+    """A private file, which this process removes once the tool, its child, has ended."""
+
+    needs_parent = True
+
+    def __init__(self, name: str, identity: Identity, environ: Mapping[str, str]) -> None:
+        self._block = supervise.Block()
+        try:
+            self._file = create(identity.pem().reveal(), environ)
+        except BaseException:
+            self._block.release()
+            raise
+        super().__init__(name, str(self._file.path))
+
+    def run(self, path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
+        """Run the tool as a child; return its status, negative for the signal that ended it."""
+        return supervise.run(path, argv, environ, self._block)
+
+    def close(self) -> None:
+        """Remove the file, then let through the signals that were held back."""
+        try:
+            self._file.remove()
+        finally:
+            self._block.release()
+
+
+class PrivateFileHandoff(Delivering):
+    """A file that only the user can read, while this process supervises the tool."""
+
+    def deliver(self, identity: Identity, environ: Mapping[str, str]) -> Delivery:
+        """Write the file; signals are held back from before it is there."""
+        return Supervised(self.name, identity, environ)

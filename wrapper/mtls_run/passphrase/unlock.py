@@ -16,8 +16,7 @@ from mtls_run.passphrase.sources import (
     FromPrompt,
     describe,
 )
-from mtls_run.system import hardening
-from mtls_run.tools import recursion_guard
+from mtls_run.system import hardening, recursion_guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mtls_run.cache import results, store
 from mtls_run.errors import HandoffError, RootsError
+from mtls_run.system import anonymous_file
 from mtls_run.system.digests import sha256
 from mtls_run.system.files import own_alone, read_file, write_atomically
 
@@ -80,10 +81,8 @@ def deliver(roots: Roots, rests_on: Dependencies) -> str | None:
         rests_on.status(path, written_here=True)  # its name is its content's digest
         return str(path)
     rests_on.forbid_reuse()
-    from mtls_run.handoff import memfd  # noqa: PLC0415 - handoff is above
-
     try:
-        return memfd.hold(roots.bundle.content, "mtls-run-roots")
+        return anonymous_file.hold(roots.bundle.content, "mtls-run-roots")
     except HandoffError:
         raise RootsError(
             f"cannot store the bundle of roots: {reason}",

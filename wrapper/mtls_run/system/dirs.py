@@ -1,7 +1,7 @@
-"""Where the user's configuration, cache and state are: platformdirs' places.
+"""Directories of mtls-run: the user's configuration, cache and state, and places in memory.
 
-On Linux that is a line of the XDG base directory specification, and importing platformdirs would
-cost most of a Python start; elsewhere it is asked. A test compares the two.
+On Linux platformdirs would cost most of a Python start, so the XDG base directory specification is
+followed here; elsewhere platformdirs is asked. A test compares the two.
 """
 
 from __future__ import annotations
@@ -9,7 +9,13 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
 NAME = "mtls-run"
+# The lock of a directory of private files.
+GATE = ".gate"
 _DEFAULTS = {
     "config": ".config",
     "cache": ".cache",
@@ -29,6 +35,15 @@ def user(kind: str) -> str:
         found: str = getattr(platformdirs, f"user_{kind}_dir")(NAME, appauthor=False)
         return found
     base = os.environ.get(f"XDG_{kind.upper()}_HOME", "")
-    if not os.path.isabs(base):  # noqa: PTH117 - and pathlib costs as much
-        base = os.path.join(os.path.expanduser("~"), _DEFAULTS[kind])  # noqa: PTH111, PTH118
-    return os.path.join(base, NAME)  # noqa: PTH118
+    if not os.path.isabs(base):
+        base = os.path.join(os.path.expanduser("~"), _DEFAULTS[kind])
+    return os.path.join(base, NAME)
+
+
+def in_memory(environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the directories to try for a private file, so that no disk sees the key."""
+    if sys.platform.startswith("linux"):
+        runtime = environ.get("XDG_RUNTIME_DIR", "")
+        if runtime.startswith("/"):
+            yield os.path.join(runtime, "mtls-run")
+        yield f"/dev/shm/mtls-run-{os.geteuid()}"  # noqa: S108 - lstat'ed, 0700

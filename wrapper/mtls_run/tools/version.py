@@ -9,6 +9,7 @@ from mtls_run.cache import results
 from mtls_run.cache.dependencies import Dependencies, unchanged
 from mtls_run.errors import ToolError
 from mtls_run.system.digests import sha256
+from mtls_run.tools.which import cannot_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,8 +72,6 @@ def _answer(command: Sequence[str], environ: Mapping[str, str]) -> str:
             hint="run it by itself to see what it waits for",
         ) from None
     except OSError as error:
-        from mtls_run.launch import cannot_start  # noqa: PLC0415
-
         raise cannot_start(command[0], error) from None
     if answer.returncode != 0:
         said = answer.stderr.decode("utf-8", "replace").strip().splitlines()

@@ -6,6 +6,7 @@ mtls-run itself under another name; and, by file identity, what led back here (s
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -29,18 +30,18 @@ def find(word: str, environ: Mapping[str, str], led_back: Iterable[str] = ()) ->
     """
     if not word:
         raise ToolError("the name of the tool is empty", hint="name one", status=NOT_FOUND)
-    is_path = os.path.basename(word) != word  # noqa: PTH119 - pathlib is slow to import
+    is_path = os.path.basename(word) != word
     found = _spellings(word, environ) if is_path else on_path(word, environ)
     passed = _identities([*led_back, sys.argv[0]])
     refused = passed_over = None
     for candidate in found:
-        if os.path.isfile(candidate):  # noqa: PTH113
+        if os.path.isfile(candidate):
             if not os.access(candidate, os.X_OK):
                 refused = refused or candidate
             elif not is_path and (_identity(candidate) in passed or is_shim(candidate)):
                 passed_over = passed_over or candidate
             else:
-                return os.path.abspath(candidate)  # noqa: PTH100
+                return os.path.abspath(candidate)
     if refused:
         raise ToolError(
             f"{refused} is not executable",
@@ -64,7 +65,7 @@ def on_path(name: str, environ: Mapping[str, str]) -> Iterator[str]:
     spellings = _spellings(name, environ)
     for directory in environ.get("PATH", os.defpath).split(os.pathsep):
         for spelling in spellings:
-            yield os.path.join(directory, spelling)  # noqa: PTH118
+            yield os.path.join(directory, spelling)
 
 
 def _spellings(name: str, environ: Mapping[str, str]) -> list[str]:
@@ -80,7 +81,7 @@ def _spellings(name: str, environ: Mapping[str, str]) -> list[str]:
 def is_shim(path: str) -> bool:
     """Tell whether the file is a shim of mtls-run's, wherever it lies and whatever its name is."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
+        with open(path, "rb") as file:
             return SHIM_MARK in file.read(_HEAD)
     except OSError:
         return False  # a program that may be run, but not read, is none of ours
@@ -92,14 +93,14 @@ def _identities(paths: Iterable[str]) -> set[tuple[int, int]]:
 
 def _identity(path: str) -> tuple[int, int] | None:
     try:
-        status = os.stat(path)  # noqa: PTH116
+        status = os.stat(path)
     except OSError:
         return None
     return status.st_dev, status.st_ino
 
 
 def _no_program(path: str) -> ToolError:
-    if os.path.isdir(path):  # noqa: PTH112
+    if os.path.isdir(path):
         return ToolError(
             f"{path} is a directory", hint="name the program in it", status=NOT_EXECUTABLE
         )
@@ -108,4 +109,29 @@ def _no_program(path: str) -> ToolError:
         hint="name a program that is there",
         status=NOT_FOUND,
         code="tool-missing",
+    )
+
+
+def cannot_start(path: str, error: OSError) -> ToolError:
+    """Return the error for a program that the system refused to start."""
+    if error.errno == errno.ENOENT:
+        if not os.path.exists(path):
+            return ToolError(
+                f"{path} does not exist", hint="it was there a moment ago", status=NOT_FOUND
+            )
+        return ToolError(
+            f"{path} cannot be started: the interpreter that its first line names does not exist",
+            hint="reinstall it, or mend its first line",
+            status=NOT_EXECUTABLE,
+        )
+    if error.errno == errno.ENOEXEC:
+        return ToolError(
+            f"{path} cannot be started: it is no program for this system",
+            hint="a script needs a first line such as #!/bin/sh",
+            status=NOT_EXECUTABLE,
+        )
+    return ToolError(
+        f"{path} cannot be started: {error.strerror}",
+        hint="start it by itself to see why",
+        status=NOT_EXECUTABLE,
     )

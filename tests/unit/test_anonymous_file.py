@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run.handoff import memfd
-from mtls_run.system import libc
+from mtls_run.system import anonymous_file, libc
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,7 @@ CONTENT = b"-----BEGIN\0\xff\n" * 1000
 @contextmanager
 def held(content: bytes = CONTENT) -> Iterator[tuple[str, int]]:
     """Hold the content, and yield the path and its descriptor."""
-    path = memfd.hold(content, "mtls-run-test")
+    path = anonymous_file.hold(content, "mtls-run-test")
     descriptor = int(path.rpartition("/")[2])
     try:
         yield path, descriptor
@@ -92,7 +91,7 @@ def test_readable_by_a_child_that_closes_all() -> None:
 def test_survives_exec() -> None:
     """After exec the same path is good still, for the program that was become."""
     script = (
-        "import os; from mtls_run.handoff import memfd; path = memfd.hold(b'kept', 'x'); "
+        "import os; from mtls_run.system import anonymous_file; path = anonymous_file.hold(b'kept', 'x'); "
         "os.execv('/bin/cat', ['cat', path])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
@@ -101,7 +100,7 @@ def test_survives_exec() -> None:
 
 def test_gone_with_the_process() -> None:
     """When the process ends the path is gone."""
-    script = "from mtls_run.handoff import memfd; print(memfd.hold(b'kept', 'x'))"
+    script = "from mtls_run.system import anonymous_file; print(anonymous_file.hold(b'kept', 'x'))"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
@@ -117,12 +116,12 @@ def test_empty() -> None:
 REFUSED = """
 import ctypes, fcntl, os, resource, sys
 from mtls_run.errors import HandoffError
-from mtls_run.handoff import memfd
+from mtls_run.system import anonymous_file
 from mtls_run.system import libc
 {prepare}
 before = len(os.listdir("/proc/self/fd")) if {count} else 0
 try:
-    memfd.hold(b"canary" * 1000, "x")
+    anonymous_file.hold(b"canary" * 1000, "x")
 except HandoffError as error:
     print(error.fact, error.status)
 after = len(os.listdir("/proc/self/fd")) if {count} else 0
@@ -161,9 +160,9 @@ def test_refused(prepare: str, fact: str) -> None:
 def test_low_limit_of_descriptors() -> None:
     """Where the limit allows no high descriptor, a low one serves."""
     script = (
-        "import resource; from mtls_run.handoff import memfd; "
+        "import resource; from mtls_run.system import anonymous_file; "
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); "
-        "print(open(memfd.hold(b'kept', 'x')).read())"
+        "print(open(anonymous_file.hold(b'kept', 'x')).read())"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
@@ -174,10 +173,10 @@ def test_low_limit_of_descriptors() -> None:
 def test_low_limit_and_closed_streams() -> None:
     """Where the limit is low, too, a closed standard stream does not become the key."""
     script = (
-        "import os, resource; from mtls_run.handoff import memfd; "
+        "import os, resource; from mtls_run.system import anonymous_file; "
         "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); "
         "screen = os.dup(1); [os.close(number) for number in (0, 1, 2)]; "
-        "path = memfd.hold(b'content', 'mtls-run-test'); "
+        "path = anonymous_file.hold(b'content', 'mtls-run-test'); "
         "os.write(screen, os.path.basename(path).encode())"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
@@ -186,7 +185,7 @@ def test_low_limit_and_closed_streams() -> None:
 
 def test_system_call_of_this_machine() -> None:
     """The number of the system call is right where this machine is among those that are known."""
-    number = memfd._SYSTEM_CALL.get(os.uname().machine)  # noqa: SLF001  # a table that only a call can check
+    number = anonymous_file._SYSTEM_CALL.get(os.uname().machine)  # noqa: SLF001  # a table that only a call can check
     assert number is not None
     descriptor = ctypes.CDLL(None).syscall(number, b"x", 1)
     assert str(Path(f"/proc/self/fd/{descriptor}").readlink()).startswith("/memfd:x")
