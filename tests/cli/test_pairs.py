@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.support import ISSUER, ROOT, ready
-from tests.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.sandbox import Sandbox
 
 REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 

@@ -258,7 +258,7 @@ def test_terminal(bench: Bench) -> None:
     words = [str(bench.sandbox.program), *SUPERVISE, "uv", "pip", "install", "x"]
     pid, terminal = pty.fork()
     if pid == 0:  # pragma: no cover - another process
-        os.execve(words[0], words, bench.sandbox.environment(bench.tool_env(None)))  # noqa: S606
+        os.execve(words[0], words, bench.sandbox.environment(bench.tool_env(None)))
     try:
         deadline = time.monotonic() + 60
         while not record.exists():

@@ -91,7 +91,8 @@ def test_readable_by_a_child_that_closes_all() -> None:
 def test_survives_exec() -> None:
     """After exec the same path is good still, for the program that was become."""
     script = (
-        "import os; from mtls_run.system import anonymous_file; path = anonymous_file.hold(b'kept', 'x'); "
+        "import os; from mtls_run.system import anonymous_file; "
+        "path = anonymous_file.hold(b'kept', 'x'); "
         "os.execv('/bin/cat', ['cat', path])"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)

@@ -206,7 +206,7 @@ def test_kind(kind: KeyKind, name: str) -> None:
 
 def test_kinds_that_uv_cannot_use() -> None:
     """A short RSA key, an unusual curve and Ed448 do not work in uv."""
-    short = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # noqa: S505  # the point
+    short = rsa.generate_private_key(public_exponent=65537, key_size=1024)  # the point
     odd = ec.generate_private_key(ec.SECP256K1())
     kinds = [kind_of(key) for key in (short, odd, ed448.Ed448PrivateKey.generate())]
     assert [(kind.name, kind.rustls) for kind in kinds] == [
@@ -288,7 +288,9 @@ def test_rsa_numbers_that_do_not_fit(name: str) -> None:
 def test_rsa_factor_that_is_no_prime() -> None:
     """A factor that is two primes is found: its numbers fit, but its signature does not verify."""
     first, second = (
-        rsa.generate_private_key(public_exponent=65537, key_size=1024).private_numbers()  # noqa: S505  # halves of a factor
+        rsa.generate_private_key(
+            public_exponent=65537, key_size=1024
+        ).private_numbers()  # halves of a factor
         for _ in range(2)
     )
     p, q, e = first.p * second.p, RSA.q, 65537

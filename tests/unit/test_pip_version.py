@@ -52,7 +52,7 @@ def put_real(site: Path, release: tuple[int, ...]) -> None:
     (site / "pip").symlink_to(real / SITE / "pip")
 
 
-def answer(words: tuple[str, ...]) -> tuple[version.Version, Dependencies]:
+def answer(words: tuple[str, ...]) -> tuple[tuple[int, ...], Dependencies]:
     """Return the version of the pip that these words start, and what that rests on."""
     tool, call = registry.recognise([*words, "install"], any_program=False)
     rests_on = Dependencies()
@@ -106,6 +106,7 @@ def assert_noticed(found: Place, start: str, change: Callable[[], object]) -> No
     """Fail unless the old pip is stored, and the new one is told right after the change."""
     words = found.words(start)
     with working_in(found.here):
+        release, rests_on = answer(words)
         for _ in range(2):
             release, rests_on = answer(words)
             assert release == OLD

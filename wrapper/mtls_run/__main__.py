@@ -1,8 +1,8 @@
 """Entry: reads argv and the environment, and calls what answers them. It only wires.
 
 Two quick ways out come first: a call that uses no network, and one whose launch is cached. Every
-other import stands inside the function that needs it, so that these two stay as quick as Python's own
-start. The other place with such imports is `cache.launches.store`; elsewhere they are rare.
+other import stands inside the function that needs it, here and in `run`. So these two ways cost
+little more than Python's own start.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How mtls-run speaks, and the only code that writes to stdout and stderr.
 
-- stdout belongs to the tool, and mtls-run speaks on stderr. `--explain`, `--help` and the management
-  commands answer a question: their answer goes to stdout.
+- stdout belongs to the tool, and mtls-run speaks on stderr. `--explain`, `--help` and the
+  management commands answer a question: their answer goes to stdout.
 - An error is one fact with its origin, then a hint that says what to do. A notice is one fact.
 - `-q` silences notices, never errors. `-v` adds one line per decision.
 - No sentence carries a secret or a control character: text from files and certificates cannot move

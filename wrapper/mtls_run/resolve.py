@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run import plan
@@ -13,7 +12,6 @@ from mtls_run.cache.launches import WithIdentity
 from mtls_run.config import layers, selection
 from mtls_run.handoff import nested
 from mtls_run.identity import known, source, validity
-from mtls_run.identity.known import KnownIdentity
 from mtls_run.passphrase.sources import FromVariable
 from mtls_run.roots import bundle
 from mtls_run.roots import resolve as roots_resolve
@@ -22,12 +20,14 @@ from mtls_run.tools.base import Target, TlsFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
     from typing import Union
 
     from mtls_run.cache.launches import Launch
     from mtls_run.cli import Options
     from mtls_run.config.profile import Profile
     from mtls_run.config.selection import Selection
+    from mtls_run.identity.known import KnownIdentity
     from mtls_run.identity.material import KeyMaterial
     from mtls_run.output import Reporter
     from mtls_run.roots.resolve import Roots

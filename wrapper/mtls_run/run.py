@@ -55,7 +55,7 @@ def run(context: Context, key: str | None = None) -> int:
         environ = planned.environ(context.environ, delivery.identity)
         reporter.detail(f"runs: {' '.join(resolved.target.shown(words))}")
         if key is not None and not reporter.noticed:
-            _store(resolved, unlocked, planned, key, rests_on, variables)
+            _store(resolved, unlocked, planned, key=key, rests_on=rests_on, variables=variables)
     except BaseException:
         delivery.close()
         raise
@@ -77,6 +77,7 @@ def _store(
     resolved: Resolved,
     unlocked: Unlocked,
     planned: Launch,
+    *,
     key: str,
     rests_on: Dependencies,
     variables: str,
@@ -94,7 +95,7 @@ def _supervised(
     delivery: Supervised, target: Target, argv: tuple[str, ...], environ: dict[str, str]
 ) -> int:
     """Run the tool as a child and take back the delivery; end as the tool did."""
-    from mtls_run.handoff import supervise  # noqa: PLC0415
+    from mtls_run.handoff import supervise
 
     try:
         status = delivery.run(target.path, argv, environ)

@@ -158,7 +158,7 @@ def _last_notice(identity: Checked) -> float:
 
 
 def valid_between(resolved: Resolved, identity: Checked | None) -> tuple[float, float]:
-    """Return from when until when there is nothing to say of the identity, in seconds since 1970."""
+    """Return between which times (seconds since 1970) nothing is to be said of the identity."""
     if identity is None:
         return ALWAYS
     due = validity.notice_due_at(

@@ -84,7 +84,7 @@ def read(path: Path) -> None:
                 read(below)
 
 
-def main() -> None:
+def main() -> None:  # noqa: C901 - one attempt after the other
     """Try all of it."""
     library = ctypes.CDLL(None, use_errno=True)
     machine = os.uname().machine

@@ -1,9 +1,9 @@
 """What an answer rests on, listed by the code that finds the answer.
 
-Each step that looks at the file system is given a `Dependencies` and notes there what it saw, absent
-files included. An answer holds for as long as every noted state is the same (`unchanged`). Small
-files are compared by content: a file system's clock may count whole seconds (ext4 with small inodes)
-or two of them (FAT), and an edit within that time leaves the status as it was.
+Each step that looks at the file system is given a `Dependencies` and notes there what it saw,
+absent files included. An answer holds for as long as every noted state is the same (`unchanged`).
+Small files are compared by content: a file system's clock may count whole seconds (ext4 with small
+inodes) or two of them (FAT), and an edit within that time leaves the status as it was.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def _listing(directory: str, stems: Collection[str], suffix: str) -> str:
 
 
 def _changed_at(path: str) -> int:
-    """Return when the file was last changed, in nanoseconds since 1970, or 0 where there is none."""
+    """Return when the file was last changed, in nanoseconds since 1970; 0 where there is none."""
     try:
         found = os.stat(path)
     except OSError:

@@ -1,9 +1,10 @@
 """Cached launches: how a tool was started, used again while nothing it rests on has changed.
 
 A cached launch holds flags, variables and paths, and no secret. Its key is the whole call: every
-word, the directory, the program, the user. Before it is used each file, directory and variable that
-the decision rests on is compared (`dependencies`), and the time. It lies in the user's private cache
-and counts only where nobody else can have written it. Without one, a run costs more and does the same.
+word, the directory, the program, the user. Before it is used, all that the decision rests on is
+compared: files, directories and variables (`dependencies`), and the time. It lies in the user's
+private cache and counts only where nobody else can have written it. Without one, a run costs more
+and does the same.
 
 This module and what it imports are loaded on every run. They use `Record` instead of dataclasses,
 and `os.path` instead of pathlib, each of which costs half a Python start or more.

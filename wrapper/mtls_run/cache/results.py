@@ -1,6 +1,6 @@
 """Cached results of checks, each under a digest of the bytes that were checked.
 
-To check an identity or to parse CAs takes a library whose import costs several Python starts, and to
+To check an identity or to parse CAs takes a library whose import costs several Python starts. To
 ask a tool for its version starts the tool. Other bytes have another entry, and a lost entry costs
 time only.
 """

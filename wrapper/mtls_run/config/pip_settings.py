@@ -101,10 +101,10 @@ def _files(environ: Mapping[str, str], scope: PipScope, rests_on: Dependencies) 
     places = _Places(environ, sys.platform)
     candidates = places.machine()
     # A file that is named stands in the user files' place, but only if it is there.
-    if not scope.isolated and not (named and os.path.exists(named)):  # noqa: PTH110 - as pip asks
+    if not scope.isolated and not (named and os.path.exists(named)):
         candidates += places.user()
     if scope.environment is not None:
-        candidates.append(os.path.join(scope.environment, places.basename))  # noqa: PTH118 - strings here
+        candidates.append(os.path.join(scope.environment, places.basename))
     if named:
         candidates.append(named)
     # A file that is named twice keeps its first place (26.3; up to 25.0 it was the last).
@@ -118,9 +118,9 @@ def _is_there(path: str, rests_on: Dependencies) -> bool:
     device is how a file is masked.
     """
     rests_on.file(path)
-    if not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where this says no
+    if not os.path.exists(path):
         return False
-    return not os.path.samefile(path, os.devnull)  # noqa: PTH121
+    return not os.path.samefile(path, os.devnull)
 
 
 class _Places:
@@ -154,7 +154,7 @@ class _Places:
             folders = self._absolute("XDG_DATA_HOME", several=False) or [
                 f"{home}/Library/Application Support"
             ]
-            if not os.path.isdir(f"{folders[0]}/pip"):  # noqa: PTH112 - strings here
+            if not os.path.isdir(f"{folders[0]}/pip"):
                 folders = [f"{home}/.config"]
         else:
             folders = self._absolute("XDG_CONFIG_HOME", several=False) or [f"{home}/.config"]
@@ -164,10 +164,10 @@ class _Places:
         """Return the directories in this variable; relative ones count no more (26.3)."""
         value = self.environ.get(name, "")
         parts = value.split(os.pathsep) if several else [value]
-        return [part.strip() for part in parts if os.path.isabs(part.strip())]  # noqa: PTH117
+        return [part.strip() for part in parts if os.path.isabs(part.strip())]
 
     def _joined(self, folders: Iterable[str], *parts: str) -> list[str]:
-        return [os.path.join(folder, *parts, self.basename) for folder in folders if folder]  # noqa: PTH118
+        return [os.path.join(folder, *parts, self.basename) for folder in folders if folder]
 
 
 class _Key(str):
@@ -289,7 +289,7 @@ def expand_user(path: str, environ: Mapping[str, str]) -> str:
     """Return `path` with `~` expanded as the tool does that gets this environment."""
     if os.name == "posix" and "HOME" in environ and (path == "~" or path.startswith("~/")):
         return (environ["HOME"].rstrip("/") + path[1:]) or "/"
-    return os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises without a home
+    return os.path.expanduser(path)
 
 
 def _path(said: Setting[str] | None, environ: Mapping[str, str]) -> Setting[Path] | None:

@@ -109,7 +109,7 @@ def read_path(value: object, place: Place) -> Path:
     if os.name == "posix":
         # The bytes that stand in the file, UTF-8, whatever the locale has for other names.
         value = os.fsdecode(value.encode())
-    expanded = os.path.expanduser(value)  # noqa: PTH111 - Path.expanduser raises without a home
+    expanded = os.path.expanduser(value)
     if expanded.startswith("~"):
         raise ConfigurationError(
             f"{place.origin}: no home directory is known for {value}",

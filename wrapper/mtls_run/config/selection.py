@@ -131,9 +131,9 @@ def select(
 ) -> Selection:
     """Return the profile that applies in this directory, and what it won over.
 
-    `flag` is the value of --profile. `pip_scope` says which of pip's own settings count; None leaves
-    them unread. What was looked at is noted in `rests_on`. Raises ConfigurationError for a project
-    file that wins and is not allowed.
+    `flag` is the value of --profile. `pip_scope` says which of pip's own settings count; None
+    leaves them unread. What was looked at is noted in `rests_on`. Raises ConfigurationError for a
+    project file that wins and is not allowed.
     """
     inputs = _Inputs(
         flag, environ, directory, configuration, reporter, rests_on or Dependencies(), pip_scope
@@ -166,7 +166,7 @@ def _resolved(winner: Choice, others: list[Choice], inputs: _Inputs) -> Profile:
     if winner.pip_settings is not None:
         return _of_pip(winner.pip_settings, winner.origin)
     if winner.project is None:
-        assert winner.name is not None  # noqa: S101 - a choice is one of the three
+        assert winner.name is not None
         return configured.profile(winner.name, winner.origin)
     anyway = others[0].name if others else None
     pinned = project_trust.require(winner.project, configured, anyway, inputs.rests_on)

@@ -54,7 +54,7 @@ class Known:
 def judge(seen: Observed, known: Known) -> Iterator[Finding]:
     """Yield what is to be said of asking for an identity, and of the one that was shown."""
     anonymous, identified = seen.anonymous, seen.identified
-    assert anonymous is not None  # noqa: S101 - there was a handshake
+    assert anonymous is not None
     if identified is None:
         if not known.identity and is_refusal(anonymous):
             yield _required(seen.index, anonymous, known)

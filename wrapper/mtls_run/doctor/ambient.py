@@ -89,7 +89,7 @@ def broken(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Yield the variables that name nothing, where no profile replaces them."""
     for name in (*_FILES, *_IDENTITIES):
         value = environ.get(name)
-        if value and not os.path.exists(value):  # noqa: PTH110 - whatever a variable holds
+        if value and not os.path.exists(value):
             yield _broken(name, value)
     value = environ.get("SSL_CERT_DIR")
     if value and not any(Path(part).is_dir() for part in value.split(os.pathsep) if part):

@@ -119,7 +119,7 @@ def _ders(resolved: Roots) -> list[bytes]:
 
 
 def _added(path: Path, profile: Profile) -> tuple[Row, list[Finding]]:
-    assert profile.ca_cert is not None  # noqa: S101 - it was added by this
+    assert profile.ca_cert is not None
     origin = profile.ca_cert.origin
     data = stores.read_bundle(path, "`ca-cert`", "ca-missing")
     ders = certificates.read_added(data, str(path), origin)

@@ -25,7 +25,7 @@ _REDIRECTS = range(300, 400)
 def judge(seen: Observed, known: Known) -> Iterator[Finding]:
     """Yield what is wrong with the answer that pip and uv would get."""
     attempt = seen.identified or seen.anonymous
-    assert attempt is not None  # noqa: S101 - there was a handshake
+    assert attempt is not None
     if admission.is_refusal(attempt) or (known.identity and seen.identified is None):
         return
     index = seen.index

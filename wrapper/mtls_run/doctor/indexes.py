@@ -181,7 +181,7 @@ def _authorization(
         password = environ.get(f"UV_INDEX_{variable}_PASSWORD", "")
         if user or password:
             return proxy.basic(user, password), f"UV_INDEX_{variable}_USERNAME"
-    path = environ.get("NETRC") or os.path.join(environ.get("HOME", ""), ".netrc")  # noqa: PTH118
+    path = environ.get("NETRC") or os.path.join(environ.get("HOME", ""), ".netrc")
     try:
         entry = netrc.netrc(path).authenticators(host)
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):

@@ -179,7 +179,7 @@ class Tls:
         context.set_info_callback(self._hear)
         if roots is not None:
             store = context.get_cert_store()
-            assert store is not None  # noqa: S101 - a context has one
+            assert store is not None
             for one in roots.certificates:
                 store.add_cert(one)
         context.set_verify(SSL.VERIFY_PEER, self._judge)

@@ -121,7 +121,7 @@ def _tool(
         version = versions.of_tool(call, path, adapter, visible)
     except MtlsRunError as failed:
         return row(names[0], f"{path}: does not say its version"), [of_error(failed)]
-    shown = row(os.path.basename(path), f"{'.'.join(map(str, version))}, {path}")  # noqa: PTH119
+    shown = row(os.path.basename(path), f"{'.'.join(map(str, version))}, {path}")
     if trust is None:
         return shown, []
     try:

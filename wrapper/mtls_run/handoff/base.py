@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Delivery:
     """An identity that the tool can reach, at the path `identity` (None: the tool gets none).
 
-    `name` is the handoff's. `needs_parent` tells that this process has to outlive the tool: it starts the tool as a child,
-    and closes the delivery afterwards.
+    `name` is the handoff's. `needs_parent` tells that this process has to outlive the tool: it
+    starts the tool as a child and closes the delivery afterwards.
     """
 
     needs_parent = False

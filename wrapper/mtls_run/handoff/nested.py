@@ -1,8 +1,8 @@
 """MTLS_RUN_ACTIVE: an identity that an outer mtls-run unlocked, used again by a nested one.
 
-The variable carries no authority. Whoever sets it can name a file, but that file is used only where
-the same resolved profile with the same certificate files is meant, where the file is this user's, and
-where it holds the recorded certificate with its key, in order and valid now.
+The variable carries no authority. It names a file, which is used only where the same resolved
+profile with the same certificate files is meant, where the file is this user's, and where it holds
+the recorded certificate with its key, in order and valid now.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Inherited:
 
 
 def digest(profile: Profile, files: str) -> str:
-    """Return the digest of this profile and of its identity's files, whose own digest is `files`."""
+    """Return the digest of a profile and of its identity's files, whose own digest is `files`."""
     values = [
         profile.name,
         profile.client_cert and profile.client_cert.value,

@@ -140,7 +140,7 @@ def _too_slow(name: str) -> PassphraseError:
 def _read_limited(process: subprocess.Popen[bytes], name: str, deadline: float) -> bytes:
     """Return what the program printed: until nobody can print more, or shortly after its end."""
     stream = process.stdout
-    assert stream is not None  # noqa: S101 - PIPE was asked for
+    assert stream is not None
     output, ended = b"", False
     while True:
         if os.name == "posix":  # Windows cannot wait for a pipe; there the program has to end

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class Roots:
     """A set of trusted roots.
 
-    Where the system has the set as a file, `file` is that file; otherwise `bundle` is to become one;
-    neither, where the operating system verifies by itself. `native` tells that the set is the
-    system's store and nothing else.
+    Where the system has the set as a file, `file` is that file; otherwise `bundle` is to become
+    one. Neither is set where the operating system verifies by itself. `native` tells that the set
+    is the system's store and nothing else.
     """
 
     base: str

@@ -106,7 +106,7 @@ def _memfd_create(name: str, flags: int) -> int:
 
 def _is_ours(path: str, descriptor: int) -> bool:
     try:
-        found, ours = os.stat(path), os.fstat(descriptor)  # noqa: PTH116 - pathlib is slow
+        found, ours = os.stat(path), os.fstat(descriptor)
     except OSError:
         return False
     return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ToolCall(Record):
-    """One call: `prefix` starts the tool (`uv`, `python -m pip`), `arguments` are the tool's own."""
+    """One call: `prefix` starts the tool (`uv`, `python -m pip`), `arguments` are its own."""
 
     kind: str
     prefix: tuple[str, ...]
@@ -33,9 +33,9 @@ class ToolCall(Record):
 class TlsFiles(Record):
     """The identity and roots that the tool is handed, as paths.
 
-    `identity` is one PEM with certificate, chain and key, or None where there is none. `bundle` is a
-    PEM file with exactly the roots, or None where the operating system's verifier is meant (macOS,
-    Windows). `native` says that the roots are the operating system's store and nothing else.
+    `identity` is one PEM with certificate, chain and key, or None where there is none. `bundle` is
+    a PEM file with exactly the roots, or None where the operating system's verifier is meant
+    (macOS, Windows). `native` says that the roots are the operating system's store and nothing else.
     """
 
     identity: str | WithIdentity | None
@@ -111,7 +111,7 @@ class Tool:
         return ()
 
     def ambient(self, environ: Mapping[str, str]) -> tuple[str, ...]:
-        """Return the variables by which the user has set up this tool; they win over pip's settings."""
+        """Return the variables that set this tool up already; they win over pip's settings."""
         return ()
 
     def index_variables(

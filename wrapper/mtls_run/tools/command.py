@@ -24,7 +24,7 @@ class Command(Tool):
         """Return the call of the program that is the first word."""
         return ToolCall(kind=self.KIND, prefix=tuple(words[:1]), arguments=tuple(words[1:]))
 
-    def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:  # noqa: ARG002
+    def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:
         """Return the variables for requests and curl, which many programs are built on."""
         return dict.fromkeys(BUNDLE_VARIABLES, tls.bundle)
 

@@ -119,7 +119,7 @@ class Pip(Tool):
     def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:
         """Return pip's variables; flags do not reach a pip that another program starts."""
         changes: Variables = {"PIP_CERT": tls.bundle, "PIP_CLIENT_CERT": tls.identity}
-        # pip 22.2 to 24.1 would add the system's roots on `truststore`; since 24.2 it means nothing.
+        # pip 22.2 to 24.1 would add the system's roots on `truststore`; later ones ignore it.
         features = environ.get("PIP_USE_FEATURE", "").split()
         if "truststore" in features:
             features.remove("truststore")
@@ -133,7 +133,7 @@ class Pip(Tool):
         overrides: UserOverrides,
         environ: Mapping[str, str],
     ) -> Variables:
-        """Return what pip alone needs: legacy-certs for its children, and its user's --cert unbeaten.
+        """Return what pip alone needs: legacy-certs for its children, nothing that beats a --cert.
 
         pip's build-isolation child is not handed the flag (source, 26.3), but reads the variable.
         """
@@ -190,7 +190,7 @@ class Pip(Tool):
 
         return pip_version.rests_on(call, path, answer, environ)
 
-    def check(self, version: Version | None, tls: TlsFiles, key: KeyKind | None) -> None:  # noqa: ARG002
+    def check(self, version: Version | None, tls: TlsFiles, key: KeyKind | None) -> None:
         """Raise ToolError where this pip cannot verify as the profile says.
 
         A pip since before 21.3 can use every identity that it is handed as a file. The system's own

@@ -102,13 +102,13 @@ class Uv(Tool):
             return _skip_run("uv run", after)
         return _skip_plain(command, (*before, *after), environ)
 
-    def pip_scope(self, call: ToolCall, path: str, rests_on: Dependencies) -> PipScope:  # noqa: ARG002
+    def pip_scope(self, call: ToolCall, path: str, rests_on: Dependencies) -> PipScope:
         """Return the scope of pip's own settings: [install] counts for `uv pip install`."""
         _, command, after = _split(call.arguments)
         is_install = command == "pip" and _split(after)[1] == "install"
         return PipScope(command="install" if is_install else None)
 
-    def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:  # noqa: ARG002
+    def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:
         """Return uv's variables. None is set empty, since an empty SSL_CLIENT_CERT is a warning."""
         return {
             # SSL_CERT_FILE would replace uv's native roots.
@@ -158,8 +158,8 @@ class Uv(Tool):
         self,
         call: ToolCall,
         path: str,
-        answer: str,  # noqa: ARG002
-        environ: Mapping[str, str],  # noqa: ARG002
+        answer: str,
+        environ: Mapping[str, str],
     ) -> Dependencies | None:
         """Return the binary; a script, or a link to another program, chooses anew each time.
 
@@ -215,7 +215,7 @@ class Uv(Tool):
             )
 
     def masked(self, call: ToolCall) -> tuple[str, ...]:
-        """Return the arguments with secrets masked; -p and -t are secrets of `publish` and `auth`."""
+        """Return the masked arguments; -p and -t of `publish` and `auth` are secrets."""
         from mtls_run.tools import secret_words  # noqa: PLC0415 - as in base
 
         is_secret = _split(call.arguments)[1] in ("publish", "auth")

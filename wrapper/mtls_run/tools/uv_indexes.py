@@ -178,7 +178,7 @@ def _configurations(
     start = here / project if project else here
     if start.name == "pyproject.toml" and start.is_file():
         start = start.parent
-    start = Path(os.path.abspath(start))  # noqa: PTH100 - `..` as uv takes it, links unresolved
+    start = Path(os.path.abspath(start))
     yield from _nearest(_workspace_root(start) or start)
     yield from _uv_toml(_user_file(environ))
     if not _is_true(environ, "UV_NO_SYSTEM_CONFIG"):
@@ -273,7 +273,7 @@ def _user_file(environ: Mapping[str, str]) -> Path | None:
         roaming = environ.get("APPDATA")
         return Path(roaming, "uv", "uv.toml") if roaming else None
     named = environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(named) if os.path.isabs(named) else Path(expand_user("~/.config", environ))  # noqa: PTH117
+    folder = Path(named) if os.path.isabs(named) else Path(expand_user("~/.config", environ))
     return folder / "uv" / "uv.toml"
 
 
