@@ -1,7 +1,8 @@
-"""Which parameters of a test run by default, and which in the slow tier alone."""
+"""Which parameters a test has: by default, in the slow tier, and how many of a product."""
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,3 +18,13 @@ def first(count: int, values: Iterable[object]) -> list[ParameterSet]:
     every = list(values)
     slow = [pytest.param(value, marks=pytest.mark.slow) for value in every[count:]]
     return [*map(pytest.param, every[:count]), *slow]
+
+
+def rotated(*axes: Iterable[object]) -> list[tuple[object, ...]]:
+    """Return as many tuples as the longest axis has values; the shorter axes go round.
+
+    Each value of each axis is in one of them, where the whole product would find nothing more.
+    """
+    lists = [list(axis) for axis in axes]
+    longest = max(map(len, lists))
+    return list(itertools.islice(zip(*map(itertools.cycle, lists)), longest))

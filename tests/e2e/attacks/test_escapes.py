@@ -13,6 +13,7 @@ import pytest
 
 from tests.cli.support import ISSUER, ROOT, ready, write_profile
 from tests.pki import Authority
+from tests.tiers import rotated
 
 if TYPE_CHECKING:
     import subprocess
@@ -34,6 +35,7 @@ EVIL = {
     "zero width": "a\u200bb",
 }
 INSTALL = ("uv", "pip", "install", "x")
+FILES = (".mtls-run.toml", "pyproject.toml")
 EVERY = pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL.keys())
 # What a POSIX file name, or a TOML string by its escapes, may hold is all of it.
 
@@ -87,22 +89,21 @@ def test_issuer(sandbox: Sandbox, evil: str) -> None:
     assert tool.runs == 1
 
 
-@EVERY
-@pytest.mark.parametrize(
-    "said",
-    [
-        "[profiles.corp]\n@ = 1",
-        "[profiles.corp]\nroots = @",
-        "[profiles.corp]\nclient-cert = @",
-        "[profiles.corp]\nextends = @",
-        "[profiles.@]\nroots = 'none'",
-        "default-profile = @",
-        "[[directories]]\npath = '~'\nprofile = @",
-        "[profiles.corp]\npassphrase = { @ = 1 }",
-        "[profiles.corp]\nclient-cert = '~/pki/locked.pem'\npassphrase = { command = [@] }",
-        "[profiles.corp]\nclient-cert = '~/pki/locked.pem'\npassphrase = { file = @ }",
-    ],
+SAID = (
+    "[profiles.corp]\n@ = 1",
+    "[profiles.corp]\nroots = @",
+    "[profiles.corp]\nclient-cert = @",
+    "[profiles.corp]\nextends = @",
+    "[profiles.@]\nroots = 'none'",
+    "default-profile = @",
+    "[[directories]]\npath = '~'\nprofile = @",
+    "[profiles.corp]\npassphrase = { @ = 1 }",
+    "[profiles.corp]\nclient-cert = '~/pki/locked.pem'\npassphrase = { command = [@] }",
+    "[profiles.corp]\nclient-cert = '~/pki/locked.pem'\npassphrase = { file = @ }",
 )
+
+
+@pytest.mark.parametrize(("said", "evil"), rotated(SAID, EVIL.values()))
 def test_configuration(sandbox: Sandbox, said: str, evil: str) -> None:
     """A word of a configuration is spelt out in the error, whatever it is wrong for."""
     sandbox.write("pki/locked.pem", ISSUER.issue("alice").pem("a passphrase"))
@@ -129,8 +130,7 @@ def test_words_of_argv(sandbox: Sandbox, evil: str) -> None:
         assert_tame(done, evil)
 
 
-@EVERY
-@pytest.mark.parametrize("name", [".mtls-run.toml", "pyproject.toml"])
+@pytest.mark.parametrize(("evil", "name"), rotated(EVIL.values(), FILES))
 def test_directory(sandbox: Sandbox, name: str, evil: str) -> None:
     """A clone in a directory of such a name is shown by `allow`, `-v` and the error, spelt out."""
     ready(sandbox)

@@ -16,6 +16,7 @@ from tests import login_session
 from tests.cli.support import alice, write_profile
 from tests.e2e.attacks.people import FILE, INSTALL, MEMORY, VARIABLE, Scene, scene_of
 from tests.sandbox import assert_absent
+from tests.tiers import rotated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,8 +72,10 @@ def limits_in(line: str) -> tuple[str, str]:
 # The process that holds the secret.
 
 
-@pytest.mark.parametrize("name", ["mem", "environ", "maps", "fd", "auxv", "ptrace"])
-@pytest.mark.parametrize("holder", [*HOLDERS, "supervisor"])
+@pytest.mark.parametrize(
+    ("name", "holder"),
+    rotated(("mem", "environ", "maps", "fd", "auxv", "ptrace"), (*HOLDERS, "supervisor")),
+)
 def test_closed_to_the_same_user(scene: Scene, holder: str, name: str) -> None:
     """Another process of the same user reads nothing of the one that holds a secret."""
     with holding(scene, holder) as pid:
@@ -81,8 +84,10 @@ def test_closed_to_the_same_user(scene: Scene, holder: str, name: str) -> None:
             assert tried.error in ("EACCES", "EPERM"), tried
 
 
-@pytest.mark.parametrize("limits", ["unlimited:unlimited", "4096:8192", "0:unlimited"])
-@pytest.mark.parametrize("holder", [*HOLDERS, "supervisor"])
+@pytest.mark.parametrize(
+    ("limits", "holder"),
+    rotated(("unlimited:unlimited", "4096:8192", "0:unlimited"), (*HOLDERS, "supervisor")),
+)
 def test_limit(scene: Scene, holder: str, limits: str) -> None:
     """While there is a secret the soft limit for a core is 0, and the hard one what it was."""
     scene.before = ("prlimit", f"--core={limits}")
@@ -90,8 +95,9 @@ def test_limit(scene: Scene, holder: str, limits: str) -> None:
         assert core_limits(pid) == ("0", limits.partition(":")[2])
 
 
-@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGQUIT])
-@pytest.mark.parametrize("holder", list(HOLDERS))
+@pytest.mark.parametrize(
+    ("number", "holder"), rotated((signal.SIGSEGV, signal.SIGABRT, signal.SIGQUIT), HOLDERS)
+)
 def test_killed_without_a_core(scene: Scene, holder: str, number: signal.Signals) -> None:
     """A signal that dumps core, with no limit set, leaves none: no file, and none in a pipe."""
     scene.before = UNLIMITED
@@ -168,9 +174,9 @@ HOW = ["memfd", "supervise", "remembered", "path"]
 
 
 @pytest.mark.parametrize(
-    "limits", ["0:0", "0:unlimited", "4096:8192", "8192:8192", "unlimited:unlimited"]
+    ("limits", "how"),
+    rotated(("0:0", "0:unlimited", "4096:8192", "8192:8192", "unlimited:unlimited"), HOW),
 )
-@pytest.mark.parametrize("how", HOW)
 def test_limits_of_the_tool(scene: Scene, how: str, limits: str) -> None:
     """The tool has the soft and the hard limit as they were before mtls-run."""
     scene.before = ("prlimit", f"--core={limits}")

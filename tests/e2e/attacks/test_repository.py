@@ -24,6 +24,7 @@ from tests.cli.support import ROOT, alice, bundle, failed, locked, ready
 from tests.e2e.toolbox import Tool, newest_pip, newest_uv
 from tests.pki import Authority
 from tests.sandbox import assert_absent
+from tests.tiers import rotated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -123,8 +124,10 @@ CONTENTS = {
 }
 
 
-@pytest.mark.parametrize("kind", CONTENTS)
-@pytest.mark.parametrize("name", [".mtls-run.toml", "pyproject.toml"])
+FILES = (".mtls-run.toml", "pyproject.toml")
+
+
+@pytest.mark.parametrize(("kind", "name"), rotated(CONTENTS, FILES))
 def test_content(clone: Clone, name: str, kind: str) -> None:
     """Whatever bytes a project file is of, the run stops at them, soon, or they say nothing."""
     table = b"[tool.mtls-run]\n" if name == "pyproject.toml" else b""
@@ -154,8 +157,7 @@ LINKS = {
 }
 
 
-@pytest.mark.parametrize("target", LINKS)
-@pytest.mark.parametrize("name", [".mtls-run.toml", "pyproject.toml"])
+@pytest.mark.parametrize(("target", "name"), rotated(LINKS, FILES))
 def test_link(clone: Clone, name: str, target: str) -> None:
     """A link in its place is read as what it leads to, no project file, and shown never."""
     to = name if target == "itself" else LINKS[target]
@@ -387,9 +389,12 @@ def test_settings_of_others(clone: Clone, name: str) -> None:
     assert set(seen.env) == set(empty.env)
 
 
-@pytest.mark.parametrize("value", [".", "", "./", "config", "../clone"])
 @pytest.mark.parametrize(
-    "name", ["XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_STATE_HOME", "XDG_CACHE_HOME"]
+    ("value", "name"),
+    rotated(
+        (".", "", "./", "config", "../clone"),
+        ("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_STATE_HOME", "XDG_CACHE_HOME"),
+    ),
 )
 def test_relative_place(clone: Clone, name: str, value: str) -> None:
     """A relative directory of the user's is none: what a clone has there is not read or written."""
@@ -447,8 +452,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("keyring", [False, True], ids=["variable", "keyring"])
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("command", "keyring"), rotated(COMMANDS, (False, True)))
 def test_modules(clone: Clone, command: str, keyring: bool) -> None:
     """No module of a clone's is imported by any command, also where a keyring is looked for."""
     for module in LIBRARIES:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.cli.support import alice, bundle, locked
 from tests.sandbox import assert_absent
+from tests.tiers import rotated
 
 if TYPE_CHECKING:
     from tests.sandbox import Canary, Sandbox
@@ -45,8 +46,7 @@ AFTER = {
 }
 
 
-@pytest.mark.parametrize("kind", AFTER)
-@pytest.mark.parametrize("tool", ["uv", "pip"])
+@pytest.mark.parametrize(("kind", "tool"), rotated(AFTER, ("uv", "pip")))
 def test_after_the_tool(sandbox: Sandbox, canary: Canary, tool: str, kind: str) -> None:
     """Every word after TOOL reaches the tool as it is, and none changes the profile."""
     locked(sandbox, canary.text)
@@ -111,8 +111,7 @@ WORDS = {
 }
 
 
-@pytest.mark.parametrize("kind", WORDS)
-@pytest.mark.parametrize("tool", ["uv", "pip"])
+@pytest.mark.parametrize(("kind", "tool"), rotated(WORDS, ("uv", "pip")))
 def test_password_in_a_word(sandbox: Sandbox, canary: Canary, tool: str, kind: str) -> None:
     """A password on the command line reaches the tool, and nothing that mtls-run says."""
     locked(sandbox, canary.text)

@@ -19,6 +19,7 @@ import pytest
 from tests.cli.support import BUNDLE, alice, bundle, failed, locked, ready, write_profile
 from tests.sandbox import assert_absent
 from tests.shells import before
+from tests.tiers import rotated
 
 if TYPE_CHECKING:
     import subprocess
@@ -226,9 +227,12 @@ def test_bus_of_somebody_else(victim: Victim, address: str) -> None:
 PLACES = ("XDG_CACHE_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "TMPDIR")
 
 
-@pytest.mark.parametrize("handoff", ["memfd", "supervise"])
-@pytest.mark.parametrize("value", ["relative", "/dev/null/x", "", "/proc/self/fd", "/dev/null"])
-@pytest.mark.parametrize("name", PLACES)
+NOWHERE = ("relative", "/dev/null/x", "", "/proc/self/fd", "/dev/null", "relative/../x")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "handoff"), rotated(PLACES, (*NOWHERE, *NOWHERE), ("memfd", "supervise"))
+)
 def test_directory_that_is_none(victim: Victim, name: str, value: str, handoff: str) -> None:
     """A directory that is not there, or none of the user's, costs the run nothing but time."""
     here = {victim.sandbox.home / ".cache", *victim.sandbox.home.iterdir()}

@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.mishaps.scene import FILE, MEMORY
 from tests.strangers import give_away
+from tests.tiers import rotated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,8 +40,7 @@ CACHES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize("name", CACHES)
-@pytest.mark.parametrize("where", ["", "bundles", "verdicts", "kept"])
+@pytest.mark.parametrize(("name", "where"), rotated(CACHES, ("", "bundles", "verdicts", "kept")))
 def test_cache_that_is_no_directory(scene: Scene, name: str, where: str) -> None:
     """Where something else stands in the cache's place, the run works without it."""
     if where in ("verdicts", "kept"):
@@ -114,8 +114,9 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", DAMAGE)
-@pytest.mark.parametrize("folder", ["kept", "verdicts", "bundles"])
+@pytest.mark.parametrize(
+    ("name", "folder"), rotated(DAMAGE, ("kept", "verdicts", "kept", "bundles"))
+)
 def test_damaged(scene: Scene, folder: str, name: str) -> None:
     """What is damaged is not believed: the run works with what is right."""
     scene.open()

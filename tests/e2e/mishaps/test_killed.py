@@ -10,6 +10,7 @@ import pytest
 from mtls_run.errors import INTERRUPTED
 from tests.e2e.mishaps.scene import FILE, MEMORY
 from tests.sandbox import assert_absent
+from tests.tiers import rotated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,30 +146,19 @@ SIGNALLED = ("identity-read", "version-asked", "passphrase-had", "unlocked", "bu
 SIGNALLED_IN_MEMORY = ("memory-made", "memory-held", "becoming")
 
 
-@pytest.mark.parametrize("number", ENDED)
-@pytest.mark.parametrize(
-    "point",
-    ids(
-        {
-            name: point
-            for name, point in {**ON_THE_WAY, **IN_MEMORY}.items()
-            if name in (*SIGNALLED, *SIGNALLED_IN_MEMORY)
-        }
-    ),
-)
-def test_signalled_on_the_way(scene: Scene, point: str, number: str) -> None:
+@pytest.mark.parametrize(("name", "number"), rotated((*SIGNALLED, *SIGNALLED_IN_MEMORY), ENDED))
+def test_signalled_on_the_way(scene: Scene, name: str, number: str) -> None:
     """A signal before the tool is there ends the run as it ends any program, without a word."""
-    done = scene.run_at(point, f"signal:{number}", options=MEMORY)
+    done = scene.run_at({**ON_THE_WAY, **IN_MEMORY}[name], f"signal:{number}", options=MEMORY)
     assert (done.returncode, done.stdout, done.stderr) == (ENDED[number], "", "")
     scene.assert_not_called(done)
     scene.assert_recovers(*MEMORY)
 
 
-@pytest.mark.parametrize("number", ENDED)
-@pytest.mark.parametrize("point", ids(IN_A_FILE))
-def test_signalled_with_a_file(scene: Scene, point: str, number: str) -> None:
+@pytest.mark.parametrize(("name", "number"), rotated(IN_A_FILE, ENDED))
+def test_signalled_with_a_file(scene: Scene, name: str, number: str) -> None:
     """A signal to a supervisor never leaves its file; the tool, or it, ends by the signal."""
-    done = scene.run_at(point, f"signal:{number}", options=FILE)
+    done = scene.run_at(IN_A_FILE[name], f"signal:{number}", options=FILE)
     # uv makes 130 of an interrupt by itself; a tool that has ended before has its own status.
     ends = {-getattr(signal, number), ENDED[number]}
     assert done.returncode in ends, done
