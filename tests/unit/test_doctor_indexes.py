@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run.doctor import indexes, proxy
-from mtls_run.doctor.observations import StoppedError
+from mtls_run.doctor import indexes
+from mtls_run.net.errors import NetworkError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -186,7 +186,7 @@ def test_same_origin(location: str, target: str | None) -> None:
 )
 def test_proxy(environ: dict[str, str], expected: str | None) -> None:
     """The proxy is what the variables name for https, but for the hosts that NO_PROXY names."""
-    found = proxy.find(one(URL, environ), environ)
+    found = one(URL, environ).proxy(environ)
     assert (found and found.shown) == expected
     assert "secrets" not in repr(found)
 
@@ -195,7 +195,7 @@ def test_proxy(environ: dict[str, str], expected: str | None) -> None:
 def test_proxy_not_for_a_network(entry: str, is_excepted: bool) -> None:
     """NO_PROXY may name a network of addresses."""
     environ = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": entry}
-    found = proxy.find(one("https://10.1.2.3/simple/", environ), environ)
+    found = one("https://10.1.2.3/simple/", environ).proxy(environ)
     assert (found is None) is is_excepted
 
 
@@ -208,7 +208,7 @@ def test_proxy_of_pip(tmp_path: Path) -> None:
         "UV_INDEX_URL": "https://uv.example/",
     }
     found = indexes.configured(environ, tmp_path, None).found
-    proxies = [proxy.find(index, environ) for index in found]
+    proxies = [index.proxy(environ) for index in found]
     assert [each and (each.shown, each.origin) for each in proxies] == [
         ("http://of-pip:1", "PIP_PROXY"),
         None,
@@ -218,7 +218,7 @@ def test_proxy_of_pip(tmp_path: Path) -> None:
 def test_proxy_that_is_none() -> None:
     """What is no proxy's URL stops there, without its password."""
     environ = {"HTTPS_PROXY": "http://u:secrets@:port"}
-    with pytest.raises(StoppedError) as caught:
-        proxy.find(one(URL), environ)
-    assert caught.value.trouble.step == "proxy"
-    assert "secrets" not in caught.value.trouble.words
+    with pytest.raises(NetworkError) as caught:
+        one(URL).proxy(environ)
+    assert caught.value.step == "proxy"
+    assert "secrets" not in caught.value.reason

@@ -1,4 +1,4 @@
-"""The network steps to one URL, without and with the identity; facts only."""
+"""Connect to one URL, without the identity and with it, and record what happens."""
 
 from __future__ import annotations
 
@@ -6,152 +6,143 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mtls_run.doctor import exchange, proxy, transport
-from mtls_run.doctor.observations import Attempt, Observed, StoppedError, Trouble
-from mtls_run.doctor.tls import Tls
+from mtls_run.doctor import index_request
+from mtls_run.doctor.transcript import Attempt, Transcript
+from mtls_run.net import proxy, transport
+from mtls_run.net.errors import NetworkError
+from mtls_run.net.tls import Tls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mtls_run.doctor.indexes import Index
-    from mtls_run.doctor.observations import Answer
-    from mtls_run.doctor.proxy import Proxy
-    from mtls_run.doctor.tls import Roots
-    from mtls_run.doctor.transport import Wire
     from mtls_run.identity.material import Identity
+    from mtls_run.net.certificates import TrustStore
+    from mtls_run.net.proxy import Proxy
+    from mtls_run.net.transport import Stream
 
 _MOST_REDIRECTS = 5
-# A refusal in TLS 1.3 comes after the handshake, and a server that closes then may have its alert
-# overtaken by a reset where a request is under way already.
-_REFUSAL_PATIENCE = 0.25
-_TLS_1_3 = "TLSv1.3"
+# In TLS 1.3 a server refuses a certificate after the handshake. If a request is already under way
+# when it closes, a reset may overtake its alert.
+_WAIT_FOR_REFUSAL = 0.25
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What every URL is tried with. Without `roots` nobody is verified and nothing is sent."""
+    """What every URL is tried with. Without `trusted`, nothing is verified and nothing is sent."""
 
-    roots: Roots | None
+    trusted: TrustStore | None
     identity: Identity | None
     environ: Mapping[str, str]
     timeout: float
 
 
-def probe(index: Index, setup: Setup) -> Observed:
-    """Return what the network shows of this index; every step ends within `setup.timeout`."""
-    seen = Observed(index)
+def probe(index: Index, setup: Setup) -> Transcript:
+    """Return what the network shows of this index. Each step ends within `setup.timeout`."""
+    seen = Transcript(index)
     try:
-        way = proxy.find(index, setup.environ)
-        if way is not None:
-            seen = replace(seen, proxy=way.shown, proxy_origin=way.origin)
-        addresses = _resolved(index, way, setup.timeout)
-        seen = replace(seen, addresses=addresses)
-        line = _Line(index, way, addresses, setup)
-        wire, reached = line.opened()
+        route = _Route(index, setup, index.proxy(setup.environ))
+        if route.proxy is not None:
+            seen = replace(seen, proxy=route.proxy.shown, proxy_origin=route.proxy.origin)
+        route = replace(route, addresses=_resolved(route))
+        seen = replace(seen, addresses=route.addresses)
+        stream, reached = route.open()
         seen = replace(seen, reached=reached)
-    except StoppedError as stopped:
-        return replace(seen, trouble=stopped.trouble)
-    anonymous = _attempt(line, wire, None, follow=setup.identity is None)
-    seen = replace(seen, anonymous=anonymous)
-    if setup.identity is not None and anonymous.handshake.verified:
-        try:
-            wire, _ = line.opened()
-        except StoppedError as stopped:
-            return replace(seen, trouble=stopped.trouble)
-        seen = replace(seen, identified=_attempt(line, wire, setup.identity, follow=True))
+        anonymous = _attempt(route, stream, None, follow=setup.identity is None)
+        seen = replace(seen, anonymous=anonymous)
+        if setup.identity is not None and anonymous.handshake.verified:
+            stream, _ = route.open()
+            identified = _attempt(route, stream, setup.identity, follow=True)
+            seen = replace(seen, identified=identified)
+    except NetworkError as error:
+        return replace(seen, error=error)
     return seen
 
 
-def _resolved(index: Index, way: Proxy | None, timeout: float) -> tuple[str, ...]:
-    """Return the addresses to connect to; behind a proxy, the name is the proxy's to resolve."""
-    if way is None:
-        return transport.resolve(index.host, index.port, timeout)
-    if not way.is_spoken:
-        raise StoppedError(Trouble("proxy", "unsupported"))
-    try:
-        return transport.resolve(way.host, way.port, timeout)
-    except StoppedError as stopped:
-        raise StoppedError(replace(stopped.trouble, step="proxy")) from None
-
-
 @dataclass(frozen=True)
-class _Line:
-    """The way to an index, to be opened once for each connection."""
+class _Route:
+    """The way to an index, opened anew for each connection."""
 
     index: Index
-    way: Proxy | None
-    addresses: tuple[str, ...]
     setup: Setup
+    proxy: Proxy | None = None
+    addresses: tuple[str, ...] = ()
 
-    def opened(self) -> tuple[Wire, str]:
-        """Return bytes' way to the host itself, and the address; raises StoppedError."""
-        index, way, timeout = self.index, self.way, self.setup.timeout
-        if way is None:
+    def open(self) -> tuple[Stream, str]:
+        """Return a stream to the host, and the address it goes to; raises NetworkError."""
+        index, timeout = self.index, self.setup.timeout
+        if self.proxy is None:
             return transport.connect(self.addresses, index.port, timeout)
-        wire: Wire
+        stream: Stream
         try:
-            wire, reached = transport.connect(self.addresses, way.port, timeout)
-            if way.scheme == "https":
-                wire = self._secured(wire, way.host)
-        except StoppedError as stopped:
-            raise StoppedError(replace(stopped.trouble, step="proxy")) from None
+            stream, reached = transport.connect(self.addresses, self.proxy.port, timeout)
+            if self.proxy.scheme == "https":
+                stream = self._tls_to_proxy(stream, self.proxy.host)
+        except NetworkError as error:
+            raise replace(error, step="proxy") from None
         try:
-            proxy.tunnel(wire, way, index.host, index.port, timeout)
-        except StoppedError:
-            wire.close()
+            proxy.tunnel(stream, self.proxy, index.host, index.port, timeout)
+        except NetworkError:
+            stream.close()
             raise
-        return wire, reached
+        return stream, reached
 
-    def _secured(self, wire: Wire, host: str) -> Wire:
-        """Return TLS to the proxy itself; a proxy that is not verified is not spoken to."""
-        tls = Tls(wire, host, self.setup.roots)
-        shaken = tls.handshake(time.monotonic() + self.setup.timeout)
-        if shaken.trouble is not None:
-            raise StoppedError(shaken.trouble)
-        if not shaken.verified:
-            raise StoppedError(Trouble("proxy", "failed", "its certificate is not to be trusted"))
+    def _tls_to_proxy(self, stream: Stream, host: str) -> Stream:
+        tls = Tls(stream, host, self.setup.trusted)
+        handshake = tls.handshake(time.monotonic() + self.setup.timeout)
+        if handshake.error is not None:
+            raise handshake.error
+        if not handshake.verified:
+            raise NetworkError("proxy", "failed", "its certificate is not trusted")
         return tls
 
 
-def _attempt(line: _Line, wire: Wire, identity: Identity | None, *, follow: bool) -> Attempt:
-    """Return what comes of a handshake and, at a verified server, of a request.
+def _resolved(route: _Route) -> tuple[str, ...]:
+    """Return the addresses to connect to. A proxy resolves the index's name itself."""
+    if route.proxy is None:
+        return transport.resolve(route.index.host, route.index.port, route.setup.timeout)
+    if not route.proxy.is_supported:
+        raise NetworkError("proxy", "unsupported")
+    try:
+        return transport.resolve(route.proxy.host, route.proxy.port, route.setup.timeout)
+    except NetworkError as error:
+        raise replace(error, step="proxy") from None
 
-    Redirects are followed as far as they stay at the same origin.
+
+def _attempt(route: _Route, stream: Stream, identity: Identity | None, *, follow: bool) -> Attempt:
+    """Return a handshake and, if the server is verified, its answer to a request.
+
+    Redirects are followed within the same origin.
     """
-    index = line.index
+    index = route.index
     redirects: list[str] = []
     while True:
-        attempt = _once(line, wire, index, identity)
-        wire.close()
-        answer = attempt.answer
-        attempt = replace(attempt, redirects=tuple(redirects))
-        if not follow or answer is None or answer.location is None:
+        attempt = replace(_single(route.setup, stream, index, identity), redirects=tuple(redirects))
+        stream.close()
+        location = attempt.answer.location if attempt.answer is not None else None
+        next_index = index.elsewhere(location) if follow and location is not None else None
+        if next_index is None or len(redirects) == _MOST_REDIRECTS:
             return attempt
-        onward = index.elsewhere(answer.location)
-        if onward is None or len(redirects) == _MOST_REDIRECTS:
-            return attempt
-        redirects.append(onward.target)
-        index = onward
+        index = next_index
+        redirects.append(index.target)
         try:
-            wire, _ = line.opened()
-        except StoppedError as stopped:
-            return replace(attempt, answer=None, trouble=stopped.trouble)
+            stream, _ = route.open()
+        except NetworkError as error:
+            return replace(attempt, answer=None, later_error=error)
 
 
-def _once(line: _Line, wire: Wire, index: Index, identity: Identity | None) -> Attempt:
-    setup = line.setup
-    tls = Tls(wire, index.host, setup.roots, identity)
-    shaken = tls.handshake(time.monotonic() + setup.timeout)
-    if shaken.trouble is not None or not shaken.verified:
-        return Attempt(shaken)
-    answer: Answer | None = None
+def _single(setup: Setup, stream: Stream, index: Index, identity: Identity | None) -> Attempt:
+    tls = Tls(stream, index.host, setup.trusted, identity)
+    handshake = tls.handshake(time.monotonic() + setup.timeout)
+    if handshake.error is not None or not handshake.verified:
+        return Attempt(handshake)
+    if handshake.asked and handshake.protocol == "TLSv1.3":
+        tls.listen(_WAIT_FOR_REFUSAL)
+    # The attempt without the identity carries no password either, if another one follows.
+    is_rehearsal = setup.identity is not None and identity is None
+    authorization = None if is_rehearsal else index.authorization
     try:
-        if shaken.asked and shaken.protocol == _TLS_1_3:
-            tls.listen(_REFUSAL_PATIENCE)
-        # Who did not show the identity yet does not show a password either.
-        alone = setup.identity is not None and identity is None
-        authorization = None if alone else index.authorization
-        answer = exchange.get(tls, index.authority, index.target, authorization, setup.timeout)
-    except StoppedError as stopped:
-        return Attempt(shaken, trouble=stopped.trouble)
-    return Attempt(shaken, answer)
+        answer = index_request.get(tls, index.authority, index.target, authorization, setup.timeout)
+    except NetworkError as error:
+        return Attempt(handshake, later_error=error)
+    return Attempt(handshake, answer)

@@ -1,4 +1,4 @@
-"""One line of what was examined: what it is, its value, and where it was said or seen."""
+"""One row of the report: what was examined, its value, and its origin."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Row:
-    """`what` is one or two words, stable for scripts; `origin` is None where there is no more."""
+    """`what` is one or two words, stable for scripts. `origin` is None if there is none to show."""
 
     what: str
     value: str
@@ -15,5 +15,5 @@ class Row:
 
 
 def row(what: str, value: object, origin: object = None) -> Row:
-    """Return a row of these."""
+    """Return a row with the value and the origin as text."""
     return Row(what, str(value), None if origin is None else str(origin))

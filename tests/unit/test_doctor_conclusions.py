@@ -9,27 +9,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run.doctor import names, verdict
-from mtls_run.doctor.admission import Known
+from mtls_run.doctor.client_auth import LocalFacts
+from mtls_run.doctor.conclusions import Evidence, conclude
 from mtls_run.doctor.findings import finding
 from mtls_run.doctor.indexes import Index
-from mtls_run.doctor.observations import (
-    Answer,
-    Attempt,
-    Handshake,
-    Kind,
-    Observed,
-    Problem,
-    Step,
-    Trouble,
-)
+from mtls_run.doctor.transcript import Answer, Attempt, Transcript
+from mtls_run.net.distinguished_names import of_name
+from mtls_run.net.errors import Kind, NetworkError, Step
+from mtls_run.net.tls import Handshake, Problem
 from tests.pki import Authority, Issued
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from mtls_run.doctor.findings import Finding
-    from mtls_run.doctor.names import Named
+    from mtls_run.net.distinguished_names import DistinguishedName
 
 INDEX = Index("https://index.example/simple/", "the test", "index.example")
 NOW = dt.datetime.now(dt.timezone.utc)
@@ -55,14 +49,14 @@ def server() -> Certificate:
     return SERVERS.issue("index.example", server=True, hosts=hosts).certificate
 
 
-def named(*authorities: Authority) -> tuple[Named, ...]:
+def named(*authorities: Authority) -> tuple[DistinguishedName, ...]:
     """Return the names of these authorities."""
-    return tuple(names.named(one.certificate.subject) for one in authorities)
+    return tuple(of_name(one.certificate.subject) for one in authorities)
 
 
-def known(*identity: Certificate) -> Known:
+def known(*identity: Certificate) -> LocalFacts:
     """Return what is known where this identity is shown."""
-    return Known(
+    return LocalFacts(
         now=NOW,
         profile="profile corp",
         leaf=identity[0] if identity else None,
@@ -73,7 +67,7 @@ def known(*identity: Certificate) -> Known:
     )
 
 
-def whole() -> Known:
+def whole() -> LocalFacts:
     """Return what is known where the whole identity is shown."""
     return known(alice().certificate, *alice().chain)
 
@@ -82,7 +76,7 @@ def shaken(
     *accepted: Authority, asked: bool = True, alert: int | None = None, finished: bool = True
 ) -> Handshake:
     """Return a handshake with a server that is to be trusted and takes identities of these CAs."""
-    trouble = None if finished else Trouble("tls", "alert", "words", alert)
+    error = None if finished else NetworkError("tls", "alert", "words", alert)
     return Handshake(
         finished,
         "TLSv1.3",
@@ -92,34 +86,34 @@ def shaken(
         (server(),),
         (server(), SERVERS.certificate),
         None,
-        name_fits=True,
-        trouble=trouble,
+        name_matches=True,
+        error=error,
     )
 
 
 def observed(
-    with_identity: Answer | Trouble,
+    with_identity: Answer | NetworkError,
     *accepted: Authority,
     without: Answer | None = None,
     asked: bool = True,
-) -> Observed:
+) -> Transcript:
     """Return what a server showed that answered, or ended, an attempt with the identity."""
     shake = shaken(*accepted, asked=asked)
-    if isinstance(with_identity, Trouble):
-        second = Attempt(shake, trouble=with_identity)
+    if isinstance(with_identity, NetworkError):
+        second = Attempt(shake, later_error=with_identity)
     else:
         second = Attempt(shake, with_identity)
     first = Attempt(shake, without or (NONE_SENT if asked else FINE))
-    return Observed(INDEX, ("127.0.0.1",), "127.0.0.1", anonymous=first, identified=second)
+    return Transcript(INDEX, ("127.0.0.1",), "127.0.0.1", anonymous=first, identified=second)
 
 
-def top(seen: Observed, what: Known, *local: Finding) -> Finding | None:
+def top(seen: Transcript, what: LocalFacts, *local: Finding) -> Finding | None:
     """Return the last of all findings, the most important."""
-    found = verdict.conclude(verdict.Seen(local, what, (seen,)))
+    found = conclude(Evidence(local, what, (seen,)))
     return found[-1] if found else None
 
 
-def code(seen: Observed, what: Known) -> str | None:
+def code(seen: Transcript, what: LocalFacts) -> str | None:
     """Return the top finding's code."""
     found = top(seen, what)
     return found.code if found else None
@@ -150,8 +144,8 @@ def test_healthy() -> None:
 )
 def test_way(step: Step, kind: Kind, expected: str) -> None:
     """What ends a step before TLS is told by its step and kind, with the URL and an action."""
-    seen = Observed(INDEX, proxy="http://proxy:3128", proxy_origin="HTTPS_PROXY")
-    found = top(replace(seen, trouble=Trouble(step, kind)), whole())
+    seen = Transcript(INDEX, proxy="http://proxy:3128", proxy_origin="HTTPS_PROXY")
+    found = top(replace(seen, error=NetworkError(step, kind)), whole())
     assert found is not None
     assert (found.code, found.origin) == (expected, "the test")
     assert found.action
@@ -163,39 +157,40 @@ def test_way(step: Step, kind: Kind, expected: str) -> None:
 )
 def test_answer_of_a_proxy(number: int, expected: str) -> None:
     """A proxy's 407 is about a password, any other answer about the connection."""
-    seen = Observed(INDEX, proxy="http://proxy:3128", proxy_origin="HTTPS_PROXY")
+    seen = Transcript(INDEX, proxy="http://proxy:3128", proxy_origin="HTTPS_PROXY")
     assert (
-        code(replace(seen, trouble=Trouble("proxy", "status", "no", number)), whole()) == expected
+        code(replace(seen, error=NetworkError("proxy", "status", "no", number)), whole())
+        == expected
     )
 
 
 @pytest.mark.parametrize(
-    ("trouble", "expected"),
+    ("error", "expected"),
     [
-        (Trouble("tls", "plain", "HTTP/1.1 400 Bad Request"), "tls-not-spoken"),
-        (Trouble("tls", "plain", "220 mail.example"), "tls-not-spoken"),
-        (Trouble("tls", "alert", "", 70), "tls-too-old"),
-        (Trouble("tls", "protocol"), "tls-too-old"),
-        (Trouble("tls", "timeout"), "tls-timeout"),
-        (Trouble("tls", "reset"), "connection-reset"),
-        (Trouble("tls", "closed"), "connection-reset"),
-        (Trouble("tls", "alert", "", 40), "tls-failed"),
-        (Trouble("tls", "failed", "no shared cipher"), "tls-failed"),
+        (NetworkError("tls", "plain", "HTTP/1.1 400 Bad Request"), "tls-not-spoken"),
+        (NetworkError("tls", "plain", "220 mail.example"), "tls-not-spoken"),
+        (NetworkError("tls", "alert", "", 70), "tls-too-old"),
+        (NetworkError("tls", "protocol"), "tls-too-old"),
+        (NetworkError("tls", "timeout"), "tls-timeout"),
+        (NetworkError("tls", "reset"), "connection-reset"),
+        (NetworkError("tls", "closed"), "connection-reset"),
+        (NetworkError("tls", "alert", "", 40), "tls-failed"),
+        (NetworkError("tls", "failed", "no shared cipher"), "tls-failed"),
     ],
 )
-def test_handshake(trouble: Trouble, expected: str) -> None:
+def test_handshake(error: NetworkError, expected: str) -> None:
     """What ends a handshake before the server's certificate is about the server's TLS."""
-    attempt = Attempt(Handshake(finished=False, trouble=trouble))
-    assert code(Observed(INDEX, anonymous=attempt), whole()) == expected
+    attempt = Attempt(Handshake(finished=False, error=error))
+    assert code(Transcript(INDEX, anonymous=attempt), whole()) == expected
 
 
-def of_certificate(number: int, *presented: Certificate, fits: bool = True) -> Observed:
+def of_certificate(number: int, *presented: Certificate, fits: bool = True) -> Transcript:
     """Return what a server showed whose certificate OpenSSL objects to."""
     problem = Problem(number, 0, presented[0]) if number else None
     shake = Handshake(
-        finished=True, presented=presented, problem=problem, name_fits=fits, protocol="TLSv1.3"
+        finished=True, presented=presented, problem=problem, name_matches=fits, protocol="TLSv1.3"
     )
-    return Observed(INDEX, anonymous=Attempt(shake))
+    return Transcript(INDEX, anonymous=Attempt(shake))
 
 
 @pytest.mark.parametrize(
@@ -291,7 +286,7 @@ def test_answer(answer: Answer, expected: str) -> None:
 )
 def test_no_answer(kind: Kind, expected: str) -> None:
     """An answer that does not come is told by how it does not."""
-    assert code(observed(Trouble("http", kind), CLIENTS), whole()) == expected
+    assert code(observed(NetworkError("http", kind), CLIENTS), whole()) == expected
 
 
 def test_identity_not_asked_for() -> None:
@@ -301,8 +296,8 @@ def test_identity_not_asked_for() -> None:
     assert (found.code, found.rank) == ("identity-not-asked-for", "note")
 
 
-@pytest.mark.parametrize("refusal", [REFUSED, Trouble("tls", "alert", "", 48)])
-def test_wrong_ca(refusal: Answer | Trouble) -> None:
+@pytest.mark.parametrize("refusal", [REFUSED, NetworkError("tls", "alert", "", 48)])
+def test_wrong_ca(refusal: Answer | NetworkError) -> None:
     """Where the server's CAs leave ours out, that is the cause, and both are named."""
     found = top(observed(refusal, OTHERS), whole())
     assert found is not None
@@ -320,7 +315,7 @@ def test_missing_intermediate() -> None:
 
 def test_alert_without_a_list() -> None:
     """Without the server's CAs, an unknown CA is told by whether the issuer is a root."""
-    alert = Trouble("tls", "alert", "", 48)
+    alert = NetworkError("tls", "alert", "", 48)
     assert code(observed(alert), known(alice().certificate)) == "identity-chain-incomplete"
     strange = known(OTHERS.issue("alice").certificate)
     assert code(observed(alert), strange) == "identity-wrong-ca"
@@ -330,7 +325,7 @@ def test_alert_without_a_list() -> None:
 @pytest.mark.parametrize("alert", [44, 45, 42, 40])
 def test_refused_by_alert(alert: int) -> None:
     """An alert that the CAs do not explain is a refusal."""
-    refusal = Trouble("tls", "alert", "", alert)
+    refusal = NetworkError("tls", "alert", "", alert)
     assert code(observed(refusal, CLIENTS), whole()) == "identity-refused"
 
 
@@ -350,35 +345,35 @@ def test_taken_since_the_server_has_it() -> None:
         Attempt(shaken(CLIENTS), NONE_SENT),
         Attempt(shaken(CLIENTS), Answer(496)),
         Attempt(shaken(CLIENTS), Answer(403)),
-        Attempt(shaken(CLIENTS), trouble=Trouble("tls", "alert", "", 116)),
+        Attempt(shaken(CLIENTS), later_error=NetworkError("tls", "alert", "", 116)),
         Attempt(shaken(CLIENTS, finished=False, alert=40)),
     ],
 )
 def test_identity_required(attempt: Attempt) -> None:
     """A server that wants an identity and gets none says so in one of many ways."""
-    assert code(Observed(INDEX, anonymous=attempt), known()) == "identity-required"
+    assert code(Transcript(INDEX, anonymous=attempt), known()) == "identity-required"
 
 
 def test_own_fault_explains_the_refusal() -> None:
     """Where the identity could not be used here, that the server wants one is no news."""
-    seen = Observed(INDEX, anonymous=Attempt(shaken(CLIENTS), NONE_SENT))
+    seen = Transcript(INDEX, anonymous=Attempt(shaken(CLIENTS), NONE_SENT))
     local = finding("passphrase-wrong", "it does not open", "try another")
-    found = verdict.conclude(verdict.Seen((local,), known(), (seen,)))
+    found = conclude(Evidence((local,), known(), (seen,)))
     assert found == (local,)
 
 
 def test_other_urls_stay_visible() -> None:
     """A URL that fails for a reason of its own is told beside a fault of this machine."""
     local = finding("identity-expired", "expired", "renew")
-    down = Observed(INDEX, trouble=Trouble("connect", "refused"))
-    found = verdict.conclude(verdict.Seen((local,), known(), (down,)))
+    down = Transcript(INDEX, error=NetworkError("connect", "refused"))
+    found = conclude(Evidence((local,), known(), (down,)))
     assert [one.code for one in found] == ["connection-refused", "identity-expired"]
 
 
 def test_unverified_without_roots() -> None:
     """Where it is not known whom to trust, the server's certificate is not judged."""
-    shake = replace(shaken(CLIENTS), name_fits=None, chain=())
-    seen = Observed(INDEX, anonymous=Attempt(shake))
+    shake = replace(shaken(CLIENTS), name_matches=None, chain=())
+    seen = Transcript(INDEX, anonymous=Attempt(shake))
     assert top(seen, replace(known(), roots=None)) is None
 
 
@@ -397,8 +392,8 @@ def test_clock_is_the_cause() -> None:
     late = replace(whole(), now=NOW + dt.timedelta(seconds=ahead))
     local = finding("identity-expired", "expired", "renew")
     answer = replace(NONE_SENT, skew=ahead)
-    seen = Observed(INDEX, anonymous=Attempt(shaken(CLIENTS), answer))
-    found = verdict.conclude(verdict.Seen((local,), replace(late, identity=()), (seen,)))
+    seen = Transcript(INDEX, anonymous=Attempt(shaken(CLIENTS), answer))
+    found = conclude(Evidence((local,), replace(late, identity=()), (seen,)))
     assert [(one.code, one.rank) for one in found][-2:] == [
         ("identity-expired", "warning"),
         ("clock-skew", "error"),

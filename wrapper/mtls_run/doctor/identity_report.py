@@ -1,4 +1,4 @@
-"""The identity: its files, what they hold, whether it opens, and what its certificate says."""
+"""The identity: its files, their content, whether its key opens, and its certificate."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
-from mtls_run.doctor.findings import finding, of_error
-from mtls_run.doctor.names import named
+from mtls_run.doctor.authorities import subject_of
+from mtls_run.doctor.findings import finding, from_error
 from mtls_run.doctor.rows import row
 from mtls_run.errors import MtlsRunError
 from mtls_run.identity import chain, checks, extensions
 from mtls_run.identity.material import gather
+from mtls_run.net.distinguished_names import of_name
 from mtls_run.output import quoted
-from mtls_run.passphrase import keyring
-from mtls_run.passphrase import unlock as opening
+from mtls_run.passphrase import keyring, unlock
 from mtls_run.passphrase.sources import FromKeyring, describe
 from mtls_run.system import ownership
 
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Held:
-    """What a profile's identity is: opened and checked, or as far as it could be seen."""
+class IdentityReport:
+    """A profile's identity, opened and checked, or whatever of it could be read."""
 
     identity: Identity | None = None
     material: KeyMaterial | None = None
@@ -48,8 +48,8 @@ class Held:
     findings: tuple[Finding, ...] = ()
 
 
-class _Examination:
-    """Gathers rows and findings; each step goes on with what those before it left."""
+class _Inspection:
+    """Rows and findings, gathered step by step; a step that fails does not stop the next."""
 
     def __init__(self, profile: Profile, environ: Mapping[str, str], reporter: Reporter) -> None:
         self.profile = profile
@@ -59,21 +59,21 @@ class _Examination:
         self.rows: list[Row] = []
         self.findings: list[Finding] = []
 
-    def held(self, notice_days: int) -> Held:
+    def report(self, notice_days: int) -> IdentityReport:
         material = None
         for what, setting in self._files():
             self._file(what, setting)
         try:
             material = gather(self.profile)
         except MtlsRunError as error:
-            self.findings.append(of_error(error))
+            self.findings.append(from_error(error))
         opened = self._open(material) if material is not None else None
         leaf = opened.leaf if opened else _likely_leaf(material)
         if material is not None:
             self._key(material, opened)
         if leaf is not None:
             self._leaf(leaf, notice_days)
-        return Held(opened, material, leaf, tuple(self.rows), tuple(self.findings))
+        return IdentityReport(opened, material, leaf, tuple(self.rows), tuple(self.findings))
 
     def _files(self) -> Iterator[tuple[str, Setting[Path]]]:
         for what, setting in (
@@ -95,17 +95,17 @@ class _Examination:
         self.rows.append(row(what, f"{setting.value}{shown}", setting.origin))
 
     def _open(self, material: KeyMaterial) -> Identity | None:
-        """Return the identity; where it does not open, say so, and what else is wrong with it."""
+        """Return the identity, or None after a finding about what is wrong with it."""
         try:
             material.check_early(self.now)
             if not material.locked:
                 return material.unlock(None, self.now)
         except MtlsRunError as error:
-            self.findings.append(of_error(error))
+            self.findings.append(from_error(error))
             return None
         self._keyring()
         try:
-            found = opening.unlock(
+            found = unlock.unlock(
                 self.profile,
                 lambda passphrase: material.unlock(passphrase, self.now),
                 material.where,
@@ -114,10 +114,10 @@ class _Examination:
                 once=True,
             )
         except MtlsRunError as error:
-            said = error.code or ""
-            origin = None if said.startswith("identity-") else self.profile.passphrase.origin
-            self.findings.append(of_error(error, origin))
-            self._source("does not open the key" if said == "passphrase-wrong" else "gives none")
+            code = error.code or ""
+            origin = None if code.startswith("identity-") else self.profile.passphrase.origin
+            self.findings.append(from_error(error, origin))
+            self._source("does not open the key" if code == "passphrase-wrong" else "gives none")
             return None
         self._source("opens the key")
         return found
@@ -128,28 +128,28 @@ class _Examination:
         self.rows.append(row("passphrase", f"{source}: {outcome}", setting.origin))
 
     def _keyring(self) -> None:
-        """Say which keyring there is, and warn where there is none though a person can be asked."""
+        """Report the keyring, or warn if there is none: on a terminal, a prompt takes its place."""
         if not isinstance(self.profile.passphrase.value, FromKeyring):
             return
         try:
             store = keyring.find(self.environ, self.reporter)
         except keyring.KeyringUnusableError as error:
-            self.rows.append(row("keyring", "none that may be used"))
-            found = of_error(error, self.profile.passphrase.origin)
+            self.rows.append(row("keyring", "none that is safe to use"))
+            found = from_error(error, self.profile.passphrase.origin)
             self.findings.append(
                 finding(found.code, found.fact, found.action, origin=found.origin, rank="warning")
             )
         else:
-            self.rows.append(row("keyring", f"{store.name}, which keeps secrets encrypted"))
+            self.rows.append(row("keyring", f"{store.name}, which stores secrets encrypted"))
 
     def _key(self, material: KeyMaterial, opened: Identity | None) -> None:
         kind = f"{opened.kind.name}, " if opened else ""
         state = "encrypted" if material.locked else "not encrypted"
         self.rows.append(row("private key", kind + state))
-        holder = self.profile.client_key or self.profile.client_cert
-        if holder is None or not (material.keys or material.containers):
+        setting = self.profile.client_key or self.profile.client_cert
+        if setting is None or not (material.keys or material.containers):
             return
-        path = holder.value
+        path = setting.value
         try:
             readers = ownership.other_readers(path.stat())
         except OSError:
@@ -160,17 +160,17 @@ class _Examination:
                     "key-readable-by-others",
                     f"{readers} can read the private key in {path}",
                     f"chmod 600 {quoted(path)}",
-                    origin=holder.origin,
+                    origin=setting.origin,
                 )
             )
         if not material.locked:
             self.findings.append(
                 finding(
                     "key-unencrypted",
-                    f"the private key in {path} is not encrypted: whoever gets the file has it",
-                    "give it a passphrase, and keep that in the keyring: "
+                    f"the private key in {path} is not encrypted, so the file is enough to use it",
+                    "encrypt it, and store its passphrase in the keyring: "
                     f"openssl pkcs8 -topk8 -in {quoted(path)} -out NEW; mtls-run passphrase set",
-                    origin=holder.origin,
+                    origin=setting.origin,
                 )
             )
 
@@ -180,8 +180,8 @@ class _Examination:
         state = f"{checks.span(left)} left" if left.total_seconds() > 0 else "expired"
         usages, may_sign = _usages(leaf)
         self.rows += [
-            row("certificate", named(leaf.subject).shown),
-            row("issued by", named(leaf.issuer).shown),
+            row("certificate", subject_of(leaf)),
+            row("issued by", of_name(leaf.issuer).text),
             row("serial", f"{leaf.serial_number:x}"),
             row("valid", f"{leaf.not_valid_before_utc:%Y-%m-%d} to {until}, {state}"),
             row("usage", usages),
@@ -197,8 +197,8 @@ class _Examination:
             self.findings.append(
                 finding(
                     "identity-key-usage",
-                    f"the certificate {chain.describe(leaf)} in {where} has a key usage without "
-                    "digitalSignature, by which TLS 1.3 signs: many servers refuse it",
+                    f"the key usage of the certificate {chain.describe(leaf)} in {where} lacks "
+                    "digitalSignature, which TLS 1.3 needs: many servers refuse it",
                     "ask your PKI for a certificate with the key usage digitalSignature",
                     origin=origin,
                 )
@@ -207,49 +207,48 @@ class _Examination:
 
 def examine(
     profile: Profile, environ: Mapping[str, str], reporter: Reporter, notice_days: int
-) -> Held:
-    """Return what the profile's identity is; nothing raises, and a person is asked once at most."""
+) -> IdentityReport:
+    """Return a report on the profile's identity. Errors become findings. It prompts once at most."""
     if profile.client_cert is None:
-        return Held(rows=(row("identity", "none of the profile's"),))
-    return _Examination(profile, environ, reporter).held(notice_days)
+        return IdentityReport(rows=(row("identity", "none in the profile"),))
+    return _Inspection(profile, environ, reporter).report(notice_days)
 
 
-def chain_row(held: Identity, roots: tuple[Certificate, ...]) -> tuple[Row, bool]:
-    """Return what leads up from the leaf, and whether an intermediate is known to be missing.
+def chain_row(identity: Identity, roots: tuple[Certificate, ...]) -> tuple[Row, bool]:
+    """Return a row for the chain above the leaf, and whether it lacks an intermediate.
 
-    `roots` are those here that may be above it: a server's are most often others.
+    `roots` are roots here with the name of the chain's issuer. Those of a server often differ.
     """
-    top = held.intermediates[-1] if held.intermediates else held.leaf
-    names = [named(one.subject).shown for one in held.intermediates]
-    shown = " ← ".join(["leaf", *names])
+    top = identity.intermediates[-1] if identity.intermediates else identity.leaf
+    shown = " ← ".join(["leaf", *map(subject_of, identity.intermediates)])
     if top.subject == top.issuer:
-        return row("chain", f"{shown}: signed by itself"), False
-    issuer = named(top.issuer).shown
-    for one in roots:
-        if one.subject == top.issuer:
-            if one.subject == one.issuer:
+        return row("chain", f"{shown}: self-signed"), False
+    issuer = of_name(top.issuer).text
+    for root in roots:
+        if root.subject == top.issuer:
+            if root.subject == root.issuer:
                 return row("chain", f"{shown}, complete up to the root {issuer}"), False
             return row("chain", f"{shown}; the intermediate {issuer} is missing"), True
     return row("chain", f"{shown}; the server has to know {issuer}, which is no root here"), False
 
 
 def _likely_leaf(material: KeyMaterial | None) -> Certificate | None:
-    """Return the certificate that is no CA's, where there is one alone."""
+    """Return the only certificate that is not a CA's, or None."""
     if material is None:
         return None
-    found = [one for one in material.certificates if not _is_authority(one)]
+    found = [one for one in material.certificates if not _is_ca(one)]
     return found[0] if len(found) == 1 else None
 
 
 def _extension(certificate: Certificate, kind: type[Extension]) -> Extension | None:
-    """Return the extension; None stands also for what cannot be read, which the road refuses."""
+    """Return the extension, or None, also if it cannot be parsed: that would stop a run."""
     try:
         return extensions.find(certificate, kind)
     except ValueError:
         return None
 
 
-def _is_authority(certificate: Certificate) -> bool:
+def _is_ca(certificate: Certificate) -> bool:
     found = _extension(certificate, x509.BasicConstraints)
     return found is not None and found.ca
 
@@ -265,4 +264,4 @@ def _usages(leaf: Certificate) -> tuple[str, bool]:
     extended = _extension(leaf, x509.ExtendedKeyUsage)
     if extended is not None:
         words += [getattr(purpose, "_name", purpose.dotted_string) for purpose in extended]
-    return ", ".join(words) or "any: the certificate restricts none", may_sign
+    return ", ".join(words) or "any: the certificate has no restriction", may_sign

@@ -1,0 +1,102 @@
+"""The whole diagnosis: this machine, then all URLs at once, then the findings."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mtls_run.doctor import conclusions, indexes, machine
+from mtls_run.doctor.client_auth import LocalFacts
+from mtls_run.doctor.findings import finding
+from mtls_run.doctor.probe import Setup, probe
+from mtls_run.doctor.transcript import Transcript
+from mtls_run.identity import checks
+from mtls_run.net.errors import NetworkError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.indexes import Index
+    from mtls_run.doctor.machine import Invocation, Machine
+    from mtls_run.doctor.report import Progress
+
+# Name, connection, proxy, TLS and answer, twice, and redirects: no probe has more steps.
+_MOST_STEPS = 14
+_TICK = 0.2
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found. The most important finding is the last."""
+
+    machine: Machine
+    urls: tuple[Transcript, ...]
+    findings: tuple[Finding, ...]
+
+
+def diagnose(
+    call: Invocation, urls: Sequence[str], timeout: float, progress: Progress
+) -> Diagnosis:
+    """Return what is wrong between this machine and the URLs, or the indexes configured here."""
+    local = machine.examine(call)
+    if urls:
+        chosen = indexes.named(urls, call.environ, local.prefix)
+    else:
+        chosen = indexes.configured(call.environ, call.directory, local.prefix)
+    found = [*local.findings, *chosen.findings]
+    if not chosen.found and not chosen.findings:
+        found.append(
+            finding(
+                "no-index",
+                "no index is configured for pip or uv here, so doctor connected to none",
+                "name one: mtls-run doctor https://HOST/simple/",
+            )
+        )
+    identity, trusted = local.identity.identity, local.roots.trusted
+    setup = Setup(trusted, identity, call.environ, timeout)
+    transcripts = _probe_all(chosen.found, setup, progress)
+    facts = LocalFacts(
+        now=checks.utc_now(),
+        profile=local.profile.label if local.profile else None,
+        leaf=local.identity.leaf,
+        identity=(identity.leaf, *identity.intermediates) if identity else (),
+        identity_label=f"the certificate in {identity.where}" if identity else "",
+        roots=trusted.names if trusted else None,
+        roots_label=local.roots.label,
+        issuer_of=trusted.issuer_of if trusted else lambda _: None,
+    )
+    evidence = conclusions.Evidence(tuple(found), facts, transcripts)
+    return Diagnosis(local, transcripts, conclusions.conclude(evidence))
+
+
+def _probe_all(chosen: Sequence[Index], setup: Setup, progress: Progress) -> tuple[Transcript, ...]:
+    """Probe each index in its own thread, and wait for none longer than its steps may take."""
+    transcripts: dict[Index, Transcript] = {}
+    failures: list[BaseException] = []
+
+    def work(index: Index) -> None:
+        try:
+            transcripts[index] = probe(index, setup)
+        except BaseException as error:  # noqa: BLE001 - raised in the main thread
+            failures.append(error)
+
+    threads = {index: threading.Thread(target=work, args=(index,), daemon=True) for index in chosen}
+    for thread in threads.values():
+        thread.start()
+    started = time.monotonic()
+    try:
+        while time.monotonic() - started < _MOST_STEPS * setup.timeout + 1:
+            waiting = [index for index, thread in threads.items() if thread.is_alive()]
+            if not waiting or failures:
+                break
+            threads[waiting[0]].join(_TICK)
+            progress.show([index.shown for index in waiting], time.monotonic() - started)
+    finally:
+        progress.end()
+    if failures:
+        raise failures[0]
+    late = NetworkError("connect", "timeout")
+    return tuple(transcripts.get(index) or Transcript(index, error=late) for index in chosen)
