@@ -17,14 +17,18 @@ from mtls_run.cache import dependencies, launches
 from mtls_run.config import document, edit, layers, pip_settings, project
 from mtls_run.config.origin import Origin, Setting
 from mtls_run.config.profile import Profile
-from mtls_run.doctor import answers, exchange, proxy, server, tls
-from mtls_run.doctor.admission import Known
+from mtls_run.doctor import index_answer, index_request, server_tls
+from mtls_run.doctor.client_auth import LocalFacts
 from mtls_run.doctor.indexes import Index
-from mtls_run.doctor.observations import Attempt, Handshake, Observed, StoppedError, Trouble
+from mtls_run.doctor.transcript import Attempt, Transcript
 from mtls_run.errors import MtlsRunError
 from mtls_run.handoff import nested
 from mtls_run.identity import checks, ready, source
 from mtls_run.identity.material import gather, parse
+from mtls_run.net import proxy, tls
+from mtls_run.net.certificates import TrustStore
+from mtls_run.net.errors import NetworkError
+from mtls_run.net.tls import Handshake
 from mtls_run.output import Reporter
 from mtls_run.passphrase import fetch
 from mtls_run.passphrase.sources import FromFile
@@ -157,8 +161,8 @@ class Target:
         except MtlsRunError as error:
             judge(error, traces)
             return False
-        except StoppedError as error:
-            judge_trouble(error.trouble)
+        except NetworkError as error:
+            judge_network(error)
             return False
         return True
 
@@ -187,10 +191,10 @@ def judge(error: MtlsRunError, traces: Iterable[bytes]) -> None:
         raise ViolationError("a cause, which may hold a secret, is shown in a traceback")
 
 
-def judge_trouble(trouble: Trouble) -> None:
-    """Raise ViolationError where the words for a trouble of the network are none, or too many."""
-    if len(trouble.words + "") > LONGEST_MESSAGE:
-        raise ViolationError("too many words for a trouble")
+def judge_network(error: NetworkError) -> None:
+    """Raise ViolationError if the reason is too long for a message."""
+    if len(error.reason) > LONGEST_MESSAGE:
+        raise ViolationError("a network error with too long a reason")
 
 
 def _printed(say: Callable[[], object]) -> str:
@@ -306,13 +310,13 @@ def _of_roots(seeds: Seeds) -> list[Target]:
             == list(dict.fromkeys(ders)),
             "a bundle that does not hold what was read",
         )
-        tls.Roots.of(ders).names  # noqa: B018 - as doctor does
+        TrustStore.of(ders).names  # noqa: B018 - as doctor does
 
     def store(data: bytes) -> None:
         ders = certificates.read_store(data, "/pki/store.pem")
         text = certificates.to_pem(ders)
         _expect(certificates.read_store(text, "again") == list(dict.fromkeys(ders)), "other roots")
-        tls.Roots.of(ders).names  # noqa: B018
+        TrustStore.of(ders).names  # noqa: B018
 
     mixed = (mutate.pem, mutate.pem, mutate.noise)
     return [
@@ -500,10 +504,13 @@ class Script:
     def send(self, data: bytes, deadline: float) -> None:
         """Take anything."""
 
-    def receive(self, deadline: float) -> bytes:
+    def receive(self, size: int, deadline: float) -> bytes:
         """Return the next piece."""
         del deadline
-        return self._pieces.pop(0) if self._pieces else b""
+        piece = self._pieces.pop(0) if self._pieces else b""
+        if piece[size:]:
+            self._pieces.insert(0, piece[size:])
+        return piece[:size]
 
     def close(self) -> None:
         """Do nothing."""
@@ -530,7 +537,7 @@ class Spoilt:
         del deadline
         self._server.bio_write(data)  # type: ignore[attr-defined]
 
-    def receive(self, deadline: float) -> bytes:
+    def receive(self, size: int, deadline: float) -> bytes:
         """Return what the server says to it."""
         from OpenSSL import SSL  # noqa: PLC0415
 
@@ -538,7 +545,7 @@ class Spoilt:
         with contextlib.suppress(SSL.Error):
             self._server.do_handshake()  # type: ignore[attr-defined]
         try:
-            data = bytearray(self._server.bio_read(65536))  # type: ignore[attr-defined]
+            data = bytearray(self._server.bio_read(size))  # type: ignore[attr-defined]
         except SSL.WantReadError:
             return b""
         for at in range(len(data)):
@@ -552,15 +559,15 @@ class Spoilt:
 
 
 def _of_servers(seeds: Seeds) -> list[Target]:
-    trusted = tls.Roots.of([seeds.root_der])
+    trusted = TrustStore.of([seeds.root_der])
     opened = parse([(Path("/pki/alice"), seeds.pem[0])]).unlock(None, checks.utc_now())
-    known = Known(now=checks.utc_now(), leaf=opened.leaf, roots=trusted.names)
+    known = LocalFacts(now=checks.utc_now(), leaf=opened.leaf, roots=trusted.names)
     contexts = seeds.server_contexts()
 
     def shown(found: Handshake) -> None:
-        if found.trouble is not None:
-            judge_trouble(found.trouble)
-        for one in server.of_handshake(INDEX, found, known):
+        if found.error is not None:
+            judge_network(found.error)
+        for one in server_tls.judge(INDEX, found, known):
             _expect(bool(one.fact and one.action), "a finding without words")
 
     def said(data: bytes) -> None:
@@ -576,9 +583,9 @@ def _of_servers(seeds: Seeds) -> list[Target]:
         shown(client.handshake(time.monotonic() + 5))
 
     def answered(data: bytes) -> None:
-        found = exchange.get(Script(data), HOST, "/simple/", None, 5)
+        found = index_request.get(Script(data), HOST, "/simple/", None, 5)
         attempt = Attempt(Handshake(finished=True), answer=found)
-        for one in answers.judge(Observed(INDEX, anonymous=attempt), known):
+        for one in index_answer.judge(Transcript(INDEX, anonymous=attempt), known):
             _expect(bool(one.fact and one.action), "a finding without words")
 
     def tunnelled(data: bytes) -> None:
@@ -587,7 +594,7 @@ def _of_servers(seeds: Seeds) -> list[Target]:
 
     def named(data: bytes) -> None:
         text, _, excepted = data.decode("utf-8", "surrogateescape").partition("\n")
-        proxy.find(INDEX, {"https_proxy": text, "no_proxy": excepted})
+        INDEX.proxy({"https_proxy": text, "no_proxy": excepted})
 
     return [
         Target("TLS bytes", seeds.flights, (mutate.noise,), said),

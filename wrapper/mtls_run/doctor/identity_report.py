@@ -208,7 +208,7 @@ class _Inspection:
 def examine(
     profile: Profile, environ: Mapping[str, str], reporter: Reporter, notice_days: int
 ) -> IdentityReport:
-    """Return a report on the profile's identity. Errors become findings. It prompts once at most."""
+    """Report on the profile's identity. Errors become findings. It prompts at most once."""
     if profile.client_cert is None:
         return IdentityReport(rows=(row("identity", "none in the profile"),))
     return _Inspection(profile, environ, reporter).report(notice_days)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 import idna
 
 _LONGEST, _LONGEST_LABEL = 253, 63  # RFC 1035, section 2.3.4
+_ASCII_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 def to_ascii(host: str) -> str:
@@ -22,13 +24,16 @@ def to_ascii(host: str) -> str:
             host = idna.encode(host, uts46=True).decode("ascii")
         except idna.IDNAError as error:
             raise ValueError(f"its host is not a valid international name: {error}") from None
-    labels = host.rstrip(".").split(".")
-    if max(map(len, labels)) > _LONGEST_LABEL:
-        raise ValueError(f"a label of its host is longer than {_LONGEST_LABEL} characters")
+    name = host.removesuffix(".")
+    labels = name.split(".")
     if not all(labels):
         raise ValueError("a label of its host is empty")
-    if len(host.rstrip(".")) > _LONGEST:
+    if max(map(len, labels)) > _LONGEST_LABEL:
+        raise ValueError(f"a label of its host is longer than {_LONGEST_LABEL} characters")
+    if len(name) > _LONGEST:
         raise ValueError(f"its host is longer than {_LONGEST} characters")
+    if not _ASCII_NAME.fullmatch(name):
+        raise ValueError("its host has a character that is not allowed in a hostname")
     return host
 
 

@@ -104,4 +104,5 @@ def tunnel(stream: Stream, proxy: Proxy, host: str, port: int, timeout: float) -
     except NetworkError as error:
         raise replace(error, step="proxy") from None
     if response.status not in range(200, 300):  # RFC 9110, section 9.3.6
-        raise NetworkError("proxy", "status", response.reason, response.status)
+        reason = response.reason[: request.LONGEST_REASON]
+        raise NetworkError("proxy", "status", reason, response.status)

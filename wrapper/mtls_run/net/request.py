@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mtls_run.net.transport import Stream
 
 _AGENT = f"mtls-run/{__version__}"
-_LONGEST_REASON = 80
+LONGEST_REASON = 80
 
 
 def send(
@@ -46,7 +46,7 @@ def send(
     except http.client.RemoteDisconnected:
         raise NetworkError("http", "closed") from None
     except http.client.HTTPException as error:
-        raise NetworkError("http", "plain", str(error).strip()[:_LONGEST_REASON]) from None
+        raise NetworkError("http", "plain", str(error).strip()[:LONGEST_REASON]) from None
 
 
 def basic_authorization(user: str, password: str) -> Secret:
