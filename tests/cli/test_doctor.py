@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -175,6 +177,40 @@ def test_verbose_names_the_finding(healthy: Sandbox) -> None:
     assert done.returncode == 125
     assert done.stderr.splitlines()[-1] == line
     assert "finding: " not in healthy.run("uv", "sync").stderr
+
+
+@pytest.mark.parametrize("behind_proxy", [False, True])
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [("münchen.invalid", "name-unknown"), ("x" * 64 + ".invalid", "url-invalid")],
+)
+def test_odd_host(healthy: Sandbox, host: str, code: str, *, behind_proxy: bool) -> None:
+    """An international host is connected to; a label that DNS does not allow is a finding."""
+    env = {"HTTPS_PROXY": "http://127.0.0.1:1"} if behind_proxy else {}
+    done = healthy.run("doctor", "--json", f"https://{host}/simple/", env=env)
+    assert done.stderr == ""
+    expected = "proxy-unreachable" if behind_proxy and code == "name-unknown" else code
+    assert codes(done)[-1] == expected
+
+
+def test_international_host_behind_a_proxy(healthy: Sandbox) -> None:
+    """A proxy is asked for the host's name in ASCII."""
+    asked = []
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            asked.append(connection.recv(4096))
+            connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        env = {"HTTPS_PROXY": f"http://127.0.0.1:{listener.getsockname()[1]}"}
+        done = healthy.run("doctor", "--json", "https://münchen.example/simple/", env=env)
+        thread.join(10)
+    assert codes(done)[-1] == "proxy-refused"
+    assert asked[0].startswith(b"CONNECT xn--mnchen-3ya.example:443 HTTP/1.1\r\n")
 
 
 def test_proxy_of_pip_is_tried(healthy: Sandbox) -> None:

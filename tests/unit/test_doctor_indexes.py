@@ -91,6 +91,15 @@ def test_netrc(tmp_path: Path) -> None:
     assert one("https://other.example/", {"HOME": str(tmp_path)}).login is None
 
 
+def test_no_netrc_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without HOME, no .netrc of the current directory is read: anyone may have put it there."""
+    (tmp_path / ".netrc").write_text("machine index.example login mallory password hers\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOME")
+    for environ in ({}, {"HOME": ""}, {"HOME": "."}):
+        assert one(URL, environ).login is None
+
+
 def test_configured_for_pip(tmp_path: Path) -> None:
     """Without a URL, pip's indexes are looked at, each under what names it."""
     config = tmp_path / "pip.conf"
