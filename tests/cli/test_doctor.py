@@ -195,7 +195,7 @@ def test_odd_host(healthy: Sandbox, host: str, code: str, *, behind_proxy: bool)
 
 def test_international_host_behind_a_proxy(healthy: Sandbox) -> None:
     """A proxy is asked for the host's name in ASCII."""
-    asked = []
+    asked: list[bytes] = []
 
     def answer() -> None:
         connection, _ = listener.accept()

@@ -28,7 +28,7 @@ from mtls_run.identity.material import gather, parse
 from mtls_run.net import proxy, tls
 from mtls_run.net.certificates import TrustStore
 from mtls_run.net.errors import NetworkError
-from mtls_run.net.tls import Handshake
+from mtls_run.net.tls import ClientIdentity, Handshake
 from mtls_run.output import Reporter
 from mtls_run.passphrase import fetch
 from mtls_run.passphrase.sources import FromFile
@@ -310,13 +310,13 @@ def _of_roots(seeds: Seeds) -> list[Target]:
             == list(dict.fromkeys(ders)),
             "a bundle that does not hold what was read",
         )
-        TrustStore.of(ders).names  # noqa: B018 - as doctor does
+        TrustStore(ders).names  # noqa: B018 - as doctor does
 
     def store(data: bytes) -> None:
         ders = certificates.read_store(data, "/pki/store.pem")
         text = certificates.to_pem(ders)
         _expect(certificates.read_store(text, "again") == list(dict.fromkeys(ders)), "other roots")
-        TrustStore.of(ders).names  # noqa: B018
+        TrustStore(ders).names  # noqa: B018
 
     mixed = (mutate.pem, mutate.pem, mutate.noise)
     return [
@@ -559,8 +559,9 @@ class Spoilt:
 
 
 def _of_servers(seeds: Seeds) -> list[Target]:
-    trusted = TrustStore.of([seeds.root_der])
+    trusted = TrustStore([seeds.root_der])
     opened = parse([(Path("/pki/alice"), seeds.pem[0])]).unlock(None, checks.utc_now())
+    identity = ClientIdentity(opened.leaf, opened.intermediates, opened.key)
     known = LocalFacts(now=checks.utc_now(), leaf=opened.leaf, roots=trusted.names)
     contexts = seeds.server_contexts()
 
@@ -578,7 +579,7 @@ def _of_servers(seeds: Seeds) -> list[Target]:
 
         connection = SSL.Connection(contexts[data[0] % len(contexts) if data else 0], None)
         connection.set_accept_state()
-        with_identity = opened if data[:1] > b"\x7f" else None
+        with_identity = identity if data[:1] > b"\x7f" else None
         client = tls.Tls(Spoilt(connection, data), HOST, trusted, with_identity)
         shown(client.handshake(time.monotonic() + 5))
 

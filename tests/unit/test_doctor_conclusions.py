@@ -14,7 +14,7 @@ from mtls_run.doctor.conclusions import Evidence, conclude
 from mtls_run.doctor.findings import finding
 from mtls_run.doctor.indexes import Index
 from mtls_run.doctor.transcript import Answer, Attempt, Transcript
-from mtls_run.net.distinguished_names import of_name
+from mtls_run.net.certificates import of_name
 from mtls_run.net.errors import Kind, NetworkError, Step
 from mtls_run.net.tls import Handshake, Problem
 from tests.pki import Authority, Issued
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from mtls_run.doctor.findings import Finding
-    from mtls_run.net.distinguished_names import DistinguishedName
+    from mtls_run.net.certificates import DistinguishedName
 
 INDEX = Index("https://index.example/simple/", "the test", "index.example")
 NOW = dt.datetime.now(dt.timezone.utc)

@@ -151,6 +151,6 @@ def test_index(tmp_path: Path, stream: Iterable[bytes]) -> None:
     context.load_cert_chain(tmp_path / "server.pem")
     with serving(stream, context) as port, within_the_limit():
         index = Index("https://127.0.0.1/", "the test", "127.0.0.1", port)
-        seen = probe(index, Setup(TrustStore.of([root.der]), None, {}, LIMIT))
+        seen = probe(index, Setup(TrustStore([root.der]), None, {}, LIMIT))
     assert seen.anonymous is not None
     assert seen.anonymous.handshake.verified

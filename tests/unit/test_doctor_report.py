@@ -10,12 +10,11 @@ import pytest
 
 from mtls_run.doctor import report
 from mtls_run.doctor.diagnosis import Diagnosis
-from mtls_run.doctor.findings import Finding, finding, in_order
+from mtls_run.doctor.findings import Finding, Section, finding, in_order
 from mtls_run.doctor.identity_report import IdentityReport
 from mtls_run.doctor.indexes import Index
 from mtls_run.doctor.machine import Machine
 from mtls_run.doctor.roots_report import RootsReport
-from mtls_run.doctor.rows import row
 from mtls_run.doctor.transcript import Transcript
 from mtls_run.net.errors import NetworkError
 
@@ -34,8 +33,10 @@ class Screen(io.StringIO):
 
 def diagnosis(*found: Finding) -> Diagnosis:
     """Return a diagnosis that ended with these findings."""
-    rows = (row("profile", f"corp {EVIL}", "config.toml:1"), row("private key", "EC P-256"))
-    machine = Machine(None, IdentityReport(), RootsReport(None, ""), None, rows, ())
+    section = Section()
+    section.row("profile", f"corp {EVIL}", "config.toml:1")
+    section.row("private key", "EC P-256")
+    machine = Machine(None, IdentityReport(), RootsReport(None, ""), None, section)
     index = Index("https://index.example/", "the test", "index.example")
     seen = Transcript(index, error=NetworkError("name", "unknown", EVIL))
     return Diagnosis(machine, (seen,), in_order(found))
@@ -138,7 +139,8 @@ def test_no_progress(stream: io.StringIO, wanted: bool) -> None:
 def test_paths_are_shown_whole() -> None:
     """A value that is wider than its column pushes the origin aside, and is not cut."""
     path = Path("/", *["directory"] * 20)
-    rows = (row("client-cert", path, "config.toml:3"),)
-    machine = Machine(None, IdentityReport(), RootsReport(None, ""), None, rows, ())
+    section = Section()
+    section.row("client-cert", path, "config.toml:3")
+    machine = Machine(None, IdentityReport(), RootsReport(None, ""), None, section)
     text = report.as_text(Diagnosis(machine, (), ()), colour=False)
     assert f"{path}  config.toml:3" in text

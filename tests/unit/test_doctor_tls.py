@@ -9,8 +9,13 @@ import pytest
 
 from mtls_run.doctor.authorities import calls_itself_root, is_related, listed
 from mtls_run.doctor.index_request import kind_of
-from mtls_run.net.certificates import TrustStore, is_issued_for
-from mtls_run.net.distinguished_names import DistinguishedName, of_components, of_name
+from mtls_run.net.certificates import (
+    DistinguishedName,
+    TrustStore,
+    is_issued_for,
+    of_components,
+    of_name,
+)
 from tests.pki import Authority
 
 if TYPE_CHECKING:
@@ -56,7 +61,7 @@ def test_common_name_does_not_count() -> None:
 
 def test_roots_pass_over_what_is_none() -> None:
     """What OpenSSL cannot read is no root, and keeps no other from being one."""
-    roots = TrustStore.of([b"noise", ROOT.der])
+    roots = TrustStore([b"noise", ROOT.der])
     assert roots.names == (of_name(ROOT.certificate.subject),)
 
 

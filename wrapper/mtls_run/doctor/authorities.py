@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mtls_run.net.distinguished_names import DistinguishedName, of_name
+from mtls_run.net.certificates import DistinguishedName, of_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

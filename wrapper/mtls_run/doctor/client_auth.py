@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mtls_run.doctor.findings import Finding
     from mtls_run.doctor.indexes import Index
     from mtls_run.doctor.transcript import Answer, Attempt, Transcript
-    from mtls_run.net.distinguished_names import DistinguishedName
+    from mtls_run.net.certificates import DistinguishedName
     from mtls_run.net.tls import Handshake
 
 _REVOKED, _EXPIRED, _UNKNOWN_CA = 44, 45, 48

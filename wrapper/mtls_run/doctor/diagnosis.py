@@ -11,9 +11,7 @@ from mtls_run.doctor import conclusions, indexes, machine
 from mtls_run.doctor.client_auth import LocalFacts
 from mtls_run.doctor.findings import finding
 from mtls_run.doctor.probe import Setup, probe
-from mtls_run.doctor.transcript import Transcript
 from mtls_run.identity import checks
-from mtls_run.net.errors import NetworkError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,9 +20,8 @@ if TYPE_CHECKING:
     from mtls_run.doctor.indexes import Index
     from mtls_run.doctor.machine import Invocation, Machine
     from mtls_run.doctor.report import Progress
+    from mtls_run.doctor.transcript import Transcript
 
-# Name, connection, proxy, TLS and answer, twice, and redirects: no probe has more steps.
-_MOST_STEPS = 14
 _TICK = 0.2
 
 
@@ -46,7 +43,7 @@ def diagnose(
         chosen = indexes.named(urls, call.environ, local.prefix)
     else:
         chosen = indexes.configured(call.environ, call.directory, local.prefix)
-    found = [*local.findings, *chosen.findings]
+    found = [*local.section.findings, *chosen.findings]
     if not chosen.found and not chosen.findings:
         found.append(
             finding(
@@ -56,7 +53,7 @@ def diagnose(
             )
         )
     identity, trusted = local.identity.identity, local.roots.trusted
-    setup = Setup(trusted, identity, call.environ, timeout)
+    setup = Setup(trusted, local.identity.client, call.environ, timeout)
     transcripts = _probe_all(chosen.found, setup, progress)
     facts = LocalFacts(
         now=checks.utc_now(),
@@ -73,7 +70,7 @@ def diagnose(
 
 
 def _probe_all(chosen: Sequence[Index], setup: Setup, progress: Progress) -> tuple[Transcript, ...]:
-    """Probe each index in its own thread, and wait for none longer than its steps may take."""
+    """Probe each index in its own thread. Every step has a deadline, so each thread ends."""
     transcripts: dict[Index, Transcript] = {}
     failures: list[BaseException] = []
 
@@ -88,15 +85,11 @@ def _probe_all(chosen: Sequence[Index], setup: Setup, progress: Progress) -> tup
         thread.start()
     started = time.monotonic()
     try:
-        while time.monotonic() - started < _MOST_STEPS * setup.timeout + 1:
-            waiting = [index for index, thread in threads.items() if thread.is_alive()]
-            if not waiting or failures:
-                break
+        while waiting := [index for index, thread in threads.items() if thread.is_alive()]:
             threads[waiting[0]].join(_TICK)
             progress.show([index.shown for index in waiting], time.monotonic() - started)
     finally:
         progress.end()
     if failures:
         raise failures[0]
-    late = NetworkError("connect", "timeout")
-    return tuple(transcripts.get(index) or Transcript(index, error=late) for index in chosen)
+    return tuple(transcripts[index] for index in chosen)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run import cli
-from mtls_run.doctor.findings import finding, from_error
-from mtls_run.doctor.rows import row
 from mtls_run.errors import MtlsRunError
 from mtls_run.handoff import nested
 from mtls_run.output import shown_word
@@ -17,11 +14,10 @@ from mtls_run.tools import variables
 from mtls_run.tools.tls_files import TlsFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mtls_run.config.profile import Profile
-    from mtls_run.doctor.findings import Finding
-    from mtls_run.doctor.rows import Row
+    from mtls_run.doctor.findings import Section
     from mtls_run.roots.resolve import Roots
 
 _FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
@@ -29,35 +25,28 @@ _IDENTITIES = ("SSL_CLIENT_CERT", "PIP_CLIENT_CERT")
 _OF_MTLS_RUN = ("MTLS_RUN_PROFILE", "MTLS_RUN_CONFIG", "MTLS_RUN_HANDOFF", "MTLS_RUN_DISABLE")
 _OF_ENVIRONMENT_ROOTS = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _IDENTITY = "(identity)"  # in place of a path that only a run makes
-_SHOWN = (
-    *_OF_MTLS_RUN,
-    *_FILES,
-    "SSL_CERT_DIR",
-    *_IDENTITIES,
-    "UV_NATIVE_TLS",
-    "UV_SYSTEM_CERTS",
-)
+_SHOWN = (*_OF_MTLS_RUN, *_FILES, "SSL_CERT_DIR", *_IDENTITIES, "UV_NATIVE_TLS", "UV_SYSTEM_CERTS")
 
 
-def rows(environ: Mapping[str, str]) -> Iterator[Row]:
-    """Yield a row for each variable that is set."""
+def rows(environ: Mapping[str, str], section: Section) -> None:
+    """Add a row for each variable that is set."""
     for name in _SHOWN:
         if environ.get(name):
-            yield row("variable", f"{name}={shown_word(environ[name])}")
+            section.row("variable", f"{name}={shown_word(environ[name])}")
 
 
-def of_mtls_run(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield findings about mtls-run's own variables."""
+def of_mtls_run(environ: Mapping[str, str], section: Section) -> None:
+    """Add findings about mtls-run's own variables."""
     handoff = environ.get("MTLS_RUN_HANDOFF")
     try:
         if handoff:
             cli.check_handoff(handoff, "MTLS_RUN_HANDOFF")
         disabled = cli.disabled(environ)
     except MtlsRunError as error:
-        yield from_error(error)
+        section.error(error)
         return
     if disabled:
-        yield finding(
+        section.finding(
             "disabled",
             "MTLS_RUN_DISABLE=1: every tool runs unchanged, whatever profile applies",
             "unset MTLS_RUN_DISABLE",
@@ -65,22 +54,19 @@ def of_mtls_run(environ: Mapping[str, str]) -> Iterator[Finding]:
         )
 
 
-def expected_files(roots: Roots, *, has_identity: bool) -> TlsFiles:
+def expected_files(profile: Profile, roots: Roots) -> TlsFiles:
     """Return the files that a run would hand to the tool, without making them."""
     return TlsFiles(
-        identity=_IDENTITY if has_identity else None,
+        identity=_IDENTITY if profile.client_cert is not None else None,
         bundle=bundle.expected(roots),
         native=roots.native,
     )
 
 
-def replaced(
-    profile: Profile, roots: Roots | None, environ: Mapping[str, str]
-) -> Iterator[Finding]:
-    """Yield a finding if variables contradict the profile, with what becomes of each."""
-    if roots is None or environ.get(nested.VARIABLE):
+def replaced(profile: Profile, roots: Roots, environ: Mapping[str, str], section: Section) -> None:
+    """Add a finding if variables contradict the profile, with what becomes of each."""
+    if environ.get(nested.VARIABLE):
         return  # inside mtls-run, it set these variables itself
-    files = expected_files(roots, has_identity=profile.client_cert is not None)
     unchanged = set(variables.set_for_uv(environ) if profile.yields else ())
     if profile.roots.value == "environment":
         unchanged |= set(_OF_ENVIRONMENT_ROOTS)
@@ -88,12 +74,12 @@ def replaced(
     if profile.client_cert is not None:
         of_profile.add(str(profile.client_cert.value))
     changes = []
-    for name, value in variables.for_all(files, environ).items():
+    for name, value in variables.for_all(expected_files(profile, roots), environ).items():
         old = environ.get(name)
         if old and old not in (value, *of_profile) and name not in unchanged:
             changes.append(f"{name}={shown_word(old)} {'unset' if value is None else 'replaced'}")
     if changes:
-        yield finding(
+        section.finding(
             "variable-replaced",
             f"{profile.label} contradicts variables, so for the tools: {', '.join(changes)}",
             "do nothing if the profile is right; without mtls-run, pip and uv obey the variables",
@@ -101,22 +87,18 @@ def replaced(
         )
 
 
-def broken(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield the variables that name a missing file, where no profile replaces them."""
-    for name in (*_FILES, *_IDENTITIES):
+def broken(environ: Mapping[str, str], section: Section) -> None:
+    """Add a finding for each variable that names a missing file, if no profile replaces it."""
+    for name in (*_FILES, "SSL_CERT_DIR", *_IDENTITIES):
         value = environ.get(name)
-        if value and not os.path.exists(value):  # any value: pathlib may raise
-            yield _broken(name, value)
-    value = environ.get("SSL_CERT_DIR")
-    if value and not any(Path(part).is_dir() for part in value.split(os.pathsep) if part):
-        yield _broken("SSL_CERT_DIR", value)
-
-
-def _broken(name: str, value: str) -> Finding:
-    return finding(
-        "variable-broken",
-        f"{name} names {value}, which does not exist; uv and pip then trust no server, or ignore "
-        "the variable",
-        f"unset {name}, or correct its path",
-        origin=name,
-    )
+        is_dir = name == "SSL_CERT_DIR"
+        paths = value.split(os.pathsep) if value and is_dir else [value]
+        exists = os.path.isdir if is_dir else os.path.exists
+        if value and not any(path and exists(path) for path in paths):
+            section.finding(
+                "variable-broken",
+                f"{name} names {value}, which does not exist; uv and pip then trust no server, or "
+                "ignore the variable",
+                f"unset {name}, or correct its path",
+                origin=name,
+            )

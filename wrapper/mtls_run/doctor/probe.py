@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mtls_run.doctor.indexes import Index
-    from mtls_run.identity.material import Identity
     from mtls_run.net.certificates import TrustStore
     from mtls_run.net.proxy import Proxy
+    from mtls_run.net.tls import ClientIdentity
     from mtls_run.net.transport import Stream
 
 _MOST_REDIRECTS = 5
@@ -32,7 +32,7 @@ class Setup:
     """What every URL is tried with. Without `trusted`, nothing is verified and nothing is sent."""
 
     trusted: TrustStore | None
-    identity: Identity | None
+    identity: ClientIdentity | None
     environ: Mapping[str, str]
     timeout: float
 
@@ -109,7 +109,9 @@ def _resolved(route: _Route) -> tuple[str, ...]:
         raise replace(error, step="proxy") from None
 
 
-def _attempt(route: _Route, stream: Stream, identity: Identity | None, *, follow: bool) -> Attempt:
+def _attempt(
+    route: _Route, stream: Stream, identity: ClientIdentity | None, *, follow: bool
+) -> Attempt:
     """Return a handshake and, if the server is verified, its answer to a request.
 
     Redirects are followed within the same origin.
@@ -131,7 +133,7 @@ def _attempt(route: _Route, stream: Stream, identity: Identity | None, *, follow
             return replace(attempt, answer=None, later_error=error)
 
 
-def _single(setup: Setup, stream: Stream, index: Index, identity: Identity | None) -> Attempt:
+def _single(setup: Setup, stream: Stream, index: Index, identity: ClientIdentity | None) -> Attempt:
     tls = Tls(stream, index.host, setup.trusted, identity)
     handshake = tls.handshake(time.monotonic() + setup.timeout)
     if handshake.error is not None or not handshake.verified:

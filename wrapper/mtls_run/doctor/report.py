@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from mtls_run.doctor.diagnosis import Diagnosis
-    from mtls_run.doctor.findings import Finding
-    from mtls_run.doctor.rows import Row
+    from mtls_run.doctor.findings import Finding, Row
 
 _BOLD, _DIM = "1", "2"
 _COLOURS = {"error": "1;31", "warning": "33", "note": "36"}
@@ -39,7 +38,7 @@ def coloured(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
 def as_text(diagnosis: Diagnosis, *, colour: bool) -> str:
     """Return the diagnosis for a person. Its last line is what to do first."""
     paint = _Paint(colour)
-    lines = [paint(_BOLD, "this machine"), *_table(diagnosis.machine.rows, paint)]
+    lines = [paint(_BOLD, "this machine"), *_table(diagnosis.machine.section.rows, paint)]
     for seen in diagnosis.urls:
         lines += ["", paint(_BOLD, printable(seen.index.shown))]
         lines += _table(url_report.rows(seen), paint)
@@ -54,29 +53,24 @@ def as_json(diagnosis: Diagnosis) -> str:
     profile = diagnosis.machine.profile
     found = {
         "profile": profile and profile.name,
-        "machine": [_row(one) for one in diagnosis.machine.rows],
+        "machine": [_fields(one) for one in diagnosis.machine.section.rows],
         "urls": [
             {
                 "url": printable(seen.index.shown),
                 "origin": printable(seen.index.origin),
                 **url_report.facts(seen),
-                "rows": [_row(one) for one in url_report.rows(seen)],
+                "rows": [_fields(one) for one in url_report.rows(seen)],
             }
             for seen in diagnosis.urls
         ],
-        "findings": [
-            {
-                "code": one.code,
-                "rank": one.rank,
-                "fact": printable(one.fact),
-                "origin": None if one.origin is None else printable(one.origin),
-                "action": printable(one.action),
-            }
-            for one in diagnosis.findings
-        ],
+        "findings": [_fields(one) for one in diagnosis.findings],
         "status": findings.status(diagnosis.findings),
     }
     return json.dumps(found, indent=2)
+
+
+def _fields(one: Finding | Row) -> dict[str, str | None]:
+    return {key: value and printable(value) for key, value in vars(one).items()}
 
 
 class Progress:
@@ -157,8 +151,3 @@ def _summary(found: Sequence[Finding]) -> str:
     ]
     fine = "" if counts["error"] else "nothing stops pip and uv; "
     return fine + ", ".join(words)
-
-
-def _row(one: Row) -> dict[str, str | None]:
-    origin = None if one.origin is None else printable(one.origin)
-    return {"what": one.what, "value": printable(one.value), "origin": origin}

@@ -15,15 +15,14 @@ from mtls_run.doctor.authorities import (
 )
 from mtls_run.doctor.findings import finding
 from mtls_run.identity import checks
-from mtls_run.net.certificates import alternative_names
-from mtls_run.net.distinguished_names import of_name
+from mtls_run.net.certificates import alternative_names, of_name
 from mtls_run.net.tls import PROTOCOL_VERSION_ALERT
 
 if TYPE_CHECKING:
     from mtls_run.doctor.client_auth import LocalFacts
     from mtls_run.doctor.findings import Finding
     from mtls_run.doctor.indexes import Index
-    from mtls_run.net.distinguished_names import DistinguishedName
+    from mtls_run.net.certificates import DistinguishedName
     from mtls_run.net.errors import NetworkError
     from mtls_run.net.tls import Handshake, Problem
 

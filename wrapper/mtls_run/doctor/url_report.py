@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from mtls_run.doctor import client_auth
 from mtls_run.doctor.authorities import listed, subject_of
-from mtls_run.doctor.rows import row
+from mtls_run.doctor.findings import row
 from mtls_run.identity import checks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mtls_run.doctor.rows import Row
+    from mtls_run.doctor.findings import Row
     from mtls_run.doctor.transcript import Attempt, Transcript
     from mtls_run.net.errors import NetworkError
     from mtls_run.net.tls import Handshake

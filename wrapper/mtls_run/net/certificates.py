@@ -1,9 +1,8 @@
-"""A server's certificate: who issued it, and for which host."""
+"""Certificates and the names in them: who issued one, and for which host."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import ipaddress
 import warnings
 from dataclasses import dataclass
@@ -11,48 +10,84 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.x509.oid import NameOID
 from OpenSSL import crypto
 from service_identity.exceptions import CertificateError
 from service_identity.hazmat import DNS_ID, DNSPattern
 
-from mtls_run.net import distinguished_names, hostname
+from mtls_run.net import hostname
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mtls_run.net.distinguished_names import DistinguishedName
+    from collections.abc import Iterable, Iterator
 
 
 @dataclass(frozen=True)
+class DistinguishedName:
+    """A name in DER, as text (RFC 4514), and its two attributes that say whose it is."""
+
+    der: bytes
+    text: str
+    common_name: str = ""
+    organization: str = ""
+
+
+def of_name(name: x509.Name) -> DistinguishedName:
+    """Return the name of a certificate's subject or issuer."""
+    return DistinguishedName(
+        name.public_bytes(),
+        name.rfc4514_string() or "(no name)",
+        _first(name, NameOID.COMMON_NAME),
+        _first(name, NameOID.ORGANIZATION_NAME),
+    )
+
+
+def of_components(der: bytes, components: Iterable[tuple[bytes, bytes]]) -> DistinguishedName:
+    """Return the name with these attributes, each under its short name such as `CN`.
+
+    cryptography reads no name on its own, and OpenSSL gives the names in a handshake in this form.
+    """
+    pairs = [(key.decode("ascii"), value.decode("utf-8", "replace")) for key, value in components]
+    attributes = dict(pairs)
+    text = ",".join(f"{key}={value}" for key, value in reversed(pairs))
+    return DistinguishedName(
+        der, text or "(no name)", attributes.get("CN", ""), attributes.get("O", "")
+    )
+
+
+def _first(name: x509.Name, oid: x509.ObjectIdentifier) -> str:
+    found = name.get_attributes_for_oid(oid)
+    return str(found[0].value) if found else ""
+
+
 class TrustStore:
     """The roots to verify servers by, ready for OpenSSL."""
 
-    certificates: tuple[crypto.X509, ...]
-
-    @classmethod
-    def of(cls, ders: Iterable[bytes]) -> TrustStore:
-        """Return a store of these certificates, without those that cannot be parsed."""
-        found = []
+    def __init__(self, ders: Iterable[bytes]) -> None:
+        """Take these certificates, without those that cannot be parsed."""
+        self.certificates: list[crypto.X509] = []
+        self._parsed: list[x509.Certificate] = []
         for der in ders:
             with contextlib.suppress(crypto.Error):
-                one = crypto.load_certificate(crypto.FILETYPE_ASN1, der)
-                if parsed(one) is not None:
-                    found.append(one)
-        return cls(tuple(found))
+                found = crypto.load_certificate(crypto.FILETYPE_ASN1, der)
+                certificate = parsed(found)
+                if certificate is not None:
+                    self.certificates.append(found)
+                    self._parsed.append(certificate)
 
-    @functools.cached_property
+    def __iter__(self) -> Iterator[x509.Certificate]:
+        return iter(self._parsed)
+
+    @property
     def names(self) -> tuple[DistinguishedName, ...]:
-        """Return the subjects, in the order of the certificates."""
-        return tuple(
-            distinguished_names.of_name(one.subject) for one in all_parsed(self.certificates)
-        )
+        """Return the subjects."""
+        return tuple(of_name(one.subject) for one in self)
 
     def issuer_of(self, certificate: x509.Certificate) -> x509.Certificate | None:
         """Return the root that signed the certificate, or None."""
-        for candidate in all_parsed(self.certificates):
+        for root in self:
             with contextlib.suppress(ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-                certificate.verify_directly_issued_by(candidate)
-                return candidate
+                certificate.verify_directly_issued_by(root)
+                return root
         return None
 
 

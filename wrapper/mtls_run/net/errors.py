@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Union
 
 Step = Literal["name", "connect", "proxy", "tls", "http"]
 # `alert`: the peer ended TLS with an alert. `plain`: the peer speaks another protocol. `protocol`:
 # no TLS version in common. `status`: the proxy answers with an error. `failed`: anything else.
-Kind = Literal[
-    "unknown",
-    "refused",
-    "unreachable",
-    "timeout",
-    "reset",
-    "closed",
-    "alert",
-    "protocol",
-    "plain",
-    "status",
-    "unsupported",
-    "failed",
-]
+_Tcp = Literal["unknown", "refused", "unreachable", "timeout", "reset", "closed", "failed"]
+Kind = Union[_Tcp, Literal["alert", "protocol", "plain", "status", "unsupported"]]
 
 
 @dataclass(eq=False)

@@ -55,8 +55,8 @@ def basic_authorization(user: str, password: str) -> Secret:
     return Secret(b"Basic " + base64.b64encode(credentials))
 
 
-class _Socket:
-    """A stream in the form of the socket that `http.client` uses. The stream stays open."""
+class _Socket(io.RawIOBase):
+    """A stream in the form of the socket, and of its file, that `http.client` uses."""
 
     def __init__(self, stream: Stream, deadline: float) -> None:
         self._stream = stream
@@ -68,16 +68,7 @@ class _Socket:
             self._stream.send(data, self._deadline)
 
     def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._stream, self._deadline), CHUNK)
-
-    def close(self) -> None:
-        pass
-
-
-class _Reader(io.RawIOBase):
-    def __init__(self, stream: Stream, deadline: float) -> None:
-        self._stream = stream
-        self._deadline = deadline
+        return io.BufferedReader(self, CHUNK)
 
     def readable(self) -> bool:
         return True
@@ -86,8 +77,9 @@ class _Reader(io.RawIOBase):
         try:
             data = self._stream.receive(len(buffer), self._deadline)
         except NetworkError as error:
-            if error.step == "tls":
-                raise
-            raise replace(error, step="http") from None
+            raise (error if error.step == "tls" else replace(error, step="http")) from None
         buffer[: len(data)] = data
         return len(data)
+
+    def close(self) -> None:
+        pass  # the body is still to be read; the caller closes the stream

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from OpenSSL import SSL
 
-from mtls_run.net import distinguished_names, hostname
-from mtls_run.net.certificates import all_parsed, is_issued_for, parsed
+from mtls_run.net import hostname
+from mtls_run.net.certificates import all_parsed, is_issued_for, of_components, parsed
 from mtls_run.net.errors import NetworkError
 from mtls_run.net.transport import CHUNK
 
@@ -25,9 +25,15 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
     from OpenSSL import crypto
 
-    from mtls_run.net.certificates import TrustStore
-    from mtls_run.net.distinguished_names import DistinguishedName
+    from mtls_run.net.certificates import DistinguishedName, TrustStore
     from mtls_run.net.transport import Stream
+
+    PrivateKey = (
+        rsa.RSAPrivateKey
+        | ec.EllipticCurvePrivateKey
+        | ed25519.Ed25519PrivateKey
+        | ed448.Ed448PrivateKey
+    )
 
 # TLS 1.2 ciphers that both tools accept. Python's own list (3.10 and newer) adds CBC and DHE,
 # which rustls lacks.
@@ -40,27 +46,12 @@ _NO_COMMON_VERSION = ("unsupported protocol", "wrong ssl version", "wrong versio
 _LONGEST_LINE = 80
 
 
-class ClientIdentity(Protocol):
-    """A client certificate with its chain and its key."""
+class ClientIdentity(NamedTuple):
+    """A client certificate, the certificates above it (nearest first), and its key."""
 
-    @property
-    def leaf(self) -> x509.Certificate:
-        """Return the client certificate."""
-
-    @property
-    def intermediates(self) -> Sequence[x509.Certificate]:
-        """Return the certificates above it, nearest first."""
-
-    @property
-    def key(
-        self,
-    ) -> (
-        rsa.RSAPrivateKey
-        | ec.EllipticCurvePrivateKey
-        | ed25519.Ed25519PrivateKey
-        | ed448.Ed448PrivateKey
-    ):
-        """Return the private key."""
+    leaf: x509.Certificate
+    intermediates: Sequence[x509.Certificate]
+    key: PrivateKey
 
 
 @dataclass(frozen=True)
@@ -243,7 +234,7 @@ class Tls:
             cipher=connection.get_cipher_name(),
             asked=self._asked,
             accepted=tuple(
-                distinguished_names.of_components(one.der(), one.get_components())
+                of_components(one.der(), one.get_components())
                 for one in connection.get_client_ca_list()
             ),
             presented=presented,
