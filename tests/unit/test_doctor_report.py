@@ -10,11 +10,8 @@ import pytest
 
 from mtls_run.doctor import report
 from mtls_run.doctor.diagnosis import Diagnosis
-from mtls_run.doctor.findings import Finding, Section, finding, in_order
-from mtls_run.doctor.identity_report import IdentityReport
+from mtls_run.doctor.findings import Finding, finding, in_order, row
 from mtls_run.doctor.indexes import Index
-from mtls_run.doctor.machine import Machine
-from mtls_run.doctor.roots_report import RootsReport
 from mtls_run.doctor.transcript import Transcript
 from mtls_run.net.errors import NetworkError
 
@@ -33,13 +30,10 @@ class Screen(io.StringIO):
 
 def diagnosis(*found: Finding) -> Diagnosis:
     """Return a diagnosis that ended with these findings."""
-    section = Section()
-    section.row("profile", f"corp {EVIL}", "config.toml:1")
-    section.row("private key", "EC P-256")
-    machine = Machine(None, IdentityReport(), RootsReport(None, ""), None, section)
+    rows = [row("profile", f"corp {EVIL}", "config.toml:1"), row("private key", "EC P-256")]
     index = Index("https://index.example/", "the test", "index.example")
     seen = Transcript(index, error=NetworkError("name", "unknown", EVIL))
-    return Diagnosis(machine, (seen,), in_order(found))
+    return Diagnosis(None, rows, (seen,), in_order(found))
 
 
 def test_the_most_important_is_last() -> None:
@@ -139,8 +133,6 @@ def test_no_progress(stream: io.StringIO, wanted: bool) -> None:
 def test_paths_are_shown_whole() -> None:
     """A value that is wider than its column pushes the origin aside, and is not cut."""
     path = Path("/", *["directory"] * 20)
-    section = Section()
-    section.row("client-cert", path, "config.toml:3")
-    machine = Machine(None, IdentityReport(), RootsReport(None, ""), None, section)
-    text = report.as_text(Diagnosis(machine, (), ()), colour=False)
+    rows = [row("client-cert", path, "config.toml:3")]
+    text = report.as_text(Diagnosis(None, rows, (), ()), colour=False)
     assert f"{path}  config.toml:3" in text

@@ -11,7 +11,7 @@ import click
 from mtls_run.commands import Context, clicked
 from mtls_run.doctor import findings, report
 from mtls_run.doctor.diagnosis import diagnose
-from mtls_run.doctor.machine import Invocation
+from mtls_run.doctor.inspection import Inspection
 from mtls_run.output import answer
 from mtls_run.system.files import current_directory
 
@@ -47,9 +47,9 @@ def doctor(context: Context, urls: tuple[str, ...], *, as_json: bool, timeout: f
     Example: mtls-run doctor https://index.example/simple/
     """
     warnings.simplefilter("ignore")  # cryptography warns of odd certificates in a root store
-    call = Invocation(context.options, context.environ, current_directory(), context.reporter)
+    here = Inspection(context.options, context.environ, current_directory(), context.reporter)
     progress = report.Progress.on_stderr(context.environ, quiet=as_json or context.options.quiet)
-    diagnosis = diagnose(call, urls, timeout, progress)
+    diagnosis = diagnose(here, urls, timeout, progress)
     if as_json:
         answer(report.as_json(diagnosis))
     else:

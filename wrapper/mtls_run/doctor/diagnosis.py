@@ -16,9 +16,10 @@ from mtls_run.identity import checks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mtls_run.doctor.findings import Finding
+    from mtls_run.config.profile import Profile
+    from mtls_run.doctor.findings import Finding, Row
     from mtls_run.doctor.indexes import Index
-    from mtls_run.doctor.machine import Invocation, Machine
+    from mtls_run.doctor.inspection import Inspection
     from mtls_run.doctor.report import Progress
     from mtls_run.doctor.transcript import Transcript
 
@@ -29,21 +30,22 @@ _TICK = 0.2
 class Diagnosis:
     """What was found. The most important finding is the last."""
 
-    machine: Machine
+    profile: Profile | None
+    rows: list[Row]
     urls: tuple[Transcript, ...]
     findings: tuple[Finding, ...]
 
 
 def diagnose(
-    call: Invocation, urls: Sequence[str], timeout: float, progress: Progress
+    here: Inspection, urls: Sequence[str], timeout: float, progress: Progress
 ) -> Diagnosis:
     """Return what is wrong between this machine and the URLs, or the indexes configured here."""
-    local = machine.examine(call)
+    local = machine.examine(here)
     if urls:
-        chosen = indexes.named(urls, call.environ, local.prefix)
+        chosen = indexes.named(urls, here.environ, local.prefix)
     else:
-        chosen = indexes.configured(call.environ, call.directory, local.prefix)
-    found = [*local.section.findings, *chosen.findings]
+        chosen = indexes.configured(here.environ, here.directory, local.prefix)
+    found = [*here.findings, *chosen.findings]
     if not chosen.found and not chosen.findings:
         found.append(
             finding(
@@ -53,7 +55,7 @@ def diagnose(
             )
         )
     identity, trusted = local.identity.identity, local.roots.trusted
-    setup = Setup(trusted, local.identity.client, call.environ, timeout)
+    setup = Setup(trusted, local.identity.client, here.environ, timeout)
     transcripts = _probe_all(chosen.found, setup, progress)
     facts = LocalFacts(
         now=checks.utc_now(),
@@ -66,7 +68,7 @@ def diagnose(
         issuer_of=trusted.issuer_of if trusted else lambda _: None,
     )
     evidence = conclusions.Evidence(tuple(found), facts, transcripts)
-    return Diagnosis(local, transcripts, conclusions.conclude(evidence))
+    return Diagnosis(local.profile, here.rows, transcripts, conclusions.conclude(evidence))
 
 
 def _probe_all(chosen: Sequence[Index], setup: Setup, progress: Progress) -> tuple[Transcript, ...]:

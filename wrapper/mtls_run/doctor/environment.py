@@ -14,10 +14,8 @@ from mtls_run.tools import variables
 from mtls_run.tools.tls_files import TlsFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mtls_run.config.profile import Profile
-    from mtls_run.doctor.findings import Section
+    from mtls_run.doctor.inspection import Inspection
     from mtls_run.roots.resolve import Roots
 
 _FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
@@ -28,25 +26,25 @@ _IDENTITY = "(identity)"  # in place of a path that only a run makes
 _SHOWN = (*_OF_MTLS_RUN, *_FILES, "SSL_CERT_DIR", *_IDENTITIES, "UV_NATIVE_TLS", "UV_SYSTEM_CERTS")
 
 
-def rows(environ: Mapping[str, str], section: Section) -> None:
+def rows(here: Inspection) -> None:
     """Add a row for each variable that is set."""
     for name in _SHOWN:
-        if environ.get(name):
-            section.row("variable", f"{name}={shown_word(environ[name])}")
+        if here.environ.get(name):
+            here.row("variable", f"{name}={shown_word(here.environ[name])}")
 
 
-def of_mtls_run(environ: Mapping[str, str], section: Section) -> None:
+def of_mtls_run(here: Inspection) -> None:
     """Add findings about mtls-run's own variables."""
-    handoff = environ.get("MTLS_RUN_HANDOFF")
+    handoff = here.environ.get("MTLS_RUN_HANDOFF")
     try:
         if handoff:
             cli.check_handoff(handoff, "MTLS_RUN_HANDOFF")
-        disabled = cli.disabled(environ)
+        disabled = cli.disabled(here.environ)
     except MtlsRunError as error:
-        section.error(error)
+        here.error(error)
         return
     if disabled:
-        section.finding(
+        here.finding(
             "disabled",
             "MTLS_RUN_DISABLE=1: every tool runs unchanged, whatever profile applies",
             "unset MTLS_RUN_DISABLE",
@@ -63,23 +61,23 @@ def expected_files(profile: Profile, roots: Roots) -> TlsFiles:
     )
 
 
-def replaced(profile: Profile, roots: Roots, environ: Mapping[str, str], section: Section) -> None:
+def replaced(profile: Profile, roots: Roots, here: Inspection) -> None:
     """Add a finding if variables contradict the profile, with what becomes of each."""
-    if environ.get(nested.VARIABLE):
+    if here.environ.get(nested.VARIABLE):
         return  # inside mtls-run, it set these variables itself
-    unchanged = set(variables.set_for_uv(environ) if profile.yields else ())
+    unchanged = set(variables.set_for_uv(here.environ) if profile.yields else ())
     if profile.roots.value == "environment":
         unchanged |= set(_OF_ENVIRONMENT_ROOTS)
     of_profile = {str(path) for path in roots.added}
     if profile.client_cert is not None:
         of_profile.add(str(profile.client_cert.value))
     changes = []
-    for name, value in variables.for_all(expected_files(profile, roots), environ).items():
-        old = environ.get(name)
+    for name, value in variables.for_all(expected_files(profile, roots), here.environ).items():
+        old = here.environ.get(name)
         if old and old not in (value, *of_profile) and name not in unchanged:
             changes.append(f"{name}={shown_word(old)} {'unset' if value is None else 'replaced'}")
     if changes:
-        section.finding(
+        here.finding(
             "variable-replaced",
             f"{profile.label} contradicts variables, so for the tools: {', '.join(changes)}",
             "do nothing if the profile is right; without mtls-run, pip and uv obey the variables",
@@ -87,15 +85,15 @@ def replaced(profile: Profile, roots: Roots, environ: Mapping[str, str], section
         )
 
 
-def broken(environ: Mapping[str, str], section: Section) -> None:
+def broken(here: Inspection) -> None:
     """Add a finding for each variable that names a missing file, if no profile replaces it."""
     for name in (*_FILES, "SSL_CERT_DIR", *_IDENTITIES):
-        value = environ.get(name)
+        value = here.environ.get(name)
         is_dir = name == "SSL_CERT_DIR"
         paths = value.split(os.pathsep) if value and is_dir else [value]
         exists = os.path.isdir if is_dir else os.path.exists
         if value and not any(path and exists(path) for path in paths):
-            section.finding(
+            here.finding(
                 "variable-broken",
                 f"{name} names {value}, which does not exist; uv and pip then trust no server, or "
                 "ignore the variable",

@@ -135,9 +135,10 @@ def finding(
     return Finding(code, rank or CATALOGUE[code], fact, action, text)
 
 
-def from_error(error: MtlsRunError, origin: object = None) -> Finding:
+def from_error(error: MtlsRunError, origin: object = None, rank: Rank | None = None) -> Finding:
     """Return the finding for an error that would stop a run."""
-    return finding(error.code or "config-invalid", error.fact, error.hint, origin=origin)
+    code = error.code or "config-invalid"
+    return finding(code, error.fact, error.hint, origin=origin, rank=rank)
 
 
 @dataclass(frozen=True)
@@ -152,30 +153,6 @@ class Row:
 def row(what: str, value: object, origin: object = None) -> Row:
     """Return a row with the value and the origin as text."""
     return Row(what, str(value), None if origin is None else str(origin))
-
-
-class Section:
-    """The rows and findings of a part of the report, which each check adds to."""
-
-    def __init__(self) -> None:
-        self.rows: list[Row] = []
-        self.findings: list[Finding] = []
-
-    def row(self, what: str, value: object, origin: object = None) -> None:
-        """Add a row."""
-        self.rows.append(row(what, value, origin))
-
-    def finding(
-        self, code: str, fact: str, action: str, *, origin: object = None, rank: Rank | None = None
-    ) -> None:
-        """Add a finding."""
-        self.findings.append(finding(code, fact, action, origin=origin, rank=rank))
-
-    def error(self, error: MtlsRunError, origin: object = None, rank: Rank | None = None) -> None:
-        """Add the finding for an error that would stop a run."""
-        self.finding(
-            error.code or "config-invalid", error.fact, error.hint, origin=origin, rank=rank
-        )
 
 
 def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:

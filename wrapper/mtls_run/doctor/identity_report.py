@@ -22,18 +22,16 @@ from mtls_run.passphrase.sources import FromKeyring, describe
 from mtls_run.system import ownership
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from cryptography.x509 import Certificate
 
     from mtls_run.config.origin import Setting
     from mtls_run.config.profile import Profile
-    from mtls_run.doctor.findings import Section
+    from mtls_run.doctor.inspection import Inspection
     from mtls_run.identity.extensions import Extension
     from mtls_run.identity.material import Identity, KeyMaterial
     from mtls_run.net.certificates import TrustStore
-    from mtls_run.output import Reporter
 
 
 @dataclass(frozen=True)
@@ -50,32 +48,26 @@ class IdentityReport:
         return ClientIdentity(found.leaf, found.intermediates, found.key) if found else None
 
 
-def examine(
-    profile: Profile,
-    environ: Mapping[str, str],
-    reporter: Reporter,
-    notice_days: int,
-    section: Section,
-) -> IdentityReport:
+def examine(profile: Profile, notice_days: int, here: Inspection) -> IdentityReport:
     """Return the profile's identity. Errors become findings. It prompts at most once."""
     if profile.client_cert is None:
-        section.row("identity", "none in the profile")
+        here.row("identity", "none in the profile")
         return IdentityReport()
     for what, setting in _files(profile):
-        _file(what, setting, section)
+        _file(what, setting, here)
     material = None
     try:
         material = gather(profile)
     except MtlsRunError as error:
-        section.error(error)
+        here.error(error)
     identity = None
     leaf = _likely_leaf(material)
     if material is not None:
-        identity = _open(material, profile, environ, reporter, section)
+        identity = _open(material, profile, here)
         leaf = identity.leaf if identity else leaf
-        _key(material, identity, profile, section)
+        _key(material, identity, profile, here)
     if leaf is not None:
-        _leaf(leaf, profile, notice_days, section)
+        _leaf(leaf, profile, notice_days, here)
     return IdentityReport(identity, leaf)
 
 
@@ -84,25 +76,19 @@ def _files(profile: Profile) -> list[tuple[str, Setting[Path]]]:
     return [(what, setting) for what, setting in files if setting is not None]
 
 
-def _file(what: str, setting: Setting[Path], section: Section) -> None:
+def _file(what: str, setting: Setting[Path], here: Inspection) -> None:
     try:
         found = setting.value.stat()
     except OSError as error:
-        section.row(what, f"{setting.value}: {error.strerror}", setting.origin)
+        here.row(what, f"{setting.value}: {error.strerror}", setting.origin)
         return
     mode = ""
     if os.name == "posix":
         mode = f", mode {stat.S_IMODE(found.st_mode):04o}, of {ownership.owner_name(found)}"
-    section.row(what, f"{setting.value}{mode}", setting.origin)
+    here.row(what, f"{setting.value}{mode}", setting.origin)
 
 
-def _open(
-    material: KeyMaterial,
-    profile: Profile,
-    environ: Mapping[str, str],
-    reporter: Reporter,
-    section: Section,
-) -> Identity | None:
+def _open(material: KeyMaterial, profile: Profile, here: Inspection) -> Identity | None:
     """Return the identity, or None after a finding about what is wrong with it."""
     now = checks.utc_now()
     setting = profile.passphrase
@@ -112,47 +98,45 @@ def _open(
         if not material.locked:
             return material.unlock(None, now)
     except MtlsRunError as error:
-        section.error(error)
+        here.error(error)
         return None
     if isinstance(setting.value, FromKeyring):
-        _keyring(profile, environ, reporter, section)
+        _keyring(profile, here)
     try:
         identity = unlock.unlock(
             profile,
             lambda passphrase: material.unlock(passphrase, now),
             material.where,
-            environ,
-            reporter,
+            here.environ,
+            here.reporter,
             once=True,
         )
     except MtlsRunError as error:
         code = error.code or ""
-        section.error(error, None if code.startswith("identity-") else setting.origin)
+        here.error(error, None if code.startswith("identity-") else setting.origin)
         outcome = "does not open the key" if code == "passphrase-wrong" else "gives none"
-        section.row("passphrase", f"{source}: {outcome}", setting.origin)
+        here.row("passphrase", f"{source}: {outcome}", setting.origin)
         return None
-    section.row("passphrase", f"{source}: opens the key", setting.origin)
+    here.row("passphrase", f"{source}: opens the key", setting.origin)
     return identity
 
 
-def _keyring(
-    profile: Profile, environ: Mapping[str, str], reporter: Reporter, section: Section
-) -> None:
+def _keyring(profile: Profile, here: Inspection) -> None:
     """Report the keyring, or warn if there is none: on a terminal, a prompt takes its place."""
     try:
-        store = keyring.find(environ, reporter)
+        store = keyring.find(here.environ, here.reporter)
     except keyring.KeyringUnusableError as error:
-        section.row("keyring", "none that is safe to use")
-        section.error(error, profile.passphrase.origin, rank="warning")
+        here.row("keyring", "none that is safe to use")
+        here.error(error, profile.passphrase.origin, rank="warning")
     else:
-        section.row("keyring", f"{store.name}, which stores secrets encrypted")
+        here.row("keyring", f"{store.name}, which stores secrets encrypted")
 
 
 def _key(
-    material: KeyMaterial, identity: Identity | None, profile: Profile, section: Section
+    material: KeyMaterial, identity: Identity | None, profile: Profile, here: Inspection
 ) -> None:
     kind = f"{identity.kind.name}, " if identity else ""
-    section.row("private key", kind + ("encrypted" if material.locked else "not encrypted"))
+    here.row("private key", kind + ("encrypted" if material.locked else "not encrypted"))
     setting = profile.client_key or profile.client_cert
     if setting is None or not (material.keys or material.containers):
         return
@@ -162,14 +146,14 @@ def _key(
     except OSError:
         return
     if readers:
-        section.finding(
+        here.finding(
             "key-readable-by-others",
             f"{readers} can read the private key in {path}",
             f"chmod 600 {quoted(path)}",
             origin=setting.origin,
         )
     if not material.locked:
-        section.finding(
+        here.finding(
             "key-unencrypted",
             f"the private key in {path} is not encrypted, so the file is enough to use it",
             "encrypt it, and store its passphrase in the keyring: "
@@ -178,24 +162,24 @@ def _key(
         )
 
 
-def _leaf(leaf: Certificate, profile: Profile, notice_days: int, section: Section) -> None:
+def _leaf(leaf: Certificate, profile: Profile, notice_days: int, here: Inspection) -> None:
     now = checks.utc_now()
     remaining = leaf.not_valid_after_utc - now
     until = f"{leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
     state = f"{checks.span(remaining)} left" if remaining > timedelta() else "expired"
     usages, may_sign = _usages(leaf)
-    section.row("certificate", subject_of(leaf))
-    section.row("issued by", of_name(leaf.issuer).text)
-    section.row("serial", f"{leaf.serial_number:x}")
-    section.row("valid", f"{leaf.not_valid_before_utc:%Y-%m-%d} to {until}, {state}")
-    section.row("usage", usages)
+    here.row("certificate", subject_of(leaf))
+    here.row("issued by", of_name(leaf.issuer).text)
+    here.row("serial", f"{leaf.serial_number:x}")
+    here.row("valid", f"{leaf.not_valid_before_utc:%Y-%m-%d} to {until}, {state}")
+    here.row("usage", usages)
     where = " and ".join(str(setting.value) for _, setting in _files(profile))
     origin = profile.client_cert.origin if profile.client_cert else None
     if timedelta() < remaining < timedelta(days=notice_days):
         fact = checks.expiry_notice(leaf, where, now, notice_days)
-        section.finding("identity-expires-soon", fact or "", checks.RENEW, origin=origin)
+        here.finding("identity-expires-soon", fact or "", checks.RENEW, origin=origin)
     if not may_sign:
-        section.finding(
+        here.finding(
             "identity-key-usage",
             f"the key usage of the certificate {chain.describe(leaf)} in {where} lacks "
             "digitalSignature, which TLS 1.3 needs: many servers refuse it",
@@ -204,23 +188,23 @@ def _leaf(leaf: Certificate, profile: Profile, notice_days: int, section: Sectio
         )
 
 
-def examine_chain(identity: Identity, roots: TrustStore | None, section: Section) -> None:
+def examine_chain(identity: Identity, roots: TrustStore | None, here: Inspection) -> None:
     """Report the chain above the leaf, by the roots here; a server may have others."""
     top = identity.intermediates[-1] if identity.intermediates else identity.leaf
     shown = " ← ".join(["leaf", *map(subject_of, identity.intermediates)])
     if top.subject == top.issuer:
-        section.row("chain", f"{shown}: self-signed")
+        here.row("chain", f"{shown}: self-signed")
         return
     issuer = of_name(top.issuer).text
     known = next((root for root in roots or () if root.subject == top.issuer), None)
     if known is None:
-        section.row("chain", f"{shown}; the server has to know {issuer}, which is no root here")
+        here.row("chain", f"{shown}; the server has to know {issuer}, which is no root here")
     elif known.subject == known.issuer:
-        section.row("chain", f"{shown}, complete up to the root {issuer}")
+        here.row("chain", f"{shown}, complete up to the root {issuer}")
     else:
         shown = f"{shown}; the intermediate {issuer} is missing"
-        section.row("chain", shown)
-        section.finding(
+        here.row("chain", shown)
+        here.finding(
             "identity-chain-incomplete",
             f"{identity.where} lacks an intermediate: {shown}",
             "append the intermediate's certificate to the file of client-cert, after the leaf",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mtls_run.config.profile import Profile
-    from mtls_run.doctor.findings import Section
+    from mtls_run.doctor.inspection import Inspection
     from mtls_run.identity.kind import KeyKind
     from mtls_run.tools.tls_files import TlsFiles
 
@@ -36,38 +36,37 @@ def pip_prefix(environ: Mapping[str, str]) -> Path | None:
 
 
 def examine(
-    environ: Mapping[str, str],
-    profile: Profile | None,
-    files: TlsFiles | None,
-    kind: KeyKind | None,
-    section: Section,
+    profile: Profile | None, files: TlsFiles | None, kind: KeyKind | None, here: Inspection
 ) -> None:
     """Report the tools, and what they can do with these files and a key of this kind."""
-    found = [_tool(names, environ, profile, files, kind, section) for names in _TOOLS]
+    # As in a run, the tool does not see the variable that holds a passphrase.
+    source = profile.passphrase.value if profile is not None else None
+    hidden = source.name if isinstance(source, FromVariable) else None
+    visible = {name: value for name, value in here.environ.items() if name != hidden}
+    found = [_tool(names, visible, files, kind, here) for names in _TOOLS]
     if not any(found):
-        section.finding(
+        here.finding(
             "tool-missing",
             "neither pip nor uv is on PATH",
             "install one of them, or add its directory to PATH",
             origin="PATH",
         )
-    for shim in shims.survey(shells.folder(), environ):
+    for shim in shims.survey(shells.folder(), here.environ):
         if shim.is_reached:
-            section.row("shim", f"{shim.path}: runs for {shim.tool}")
+            here.row("shim", f"{shim.path}: runs for {shim.tool}")
             continue
-        why, action = shims.shadow(shim, environ)
-        section.row("shim", f"{shim.path}: does not run")
+        why, action = shims.shadow(shim, here.environ)
+        here.row("shim", f"{shim.path}: does not run")
         fact = f"{shim.tool} does not run through mtls-run: {why}"
-        section.finding("tool-bypassed", fact, action, origin=shim.path)
+        here.finding("tool-bypassed", fact, action, origin=shim.path)
 
 
 def _tool(
     names: tuple[str, ...],
     environ: Mapping[str, str],
-    profile: Profile | None,
     files: TlsFiles | None,
     kind: KeyKind | None,
-    section: Section,
+    here: Inspection,
 ) -> bool:
     """Report the first of these tools on PATH; tell whether there is one."""
     path = error = None
@@ -79,27 +78,23 @@ def _tool(
             error = error or not_found
     if path is None:
         if error is None or error.status != _NOT_EXECUTABLE:
-            section.row(names[0], "not on PATH")
+            here.row(names[0], "not on PATH")
             return False
-        section.row(names[0], error.fact)
-        section.error(error, rank="warning")
+        here.row(names[0], error.fact)
+        here.error(error, rank="warning")
         return True
     call = registry.recognise([path], any_program=True)
     adapter = registry.ADAPTERS[call.kind]
-    # As in a run, the tool does not see the variable that holds a passphrase.
-    source = profile.passphrase.value if profile is not None else None
-    hidden = source.name if isinstance(source, FromVariable) else None
-    visible = {name: value for name, value in environ.items() if name != hidden}
     try:
-        found = version.of_tool(call, path, adapter, visible)
+        found = version.of_tool(call, path, adapter, environ)
     except MtlsRunError as failure:
-        section.row(names[0], f"{path}: version unknown")
-        section.error(failure)
+        here.row(names[0], f"{path}: version unknown")
+        here.error(failure)
         return True
-    section.row(os.path.basename(path), f"{'.'.join(map(str, found))}, {path}")
+    here.row(os.path.basename(path), f"{'.'.join(map(str, found))}, {path}")
     try:
         if files is not None:
             adapter.check(found, files, kind)
     except MtlsRunError as failure:
-        section.error(failure, path)
+        here.error(failure, path)
     return True

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from mtls_run.config import layers, pip_settings, selection
 from mtls_run.doctor import environment, identity_report, installed_tools, roots_report
-from mtls_run.doctor.findings import Section
 from mtls_run.doctor.identity_report import IdentityReport
 from mtls_run.doctor.roots_report import RootsReport
 from mtls_run.errors import MtlsRunError
@@ -16,28 +15,16 @@ from mtls_run.output import quoted
 from mtls_run.system import ownership
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
-    from mtls_run.cli import Options
     from mtls_run.config.layers import Configuration
     from mtls_run.config.profile import Profile
-    from mtls_run.output import Reporter
+    from mtls_run.doctor.inspection import Inspection
 
 _NO_PROFILE = (
     "create one: mtls-run profile add NAME --client-cert FILE, then mtls-run profile default NAME; "
     "or choose one: mtls-run --profile NAME doctor"
 )
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """How and where doctor was called."""
-
-    options: Options
-    environ: Mapping[str, str]
-    directory: Path
-    reporter: Reporter
 
 
 @dataclass(frozen=True)
@@ -51,89 +38,84 @@ class Machine:
     identity: IdentityReport
     roots: RootsReport
     prefix: Path | None
-    section: Section
 
 
-def examine(call: Invocation) -> Machine:
-    """Return a report on this machine. Errors become findings.
+def examine(here: Inspection) -> Machine:
+    """Return this machine's profile, identity and roots. Errors become findings.
 
     Only here, and only once, is a person asked for a passphrase.
     """
-    environ = call.environ
-    section = Section()
-    environment.of_mtls_run(environ, section)
-    prefix = installed_tools.pip_prefix(environ)
-    chosen, notice_days = _choose(call, prefix, section)
+    environment.of_mtls_run(here)
+    prefix = installed_tools.pip_prefix(here.environ)
+    chosen, notice_days = _choose(here, prefix)
     profile = chosen.profile if chosen is not None else None
     identity = IdentityReport()
     roots = RootsReport(None, "unknown: the profile cannot be determined")
     files = kind = None
     if profile is not None:
-        identity = identity_report.examine(profile, environ, call.reporter, notice_days, section)
-        roots = roots_report.examine(profile, environ, section)
+        identity = identity_report.examine(profile, notice_days, here)
+        roots = roots_report.examine(profile, here)
         if identity.identity is not None:
             kind = identity.identity.kind
-            identity_report.examine_chain(identity.identity, roots.trusted, section)
-            identity = _presentable(identity, section)
+            identity_report.examine_chain(identity.identity, roots.trusted, here)
+            identity = _presentable(identity, here)
         if roots.resolved is not None:
             files = environment.expected_files(profile, roots.resolved)
-            environment.replaced(profile, roots.resolved, environ, section)
+            environment.replaced(profile, roots.resolved, here)
     elif chosen is not None:
-        roots = roots_report.without_profile(environ, section)
-        environment.broken(environ, section)
-    environment.rows(environ, section)
-    installed_tools.examine(environ, profile, files, kind, section)
-    return Machine(profile, identity, roots, prefix, section)
+        roots = roots_report.without_profile(here)
+        environment.broken(here)
+    environment.rows(here)
+    installed_tools.examine(profile, files, kind, here)
+    return Machine(profile, identity, roots, prefix)
 
 
-def _choose(
-    call: Invocation, prefix: Path | None, section: Section
-) -> tuple[selection.Selection | None, int]:
+def _choose(here: Inspection, prefix: Path | None) -> tuple[selection.Selection | None, int]:
     """Return the selected profile, or None if that cannot be determined, and the notice days."""
-    environ, options = call.environ, call.options
+    environ, options = here.environ, here.options
     if options.no_profile:
-        section.row("profile", "none", "--no-profile")
+        here.row("profile", "none", "--no-profile")
         return selection.Selection(None), 0
     notice_days = 0
     try:
         file = layers.user_file(environ)
-        _configuration(file.value, str(file.origin), section)
+        _configuration(file.value, str(file.origin), here)
         configuration = layers.load(environ)
         notice_days = configuration.expiry_notice_days.value
         situation = selection.Situation(
             options.profile,
             environ,
-            call.directory,
+            here.directory,
             configuration,
-            call.reporter,
+            here.reporter,
             pip=lambda: pip_settings.read(environ, command="install", prefix=prefix),
         )
         chosen = selection.select(situation)
     except MtlsRunError as error:
-        section.row("profile", "cannot be determined")
-        section.error(error)
+        here.row("profile", "cannot be determined")
+        here.error(error)
         return None, notice_days
     if chosen.profile is None:
-        section.row("profile", "none applies here")
-        _none_applies(configuration, call, section)
+        here.row("profile", "none applies here")
+        _none_applies(configuration, here)
     else:
         label = chosen.profile.name or chosen.profile.label
-        section.row("profile", label, chosen.profile.origin)
+        here.row("profile", label, chosen.profile.origin)
         for other in chosen.won_over:
-            section.row("rather than", other, other.origin)
+            here.row("rather than", other, other.origin)
     return chosen, notice_days
 
 
-def _configuration(path: Path, origin: str, section: Section) -> None:
+def _configuration(path: Path, origin: str, here: Inspection) -> None:
     try:
         found = path.stat()
     except OSError:
-        section.row("configuration", f"{path}: not found", origin)
+        here.row("configuration", f"{path}: not found", origin)
         return
-    section.row("configuration", path, origin)
+    here.row("configuration", path, origin)
     writers = ownership.other_writers(found)
     if writers:
-        section.finding(
+        here.finding(
             "config-unsafe",
             f"{writers} can write the configuration {path}, which can name programs to run",
             f"chmod go-w {quoted(path)}",
@@ -142,7 +124,7 @@ def _configuration(path: Path, origin: str, section: Section) -> None:
         )
 
 
-def _none_applies(configuration: Configuration, call: Invocation, section: Section) -> None:
+def _none_applies(configuration: Configuration, here: Inspection) -> None:
     names = ", ".join(configuration.profiles)
     profiles = f"profiles: {names}" if names else f"{configuration.user_file} has none"
     action = _NO_PROFILE
@@ -151,16 +133,16 @@ def _none_applies(configuration: Configuration, call: Invocation, section: Secti
         action = (
             f"choose one: mtls-run profile default {name}; or: mtls-run --profile {name} doctor"
         )
-    fact = f"no profile applies in {call.directory}; {profiles}"
-    section.finding("no-profile", fact, action)
+    fact = f"no profile applies in {here.directory}; {profiles}"
+    here.finding("no-profile", fact, action)
 
 
-def _presentable(report: IdentityReport, section: Section) -> IdentityReport:
+def _presentable(report: IdentityReport, here: Inspection) -> IdentityReport:
     """Return the report, without the identity if OpenSSL would not present it."""
     reason = tls.presentation_error(report.client) if report.client is not None else None
     if report.identity is None or reason is None:
         return report
-    section.finding(
+    here.finding(
         "identity-key-kind",
         f"OpenSSL, and so pip, does not present {report.identity.where}: {reason}",
         "ask your PKI for a certificate with a key of RSA 2048, EC P-256 or better",

@@ -38,7 +38,7 @@ def coloured(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
 def as_text(diagnosis: Diagnosis, *, colour: bool) -> str:
     """Return the diagnosis for a person. Its last line is what to do first."""
     paint = _Paint(colour)
-    lines = [paint(_BOLD, "this machine"), *_table(diagnosis.machine.section.rows, paint)]
+    lines = [paint(_BOLD, "this machine"), *_table(diagnosis.rows, paint)]
     for seen in diagnosis.urls:
         lines += ["", paint(_BOLD, printable(seen.index.shown))]
         lines += _table(url_report.rows(seen), paint)
@@ -50,10 +50,10 @@ def as_text(diagnosis: Diagnosis, *, colour: bool) -> str:
 
 def as_json(diagnosis: Diagnosis) -> str:
     """Return the diagnosis as one JSON object, with the findings in the same order."""
-    profile = diagnosis.machine.profile
+    profile = diagnosis.profile
     found = {
         "profile": profile and profile.name,
-        "machine": [_fields(one) for one in diagnosis.machine.section.rows],
+        "machine": [_fields(one) for one in diagnosis.rows],
         "urls": [
             {
                 "url": printable(seen.index.shown),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from mtls_run.doctor.findings import Section
+    from mtls_run.doctor.inspection import Inspection
     from mtls_run.roots.resolve import Roots
 
 
@@ -37,21 +37,21 @@ class RootsReport:
     resolved: Roots | None = None
 
 
-def examine(profile: Profile, environ: Mapping[str, str], section: Section) -> RootsReport:
+def examine(profile: Profile, here: Inspection) -> RootsReport:
     """Return the profile's roots. Errors become findings."""
     try:
-        resolved = resolve(profile, environ)
+        resolved = resolve(profile, here.environ)
         ders = _ders(resolved)
     except MtlsRunError as error:
-        section.row("roots", "none")
-        section.error(error)
+        here.row("roots", "none")
+        here.error(error)
         return RootsReport(None, "none")
     label = f"{resolved}: {_count(len(ders))}"
-    section.row("roots", label, profile.roots.origin)
+    here.row("roots", label, profile.roots.origin)
     for path in resolved.added:
-        _added(path, profile, section)
+        _added(path, profile, here)
     if stores.verifier_is_native() and resolved.base == "system" and resolved.added:
-        section.finding(
+        here.finding(
             "roots-snapshot",
             "pip and uv get a copy of the system's roots with `ca-cert` added; what the system "
             "also rejects, such as a revoked CA, they do not know",
@@ -61,18 +61,20 @@ def examine(profile: Profile, environ: Mapping[str, str], section: Section) -> R
     return RootsReport(TrustStore(ders), label, resolved)
 
 
-def without_profile(environ: Mapping[str, str], section: Section) -> RootsReport:
+def without_profile(here: Inspection) -> RootsReport:
     """Return what the tools trust without a profile: the environment's roots or the system's.
 
     pip adds certifi's roots, and uv has Mozilla's, which are the same list.
     """
-    names = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if environ.get(name)]
-    ders = _ders_of("environment", environ) if names else []
+    names = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if here.environ.get(name)]
+    ders = _ders_of("environment", here.environ) if names else []
     label = " and ".join(names)
     if not ders:  # a broken variable has its own finding
         label = "the system's and certifi's"
-        ders = list(dict.fromkeys([*_ders_of("system", environ), *_ders_of("public", environ)]))
-    section.row("roots", f"{label}: {_count(len(ders))}", "no profile")
+        ders = list(
+            dict.fromkeys([*_ders_of("system", here.environ), *_ders_of("public", here.environ)])
+        )
+    here.row("roots", f"{label}: {_count(len(ders))}", "no profile")
     return RootsReport(TrustStore(ders) if ders else None, label)
 
 
@@ -94,14 +96,14 @@ def _ders(resolved: Roots) -> list[bytes]:
     return certificates.read_store(content, "the roots")
 
 
-def _added(path: Path, profile: Profile, section: Section) -> None:
+def _added(path: Path, profile: Profile, here: Inspection) -> None:
     """Report a file of `ca-cert`, with a finding if certificates in it have expired."""
     assert profile.ca_cert is not None
     origin = profile.ca_cert.origin
     data = stores.read_bundle(path, "`ca-cert`", "ca-missing")
     ders = certificates.read_added(data, str(path), origin)
     parsed = [x509.load_der_x509_certificate(der) for der in ders]
-    section.row("ca-cert", f"{path}: {_subjects(parsed)}", origin)
+    here.row("ca-cert", f"{path}: {_subjects(parsed)}", origin)
     expired = [one for one in parsed if one.not_valid_after_utc < checks.utc_now()]
     if not expired:
         return
@@ -109,7 +111,7 @@ def _added(path: Path, profile: Profile, section: Section) -> None:
     fact = f"a CA certificate in {path} expired on {last:%Y-%m-%d}"
     if len(expired) > 1:
         fact = f"CA certificates in {path} expired, the last on {last:%Y-%m-%d}"
-    section.finding(
+    here.finding(
         "ca-expired",
         f"{fact}: {_subjects(expired)}",
         "replace it with the renewed certificate, or remove it",
