@@ -132,7 +132,6 @@ def test_healthy() -> None:
         ("connect", "refused", "connection-refused"),
         ("connect", "timeout", "connection-timeout"),
         ("connect", "reset", "connection-reset"),
-        ("connect", "unreachable", "network-unreachable"),
         ("connect", "failed", "network-unreachable"),
         ("proxy", "unknown", "proxy-unreachable"),
         ("proxy", "refused", "proxy-unreachable"),

@@ -14,7 +14,7 @@ from mtls_run.doctor.authorities import (
     named_by,
 )
 from mtls_run.doctor.findings import finding
-from mtls_run.doctor.server_tls import ALERTS
+from mtls_run.doctor.server_tls import alert_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,7 +113,7 @@ def how(attempt: Attempt) -> str:
         text = title.group(1).strip() if title else ""
         return f"it answers {text if text.startswith(status) else status}"
     if error.kind == "alert":
-        return f"it ends TLS with the alert `{ALERTS.get(error.number or 0, error.number)}`"
+        return f"it ends TLS with the alert `{alert_of(error)}`"
     return "it closes the connection"
 
 

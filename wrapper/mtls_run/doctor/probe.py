@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mtls_run.doctor import index_request
 from mtls_run.doctor.transcript import Attempt, Transcript
-from mtls_run.net import proxy, transport
 from mtls_run.net.errors import NetworkError
+from mtls_run.net.route import Route
 from mtls_run.net.tls import Tls
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from mtls_run.doctor.indexes import Index
     from mtls_run.net.certificates import TrustStore
-    from mtls_run.net.proxy import Proxy
     from mtls_run.net.tls import ClientIdentity
     from mtls_run.net.transport import Stream
 
@@ -41,110 +41,59 @@ def probe(index: Index, setup: Setup) -> Transcript:
     """Return what the network shows of this index. Each step ends within `setup.timeout`."""
     seen = Transcript(index)
     try:
-        route = _Route(index, setup, index.proxy(setup.environ))
-        if route.proxy is not None:
-            seen = replace(seen, proxy=route.proxy.shown, proxy_origin=route.proxy.origin)
-        route = replace(route, addresses=_resolved(route))
-        seen = replace(seen, addresses=route.addresses)
-        stream, reached = route.open()
+        proxy = index.proxy(setup.environ)
+        if proxy is not None:
+            seen = replace(seen, proxy=proxy.shown, proxy_origin=proxy.origin)
+        route = Route(index.host, index.port, proxy, setup.trusted, setup.timeout)
+        seen = replace(seen, addresses=route.resolve())
+        stream, reached = route.connect(seen.addresses)
         seen = replace(seen, reached=reached)
-        anonymous = _attempt(route, stream, None, follow=setup.identity is None)
+        anonymous = _single(index, setup, stream, None)
+        if setup.identity is None:
+            anonymous = _redirected(anonymous, seen, setup, route)
         seen = replace(seen, anonymous=anonymous)
         if setup.identity is not None and anonymous.handshake.verified:
-            stream, _ = route.open()
-            identified = _attempt(route, stream, setup.identity, follow=True)
-            seen = replace(seen, identified=identified)
+            stream, _ = route.connect(seen.addresses)
+            identified = _single(index, setup, stream, setup.identity)
+            seen = replace(seen, identified=_redirected(identified, seen, setup, route))
     except NetworkError as error:
         return replace(seen, error=error)
     return seen
 
 
-@dataclass(frozen=True)
-class _Route:
-    """The way to an index, opened anew for each connection."""
-
-    index: Index
-    setup: Setup
-    proxy: Proxy | None = None
-    addresses: tuple[str, ...] = ()
-
-    def open(self) -> tuple[Stream, str]:
-        """Return a stream to the host, and the address it goes to; raises NetworkError."""
-        index, timeout = self.index, self.setup.timeout
-        if self.proxy is None:
-            return transport.connect(self.addresses, index.port, timeout)
-        stream: Stream
-        try:
-            stream, reached = transport.connect(self.addresses, self.proxy.port, timeout)
-            if self.proxy.scheme == "https":
-                stream = self._tls_to_proxy(stream, self.proxy.host)
-        except NetworkError as error:
-            raise replace(error, step="proxy") from None
-        try:
-            proxy.tunnel(stream, self.proxy, index.host, index.port, timeout)
-        except NetworkError:
-            stream.close()
-            raise
-        return stream, reached
-
-    def _tls_to_proxy(self, stream: Stream, host: str) -> Stream:
-        tls = Tls(stream, host, self.setup.trusted)
-        handshake = tls.handshake(time.monotonic() + self.setup.timeout)
-        if handshake.error is not None:
-            raise handshake.error
-        if not handshake.verified:
-            raise NetworkError("proxy", "failed", "its certificate is not trusted")
-        return tls
-
-
-def _resolved(route: _Route) -> tuple[str, ...]:
-    """Return the addresses to connect to. A proxy resolves the index's name itself."""
-    if route.proxy is None:
-        return transport.resolve(route.index.host, route.index.port, route.setup.timeout)
-    if not route.proxy.is_supported:
-        raise NetworkError("proxy", "unsupported")
-    try:
-        return transport.resolve(route.proxy.host, route.proxy.port, route.setup.timeout)
-    except NetworkError as error:
-        raise replace(error, step="proxy") from None
-
-
-def _attempt(
-    route: _Route, stream: Stream, identity: ClientIdentity | None, *, follow: bool
-) -> Attempt:
-    """Return a handshake and, if the server is verified, its answer to a request.
-
-    Redirects are followed within the same origin.
-    """
-    index = route.index
+def _redirected(attempt: Attempt, seen: Transcript, setup: Setup, route: Route) -> Attempt:
+    """Return the attempt at the end of all redirects, which must stay at the same origin."""
     redirects: list[str] = []
-    while True:
-        attempt = replace(_single(route.setup, stream, index, identity), redirects=tuple(redirects))
-        stream.close()
-        location = attempt.answer.location if attempt.answer is not None else None
-        next_index = index.elsewhere(location) if follow and location is not None else None
-        if next_index is None or len(redirects) == _MOST_REDIRECTS:
-            return attempt
-        index = next_index
-        redirects.append(index.target)
+    while attempt.answer is not None and attempt.answer.location is not None:
+        target = seen.index.elsewhere(attempt.answer.location)
+        if target is None or len(redirects) == _MOST_REDIRECTS:
+            break
+        redirects.append(target.target)
         try:
-            stream, _ = route.open()
+            stream, _ = route.connect(seen.addresses)
         except NetworkError as error:
-            return replace(attempt, answer=None, later_error=error)
+            attempt = Attempt(attempt.handshake, later_error=error)
+        else:
+            attempt = _single(target, setup, stream, setup.identity)
+    return replace(attempt, redirects=tuple(redirects))
 
 
-def _single(setup: Setup, stream: Stream, index: Index, identity: ClientIdentity | None) -> Attempt:
-    tls = Tls(stream, index.host, setup.trusted, identity)
-    handshake = tls.handshake(time.monotonic() + setup.timeout)
-    if handshake.error is not None or not handshake.verified:
-        return Attempt(handshake)
-    if handshake.asked and handshake.protocol == "TLSv1.3":
-        tls.listen(_WAIT_FOR_REFUSAL)
-    # The attempt without the identity carries no password either, if another one follows.
-    is_rehearsal = setup.identity is not None and identity is None
-    authorization = None if is_rehearsal else index.authorization
-    try:
-        answer = index_request.get(tls, index.authority, index.target, authorization, setup.timeout)
-    except NetworkError as error:
-        return Attempt(handshake, later_error=error)
-    return Attempt(handshake, answer)
+def _single(index: Index, setup: Setup, stream: Stream, identity: ClientIdentity | None) -> Attempt:
+    """Return a handshake and, if the server is verified, its answer to a request."""
+    with contextlib.closing(stream):
+        tls = Tls(stream, index.host, setup.trusted, identity)
+        handshake = tls.handshake(time.monotonic() + setup.timeout)
+        if handshake.error is not None or not handshake.verified:
+            return Attempt(handshake)
+        if handshake.asked and handshake.protocol == "TLSv1.3":
+            tls.listen(_WAIT_FOR_REFUSAL)
+        # If an attempt with the identity follows, this one carries no password either.
+        is_first_of_two = setup.identity is not None and identity is None
+        authorization = None if is_first_of_two else index.authorization
+        try:
+            answer = index_request.get(
+                tls, index.authority, index.target, authorization, setup.timeout
+            )
+        except NetworkError as error:
+            return Attempt(handshake, later_error=error)
+        return Attempt(handshake, answer)

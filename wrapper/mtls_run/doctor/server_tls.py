@@ -28,27 +28,6 @@ if TYPE_CHECKING:
 
 _SOON = timedelta(days=7)
 _MOST_NAMES = 4
-# The alerts of TLS (RFC 8446, section 6.2) in words.
-ALERTS = {
-    40: "handshake failure",
-    42: "bad certificate",
-    43: "unsupported certificate",
-    44: "certificate revoked",
-    45: "certificate expired",
-    46: "certificate unknown",
-    47: "illegal parameter",
-    48: "unknown CA",
-    49: "access denied",
-    50: "decode error",
-    51: "decrypt error",
-    70: "protocol version",
-    71: "insufficient security",
-    80: "internal error",
-    86: "inappropriate fallback",
-    112: "unrecognised name",
-    116: "certificate required",
-    120: "no application protocol",
-}
 # The errors of OpenSSL's verification, by number (x509_vfy.h).
 _NOT_YET_VALID, _EXPIRED, _SELF_SIGNED = 9, 10, 18
 _UNKNOWN_ISSUER = (2, 19, 20, 21, 27)
@@ -79,6 +58,11 @@ def judge(index: Index, seen: Handshake, local: LocalFacts) -> list[Finding]:
     return found
 
 
+def alert_of(error: NetworkError) -> str:
+    """Return the name of a TLS alert: the end of OpenSSL's reason, such as `tlsv1 alert …`."""
+    return error.reason.rpartition("alert ")[2] or f"number {error.number}"
+
+
 def _handshake_failed(index: Index, error: NetworkError) -> Finding:
     where = f"{index.host}:{index.port}"
     if error.kind == "plain":
@@ -102,8 +86,7 @@ def _handshake_failed(index: Index, error: NetworkError) -> Finding:
             f"the TLS handshake fails: {error.reason or 'no reason is given'}",
         )
         if error.kind == "alert":
-            alert = ALERTS.get(error.number or 0, f"number {error.number}")
-            fact = f"the server ends the TLS handshake with the alert `{alert}`"
+            fact = f"the server ends the TLS handshake with the alert `{alert_of(error)}`"
         action = f"{_ASK} whether it serves the name {index.host}, with current ciphers"
     return finding(code, f"{index.shown}: {fact}", action, origin=index.origin)
 

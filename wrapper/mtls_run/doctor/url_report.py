@@ -22,7 +22,6 @@ _REASONS = {
     "refused": "connection refused",
     "reset": "connection reset",
     "closed": "connection closed",
-    "unreachable": "no route to host",
     "unknown": "could not resolve host",
 }
 

@@ -8,7 +8,7 @@ from typing import Literal, Union
 Step = Literal["name", "connect", "proxy", "tls", "http"]
 # `alert`: the peer ended TLS with an alert. `plain`: the peer speaks another protocol. `protocol`:
 # no TLS version in common. `status`: the proxy answers with an error. `failed`: anything else.
-_Tcp = Literal["unknown", "refused", "unreachable", "timeout", "reset", "closed", "failed"]
+_Tcp = Literal["unknown", "refused", "timeout", "reset", "closed", "failed"]
 Kind = Union[_Tcp, Literal["alert", "protocol", "plain", "status", "unsupported"]]
 
 

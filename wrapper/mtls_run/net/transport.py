@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import socket
 import threading
 import time
@@ -11,19 +10,8 @@ from typing import Protocol
 from mtls_run.net.errors import NetworkError
 
 CHUNK = 65536
-_UNREACHABLE = (
-    errno.ENETUNREACH,
-    errno.EHOSTUNREACH,
-    errno.ENETDOWN,
-    errno.EHOSTDOWN,
-    errno.EACCES,
-    errno.EPERM,
-    errno.EADDRNOTAVAIL,
-    errno.EINVAL,
-    errno.EAFNOSUPPORT,
-)
 # If a host has several addresses, the error that comes first here says most.
-_MOST_TELLING = ("refused", "reset", "timeout", "failed", "unreachable")
+_MOST_TELLING = ("refused", "reset", "timeout", "failed")
 _SHORTEST_WAIT = 0.01
 
 
@@ -129,6 +117,4 @@ def _network_error(error: OSError) -> NetworkError:
         return NetworkError("connect", "refused", reason)
     if isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
         return NetworkError("connect", "reset", reason)
-    if error.errno in _UNREACHABLE:
-        return NetworkError("connect", "unreachable", reason)
     return NetworkError("connect", "failed", reason)
