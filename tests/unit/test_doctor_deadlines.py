@@ -42,7 +42,7 @@ def endless(first: bytes, then: bytes) -> Iterable[bytes]:
 
 
 def in_drops(data: bytes) -> Iterator[bytes]:
-    """Yield a stream byte by byte, each sooner than any timeout of a single read."""
+    """Yield a stream byte by byte, each before the timeout of a single read."""
     for byte in itertools.chain(data, itertools.repeat(data[-1])):
         time.sleep(PAUSE)
         yield bytes([byte])
@@ -78,7 +78,7 @@ def serving(stream: Iterable[bytes], context: ssl.SSLContext | None = None) -> I
 
 @contextlib.contextmanager
 def within_the_limit() -> Iterator[None]:
-    """Fail if this takes longer than a step may."""
+    """Fail if this takes much longer than a step may."""
     started = time.monotonic()
     yield
     assert time.monotonic() - started < PATIENCE
@@ -102,7 +102,7 @@ def connected(stream: Iterable[bytes]) -> Iterator[transport.Stream]:
     ],
 )
 def test_head(stream: Iterable[bytes]) -> None:
-    """A head that does not come to an end in time is a timeout."""
+    """A response head that does not end in time is a timeout."""
     with connected(stream) as server, pytest.raises(NetworkError) as caught:
         index_request.get(server, "index.example", "/simple/", None, LIMIT)
     assert (caught.value.step, caught.value.kind) == ("http", "timeout")
@@ -117,7 +117,7 @@ def test_head(stream: Iterable[bytes]) -> None:
     ],
 )
 def test_body(stream: Iterable[bytes]) -> None:
-    """An answer counts, though its body does not come to an end."""
+    """An answer counts even if its body does not end."""
     with connected(stream) as server:
         answer = index_request.get(server, "index.example", "/simple/", None, LIMIT)
     assert (answer.status, answer.page) == (200, None)
@@ -133,7 +133,7 @@ def test_proxy(stream: Iterable[bytes]) -> None:
 
 
 def test_handshake() -> None:
-    """A TLS record that comes byte by byte is a timeout of the handshake."""
+    """A TLS record that arrives byte by byte is a timeout of the handshake."""
     record = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03"
     with connected(in_drops(record)) as server:
         handshake = Tls(server, "index.example", None).handshake(time.monotonic() + LIMIT)
@@ -143,7 +143,7 @@ def test_handshake() -> None:
 
 @pytest.mark.parametrize("stream", [endless(b"", EARLY), endless(CHUNKED, EXTENSION)])
 def test_index(tmp_path: Path, stream: Iterable[bytes]) -> None:
-    """A whole probe of a server that is to be trusted ends, whatever that sends."""
+    """A probe of a trusted server ends, whatever the server sends."""
     root = Authority.create("Root")
     server = root.issue("localhost", server=True, hosts=("127.0.0.1",))
     (tmp_path / "server.pem").write_bytes(server.pem())

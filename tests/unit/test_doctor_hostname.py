@@ -1,4 +1,4 @@
-"""Hostnames in ASCII, or a reason why there is none; nothing raises anything else."""
+"""A host becomes a hostname in ASCII, or a finding with the reason."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mtls_run.net.hostname import to_ascii
     ],
 )
 def test_to_ascii(host: str, expected: str) -> None:
-    """An international name is encoded, any other name stays as it is."""
+    """An international name is encoded; any other name stays as it is."""
     assert to_ascii(host) == expected
 
 
@@ -50,7 +50,7 @@ def test_no_hostname(host: str, reason: str) -> None:
 
 
 def test_international_index() -> None:
-    """An international name stays readable in what is shown, and is ASCII on the network."""
+    """An international name is shown as it was written, and is ASCII on the network."""
     index = indexes.named(["https://münchen.example:8443/simple/"], {}, None).found[0]
     assert index.shown == "https://münchen.example:8443/simple/"
     assert index.authority == "xn--mnchen-3ya.example:8443"
@@ -61,7 +61,7 @@ def test_international_index() -> None:
 
 @pytest.mark.parametrize("host", ["x" * 64 + ".example", "a..example"])
 def test_proxy_without_a_hostname(host: str) -> None:
-    """A proxy's URL with a host that cannot exist is an error of the proxy."""
+    """A proxy's URL with a host that cannot exist is an error about the proxy."""
     index = indexes.named(["https://index.example/"], {}, None).found[0]
     with pytest.raises(NetworkError) as caught:
         index.proxy({"HTTPS_PROXY": f"http://{host}:3128"})

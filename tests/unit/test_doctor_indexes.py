@@ -1,4 +1,4 @@
-"""Which URLs doctor looks at, who names them, and that no password is in what is shown."""
+"""The URLs that doctor examines, and their origins. Nothing shown has a password."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ URL = "https://index.example/simple/"
 
 
 def one(url: str, environ: dict[str, str] | None = None) -> Index:
-    """Return the index at this URL of the command line; fails where it is none."""
+    """Return the index at this URL of the command line; fail if it is not one."""
     found = indexes.named([url], environ or {}, None)
     assert found.findings == ()
     return found.found[0]
@@ -43,7 +43,7 @@ def authorization(index: Index) -> str | None:
     ],
 )
 def test_taken_apart(url: str, host: str, port: int, target: str, authority: str) -> None:
-    """A URL is taken apart as the request needs it."""
+    """A URL is parsed into the parts of a request."""
     found = one(url)
     assert (found.host, found.port, found.target) == (host, port, target)
     assert found.authority == authority
@@ -64,14 +64,14 @@ def test_taken_apart(url: str, host: str, port: int, target: str, authority: str
     ],
 )
 def test_no_index(url: str, code: str) -> None:
-    """What is no index's URL is a finding, and is not tried."""
+    """A URL that is not an index's gives a finding, and doctor does not try it."""
     found = indexes.named([url], {}, None)
     assert found.found == ()
     assert [each.code for each in found.findings] == [code]
 
 
 def test_password_is_hidden() -> None:
-    """A password is sent, and stands in nothing that is shown."""
+    """A password is sent, and never shown."""
     found = one("https://alice:s%40crets@index.example/simple/")
     assert authorization(found) == "alice:s@crets"
     assert found.shown == "https://alice:****@index.example/simple/"
@@ -81,7 +81,7 @@ def test_password_is_hidden() -> None:
 
 
 def test_netrc(tmp_path: Path) -> None:
-    """User and password come from .netrc where the URL has none."""
+    """User and password come from .netrc if the URL has none."""
     (tmp_path / ".netrc").write_text("machine index.example login alice password secrets\n")
     (tmp_path / ".netrc").chmod(0o600)
     found = one(URL, {"HOME": str(tmp_path)})
@@ -92,7 +92,7 @@ def test_netrc(tmp_path: Path) -> None:
 
 
 def test_no_netrc_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without HOME, no .netrc of the current directory is read: anyone may have put it there."""
+    """Without HOME, doctor reads no .netrc in the current directory, where anyone may put one."""
     (tmp_path / ".netrc").write_text("machine index.example login mallory password hers\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HOME")
@@ -101,7 +101,7 @@ def test_no_netrc_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_configured_for_pip(tmp_path: Path) -> None:
-    """Without a URL, pip's indexes are looked at, each under what names it."""
+    """Without a URL, doctor examines pip's indexes, each with its origin."""
     config = tmp_path / "pip.conf"
     config.write_text(
         f"[global]\nindex-url = {URL}\nextra-index-url =\n  https://a.example/\n"
@@ -118,7 +118,7 @@ def test_configured_for_pip(tmp_path: Path) -> None:
 
 
 def test_configured_for_uv(tmp_path: Path) -> None:
-    """The indexes of uv come from its variables and from its configuration here."""
+    """Uv's indexes come from its variables and from its configuration in this directory."""
     (tmp_path / "uv.toml").write_text(
         '[[index]]\nname = "corp"\nurl = "https://c.example/simple"\n[pip]\n'
         'extra-index-url = ["https://d.example/"]\n'
@@ -143,14 +143,14 @@ def test_configured_for_uv(tmp_path: Path) -> None:
 
 
 def test_each_once(tmp_path: Path) -> None:
-    """An index that pip and uv both name is looked at once, under both names."""
+    """An index that pip and uv both name is examined once, with both origins."""
     environ = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": URL, "UV_INDEX_URL": URL[:-1]}
     found = indexes.configured(environ, tmp_path, None).found
     assert [index.origin for index in found] == ["PIP_INDEX_URL, UV_INDEX_URL"]
 
 
 def test_broken_settings(tmp_path: Path) -> None:
-    """A file of pip's that cannot be read is a finding, and uv's indexes are still looked at."""
+    """An unreadable file of pip's gives a finding; uv's indexes are examined all the same."""
     config = tmp_path / "pip.conf"
     config.write_text("index-url = x\n")
     environ = {"PIP_CONFIG_FILE": str(config), "UV_INDEX_URL": URL}
@@ -171,7 +171,7 @@ def test_broken_settings(tmp_path: Path) -> None:
     ],
 )
 def test_same_origin(location: str, target: str | None) -> None:
-    """A redirect is followed at the same scheme, host and port alone."""
+    """A redirect is followed only to the same scheme, host and port."""
     found = one(URL).elsewhere(location)
     assert (found and found.target) == target
 
@@ -194,7 +194,7 @@ def test_same_origin(location: str, target: str | None) -> None:
     ],
 )
 def test_proxy(environ: dict[str, str], expected: str | None) -> None:
-    """The proxy is what the variables name for https, but for the hosts that NO_PROXY names."""
+    """The variables for https name the proxy, except for the hosts in NO_PROXY."""
     found = one(URL, environ).proxy(environ)
     assert (found and found.shown) == expected
     assert "secrets" not in repr(found)
@@ -202,14 +202,14 @@ def test_proxy(environ: dict[str, str], expected: str | None) -> None:
 
 @pytest.mark.parametrize(("entry", "is_excepted"), [("10.0.0.0/8", True), ("10.1", False)])
 def test_proxy_not_for_a_network(entry: str, is_excepted: bool) -> None:
-    """NO_PROXY may name a network of addresses."""
+    """NO_PROXY may list a network of addresses."""
     environ = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": entry}
     found = one("https://10.1.2.3/simple/", environ).proxy(environ)
     assert (found is None) is is_excepted
 
 
 def test_proxy_of_pip(tmp_path: Path) -> None:
-    """The proxy of pip's settings counts for the indexes of pip's, and not for uv's."""
+    """Pip's own proxy setting counts for pip's indexes, not for uv's."""
     environ = {
         "PIP_CONFIG_FILE": "/dev/null",
         "PIP_PROXY": "http://of-pip:1",
@@ -225,7 +225,7 @@ def test_proxy_of_pip(tmp_path: Path) -> None:
 
 
 def test_proxy_that_is_none() -> None:
-    """What is no proxy's URL stops there, without its password."""
+    """A value that is no proxy's URL is an error, shown without its password."""
     environ = {"HTTPS_PROXY": "http://u:secrets@:port"}
     with pytest.raises(NetworkError) as caught:
         one(URL).proxy(environ)

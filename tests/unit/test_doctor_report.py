@@ -1,4 +1,4 @@
-"""How doctor tells what it found: order, colour, JSON, and nothing that moves the cursor."""
+"""doctor's answer: order, colour, JSON, and no control characters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Screen(io.StringIO):
     """A stream that is a terminal."""
 
     def isatty(self) -> bool:
-        """Say so."""
+        """Return True."""
         return True
 
 
@@ -37,7 +37,7 @@ def diagnosis(*found: Finding) -> Diagnosis:
 
 
 def test_the_most_important_is_last() -> None:
-    """The last line is what to do about the cause; before it its fact, and what says so."""
+    """The last line is the action for the cause; before it come its fact and its origin."""
     lines = report.as_text(diagnosis(FIRST, SECOND), colour=False).splitlines()
     assert lines[-3:] == [
         "error identity-expired: the first fact",
@@ -48,19 +48,19 @@ def test_the_most_important_is_last() -> None:
 
 
 def test_nothing_wrong() -> None:
-    """Where nothing is found, it says so."""
+    """Without findings, the verdict says that nothing is wrong."""
     assert report.as_text(diagnosis(), colour=False).endswith("verdict: nothing is wrong")
 
 
 def test_only_warnings() -> None:
-    """Warnings are counted, and that nothing stops the tools is said."""
+    """With warnings alone, the verdict counts them and says that nothing stops the tools."""
     warning = finding("clock-skew", "fact", "do")
     text = report.as_text(diagnosis(warning), colour=False)
     assert "verdict: nothing stops pip and uv; 1 warning\n" in text
 
 
 def test_nothing_moves_the_cursor() -> None:
-    """What comes from files and servers is shown with its control characters escaped."""
+    """Control characters from files and servers are escaped."""
     evil = finding("http-error", f"fact {EVIL}", f"do {EVIL}", origin=f"there {EVIL}")
     text = report.as_text(diagnosis(evil), colour=False)
     assert "\x1b" not in text
@@ -89,13 +89,13 @@ def test_colour_says_nothing_more() -> None:
     ],
 )
 def test_when_colour(environ: dict[str, str], expected: bool) -> None:
-    """Colour is for a terminal that has it, where NO_COLOR does not say otherwise."""
+    """Colour is used on a terminal that supports it, unless NO_COLOR is set."""
     assert report.coloured(Screen(), environ) is expected
     assert not report.coloured(io.StringIO(), environ)
 
 
 def test_json() -> None:
-    """The object has its five keys, the findings in the same order, and the status."""
+    """The object has five keys, with the findings in the same order."""
     found = json.loads(report.as_json(diagnosis(FIRST, SECOND)))
     assert list(found) == ["profile", "machine", "urls", "findings", "status"]
     assert [one["code"] for one in found["findings"]] == ["http-forbidden", "identity-expired"]
@@ -112,7 +112,7 @@ def test_json() -> None:
 
 
 def test_progress_leaves_no_trace() -> None:
-    """The line of progress is taken away at the end."""
+    """The progress line is removed at the end."""
     screen = Screen()
     progress = report.Progress(screen, wanted=True)
     progress.show(["https://a/", "https://b/"], 2.4)
@@ -123,7 +123,7 @@ def test_progress_leaves_no_trace() -> None:
 
 @pytest.mark.parametrize(("stream", "wanted"), [(io.StringIO(), True), (Screen(), False)])
 def test_no_progress(stream: io.StringIO, wanted: bool) -> None:
-    """There is none where nobody watches, or nobody wants it."""
+    """There is no progress line without a terminal, or if it is not wanted."""
     progress = report.Progress(stream, wanted=wanted)
     progress.show(["https://a/"], 1.0)
     progress.end()
@@ -131,7 +131,7 @@ def test_no_progress(stream: io.StringIO, wanted: bool) -> None:
 
 
 def test_paths_are_shown_whole() -> None:
-    """A value that is wider than its column pushes the origin aside, and is not cut."""
+    """A value that is wider than its column moves the origin, and is not truncated."""
     path = Path("/", *["directory"] * 20)
     rows = [row("client-cert", path, "config.toml:3")]
     text = report.as_text(Diagnosis(None, rows, (), ()), colour=False)

@@ -1,4 +1,4 @@
-"""Names of hosts against certificates, names of authorities, and pages against indexes."""
+"""Hostnames in certificates, names of authorities, and kinds of index pages."""
 
 from __future__ import annotations
 
@@ -49,18 +49,18 @@ def issued(*hosts: str) -> Certificate:
     ],
 )
 def test_is_issued_for(host: str, hosts: tuple[str, ...], expected: bool) -> None:
-    """A host is a name of the certificate's, or its first label a whole `*`; or an address."""
+    """A host matches a name of the certificate, a whole `*` for its first label, or an address."""
     assert is_issued_for(issued(*hosts), host) is expected
 
 
 def test_common_name_does_not_count() -> None:
-    """A certificate without alternative names is for nobody."""
+    """A certificate without alternative names matches no host."""
     alone = ROOT.issue("index.example").certificate
     assert not is_issued_for(alone, "index.example")
 
 
 def test_roots_pass_over_what_is_none() -> None:
-    """What OpenSSL cannot read is no root, and keeps no other from being one."""
+    """A root that cannot be parsed is passed over."""
     roots = TrustStore([b"noise", ROOT.der])
     assert roots.names == (of_name(ROOT.certificate.subject),)
 
@@ -75,13 +75,13 @@ def test_roots_pass_over_what_is_none() -> None:
     ],
 )
 def test_akin(one: str, other: str, expected: bool) -> None:
-    """Two authorities are akin by a word that is not every authority's."""
+    """Two authorities are related if they share a word that is not common to most."""
     first, second = (of_name(Authority.create(name).certificate.subject) for name in (one, other))
     assert is_related(first, [second]) is expected
 
 
 def test_components() -> None:
-    """A name out of OpenSSL equals the same name out of a certificate, and is shown as that is."""
+    """A name from OpenSSL equals the same name from a certificate, and has the same text."""
     name = ROOT.certificate.subject
     found = of_components(name.public_bytes(), [(b"CN", b"Acme Root CA")])
     assert found == of_name(name)
@@ -89,7 +89,7 @@ def test_components() -> None:
 
 
 def test_listed() -> None:
-    """Of many names some are shown, and how many there are beside them."""
+    """Of many names, a few are shown, with the number of the rest."""
     many = [DistinguishedName(b"", f"CN={number}") for number in range(5)]
     assert listed(many) == "CN=0; CN=1; CN=2 and 2 more"
     assert listed(many[:1]) == "CN=0"
@@ -113,5 +113,5 @@ def test_listed() -> None:
     ],
 )
 def test_kind_of_page(media: str, text: str, expected: str | None) -> None:
-    """An index is told from any other page by its kind and by what it holds."""
+    """An index page is recognised by its media type and its content."""
     assert kind_of(media, text) == expected
