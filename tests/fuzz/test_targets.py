@@ -160,10 +160,10 @@ class Script:
 
 
 def server_flight(_: Path, data: bytes) -> None:
-    """Shake hands with a server; the trouble, if any, has words."""
+    """Shake hands with a server; the problem, if any, is one of OpenSSL's."""
     trusted = TrustStore([seeds.CERTIFICATE])
     found = tls.Tls(Script(data), "index.example", trusted).handshake(2.0**40)
-    assert found.problem is None or len(found.problem.text) < LONGEST_MESSAGE
+    assert found.problem is None or found.problem.number > 0
 
 
 def typed(_: Path, data: bytes) -> None:

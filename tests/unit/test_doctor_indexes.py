@@ -77,7 +77,7 @@ def test_password_is_hidden() -> None:
     """A password is sent, and never shown."""
     found = one("https://alice:s%40crets@index.example/simple/")
     assert authorization(found) == "alice:s@crets"
-    assert found.shown == "https://alice:****@index.example/simple/"
+    assert found.shown == "https://alice:***@index.example/simple/"
     assert "crets" not in repr(found)
     insecure = indexes.named(["http://alice:secrets@h/"], {}, SCOPE).findings[0]
     assert "secrets" not in repr(insecure)
@@ -193,7 +193,7 @@ def test_same_origin(location: str, target: str | None) -> None:
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, None),
         ({"HTTPS_PROXY": "http://p:1", "no_proxy": "dex.example"}, "http://p:1"),
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "index.example:80"}, "http://p:1"),
-        ({"HTTPS_PROXY": "http://u:secrets@p:1"}, "http://u:****@p:1"),
+        ({"HTTPS_PROXY": "http://u:secrets@p:1"}, "http://u:***@p:1"),
     ],
 )
 def test_proxy(environ: dict[str, str], expected: str | None) -> None:
