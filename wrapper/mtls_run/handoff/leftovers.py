@@ -1,6 +1,6 @@
-"""How an unlocked identity reaches the tool: `memfd` and exec, or `supervise` with a file.
+"""The places of private files, and whether a killed run has left any.
 
-Nothing is imported at this level: an identity that is handed on by its own path needs neither.
+This module is separate from `private_file` since every run asks, and hardly any finds one.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ def places_in_memory(environ: Mapping[str, str]) -> Iterator[str]:
     if sys.platform.startswith("linux"):
         runtime = environ.get("XDG_RUNTIME_DIR", "")
         if runtime.startswith("/"):
-            yield os.path.join(runtime, "mtls-run")  # noqa: PTH118 - pathlib is slow to import
+            yield os.path.join(runtime, "mtls-run")
         yield f"/dev/shm/mtls-run-{os.geteuid()}"  # noqa: S108 - lstat'ed, 0700
 
 
 def has_leftovers(environ: Mapping[str, str], cached: str) -> bool:
     """Tell whether there are private files, there or below the cache's directory `cached`."""
-    for place in (*places_in_memory(environ), os.path.join(cached, "handoff")):  # noqa: PTH118
+    for place in (*places_in_memory(environ), os.path.join(cached, "handoff")):
         try:
-            if any(name != GATE for name in os.listdir(place)):  # noqa: PTH208
+            if any(name != GATE for name in os.listdir(place)):
                 return True
         except OSError:
             continue

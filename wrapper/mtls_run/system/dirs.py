@@ -1,7 +1,7 @@
-"""Where the user's configuration, cache and state are: platformdirs' places.
+"""The directories of the user's configuration, cache and state, as platformdirs has them.
 
-On Linux that is a line of the XDG base directory specification, and importing platformdirs would
-cost most of a Python start; elsewhere it is asked. A test compares the two.
+On Linux these are a line of the XDG base directory specification, and importing platformdirs costs
+most of a Python start. Elsewhere platformdirs is asked. A test compares the two.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ _DEFAULTS = {
 
 
 def user(kind: str) -> str:
-    """Return the directory for `config`, `cache`, `state` or `data`, there or not.
+    """Return the directory for `config`, `cache`, `state` or `data`, which may be missing.
 
-    Without a home, `~` is left as it stands.
+    Without a home directory the path begins with `~`.
     """
     if not sys.platform.startswith("linux"):
-        import platformdirs  # noqa: PLC0415 - see above
+        import platformdirs  # noqa: PLC0415 - not on Linux
 
         found: str = getattr(platformdirs, f"user_{kind}_dir")(NAME, appauthor=False)
         return found
     base = os.environ.get(f"XDG_{kind.upper()}_HOME", "")
-    if not os.path.isabs(base):  # noqa: PTH117 - and pathlib costs as much
-        base = os.path.join(os.path.expanduser("~"), _DEFAULTS[kind])  # noqa: PTH111, PTH118
-    return os.path.join(base, NAME)  # noqa: PTH118
+    if not os.path.isabs(base):
+        base = os.path.join(os.path.expanduser("~"), _DEFAULTS[kind])
+    return os.path.join(base, NAME)

@@ -88,12 +88,12 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o600) -> None:
 
 def drop_older_half(directory: str | os.PathLike[str], most: int) -> None:
     """Remove the older half of a directory's files where it has more than `most`."""
-    if len(os.listdir(directory)) <= most:  # noqa: PTH208 - a path for each would be made
+    if len(os.listdir(directory)) <= most:
         return
     with os.scandir(directory) as found:
         entries = [(entry.stat(follow_symlinks=False).st_mtime_ns, entry.path) for entry in found]
     for _, path in sorted(entries)[: len(entries) // 2]:
-        os.unlink(path)  # noqa: PTH108
+        os.unlink(path)
 
 
 def make_directory(path: Path) -> None:
