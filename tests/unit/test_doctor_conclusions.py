@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtls_run.doctor.client_auth import LocalFacts
-from mtls_run.doctor.conclusions import Evidence, conclude
+from mtls_run.doctor.conclusions import conclude
 from mtls_run.doctor.findings import finding
 from mtls_run.doctor.indexes import Index
 from mtls_run.doctor.transcript import Answer, Attempt, Transcript
@@ -109,7 +109,7 @@ def observed(
 
 def top(seen: Transcript, what: LocalFacts, *local: Finding) -> Finding | None:
     """Return the last finding, which is the most important."""
-    found = conclude(Evidence(local, what, (seen,)))
+    found = conclude(local, what, (seen,))
     return found[-1] if found else None
 
 
@@ -357,7 +357,7 @@ def test_own_fault_explains_the_refusal() -> None:
     """If the identity is unusable here, the server's demand for one is left out."""
     seen = Transcript(INDEX, anonymous=Attempt(shaken(CLIENTS), NONE_SENT))
     local = finding("passphrase-wrong", "it does not open", "try another")
-    found = conclude(Evidence((local,), known(), (seen,)))
+    found = conclude((local,), known(), (seen,))
     assert found == (local,)
 
 
@@ -365,7 +365,7 @@ def test_other_urls_stay_visible() -> None:
     """A URL that fails for another reason is reported beside a fault of this machine."""
     local = finding("identity-expired", "expired", "renew")
     down = Transcript(INDEX, error=NetworkError("connect", "refused"))
-    found = conclude(Evidence((local,), known(), (down,)))
+    found = conclude((local,), known(), (down,))
     assert [one.code for one in found] == ["connection-refused", "identity-expired"]
 
 
@@ -392,7 +392,7 @@ def test_clock_is_the_cause() -> None:
     local = finding("identity-expired", "expired", "renew")
     answer = replace(NONE_SENT, skew=ahead)
     seen = Transcript(INDEX, anonymous=Attempt(shaken(CLIENTS), answer))
-    found = conclude(Evidence((local,), replace(late, identity=()), (seen,)))
+    found = conclude((local,), replace(late, identity=()), (seen,))
     assert [(one.code, one.rank) for one in found][-2:] == [
         ("identity-expired", "warning"),
         ("clock-skew", "error"),

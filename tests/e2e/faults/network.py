@@ -257,6 +257,8 @@ ADDRESSES = (
     Fault("URL of another kind", "url-invalid", url("ftp://localhost/simple/")),
     Fault("no URL but a word", "url-invalid", url("nonsense")),
     Fault("second of two indexes down", "connection-refused", also("refusing")),
+    Fault("international name", "name-unknown", url("https://münchen.invalid/simple/")),
+    Fault("label too long for DNS", "url-invalid", url(f"https://{'x' * 64}.invalid/simple/")),
     Fault("port that is none", "url-invalid", url("https://localhost:simple/")),
 )
 
@@ -268,6 +270,7 @@ HEALTHY_NETWORK = (
     Healthy("TLS 1.3 alone", at("healthy-tls-1.3")),
     Healthy("server with an RSA key", at("healthy-rsa")),
     Healthy("server with an Ed25519 key", at("healthy-ed25519")),
+    Healthy("server with an address in a DNS name", at("healthy-address-in-names")),
     Healthy("server that sends its root too", at("healthy-with-root")),
     Healthy(
         "server signed by itself, and named for a CA",

@@ -73,6 +73,7 @@ class World:
             ),
             "stranger": of_stranger,
             "client-usage": _with_usage_of_clients(self),
+            "address-in-names": _with_address_in_names(self),
             "no-names": self.server_issuer.issue("localhost", eku=None),
             "ed25519": issue(key="ed25519"),
             "twin": Authority.create("Acme Server Root CA").issue(
@@ -164,6 +165,12 @@ def _with_usage_of_clients(world: World) -> Issued:
         x509.SubjectAlternativeName([x509.DNSName("localhost")]),
         x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]),
     )
+
+
+def _with_address_in_names(world: World) -> Issued:
+    """Return a server's certificate with an address in a DNS name, which OpenSSL passes over."""
+    names = [x509.DNSName("127.0.0.1"), x509.DNSName("localhost")]
+    return _issued_with(world.server_issuer, "localhost", x509.SubjectAlternativeName(names))
 
 
 def _issued_with(authority: Authority, name: str, *extensions: x509.ExtensionType) -> Issued:

@@ -80,6 +80,7 @@ TLS_SITES = {
     "healthy-tls-1.3": tls("good", "client-root", "ssl_protocols TLSv1.3;"),
     "healthy-optional": tls("good", "client-root", "ssl_verify_client optional;"),
     "healthy-ed25519": tls("ed25519"),
+    "healthy-address-in-names": tls("address-in-names"),
     "healthy-with-root": tls("with-root"),
     "healthy-json": answering(
         _JSON, 'return 200 \'{{"meta":{{"api-version":"1.0"}},"projects":[{{"name":"a"}}]}}\';'

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -12,47 +12,35 @@ from mtls_run.doctor.findings import finding, in_order
 from mtls_run.identity import checks
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from mtls_run.doctor.client_auth import LocalFacts
-    from mtls_run.doctor.findings import Finding
+    from mtls_run.doctor.findings import Finding, Rank
     from mtls_run.doctor.transcript import Transcript
     from mtls_run.net.errors import NetworkError
 
 # A smaller difference between two clocks does no harm.
 _MOST_SKEW = timedelta(minutes=5)
 # Codes that say that the identity is unusable, so that no server can be shown one.
-_UNUSABLE_IDENTITY = (
-    "identity-",
-    "passphrase-",
-    "keyring-",
-    "config-",
-    "project-",
-    "variable-",
-)
+_UNUSABLE_IDENTITY = ("identity-", "passphrase-", "keyring-", "config-", "project-", "variable-")
 _BY_THE_CLOCK = ("identity-expired", "identity-not-yet-valid")
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """Findings about this machine, its facts, and a transcript for each URL."""
-
-    findings: tuple[Finding, ...]
-    local: LocalFacts
-    urls: tuple[Transcript, ...]
-
-
-def conclude(evidence: Evidence) -> tuple[Finding, ...]:
-    """Return all findings in order, without those that another one explains."""
-    found = list(evidence.findings)
+def conclude(
+    findings: Iterable[Finding], local: LocalFacts, urls: Sequence[Transcript]
+) -> tuple[Finding, ...]:
+    """Return the findings of this machine and of all URLs, without those that another explains."""
+    found = list(findings)
     lacks_identity = any(
-        one.rank == "error" and one.code.startswith(_UNUSABLE_IDENTITY) for one in evidence.findings
+        one.rank == "error" and one.code.startswith(_UNUSABLE_IDENTITY) for one in found
     )
-    for seen in evidence.urls:
+    for seen in urls:
         found += [
             one
-            for one in judge(seen, evidence.local)
+            for one in judge(seen, local)
             if not (lacks_identity and one.code == "identity-required")
         ]
-    return in_order(_explained_by_the_clock(found, evidence))
+    return in_order(_explained_by_the_clock(found, local, urls))
 
 
 def judge(seen: Transcript, local: LocalFacts) -> list[Finding]:
@@ -162,20 +150,16 @@ def _seconds_ahead(seen: Transcript) -> float | None:
     return None
 
 
-def _explained_by_the_clock(found: list[Finding], evidence: Evidence) -> list[Finding]:
+def _explained_by_the_clock(
+    found: list[Finding], local: LocalFacts, urls: Sequence[Transcript]
+) -> list[Finding]:
     """Return the findings with new ranks if only a wrong clock makes the identity invalid."""
-    leaf = evidence.local.leaf
+    leaf = local.leaf
     if leaf is None or not any(one.code in _BY_THE_CLOCK for one in found):
         return found
-    skews = [skew for skew in map(_seconds_ahead, evidence.urls) if skew is not None]
-    times = [evidence.local.now - timedelta(seconds=skew) for skew in skews]
+    skews = [skew for skew in map(_seconds_ahead, urls) if skew is not None]
+    times = [local.now - timedelta(seconds=skew) for skew in skews]
     if not any(leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc for at in times):
         return found
-    return [
-        replace(one, rank="warning")
-        if one.code in _BY_THE_CLOCK
-        else replace(one, rank="error")
-        if one.code == "clock-skew"
-        else one
-        for one in found
-    ]
+    ranks: dict[str, Rank] = {**dict.fromkeys(_BY_THE_CLOCK, "warning"), "clock-skew": "error"}
+    return [replace(one, rank=ranks.get(one.code, one.rank)) for one in found]

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mtls_run.doctor import conclusions, indexes, machine
+from mtls_run.doctor import indexes, machine
 from mtls_run.doctor.client_auth import LocalFacts
-from mtls_run.doctor.findings import finding
+from mtls_run.doctor.conclusions import conclude
 from mtls_run.doctor.probe import Setup, probe
 from mtls_run.identity import checks
 
@@ -45,14 +45,12 @@ def diagnose(
         chosen = indexes.named(urls, here.environ, local.pip_scope)
     else:
         chosen = indexes.configured(here.environ, here.directory, local.pip_scope)
-    found = [*here.findings, *chosen.findings]
+    here.findings.extend(chosen.findings)
     if not chosen.found and not chosen.findings:
-        found.append(
-            finding(
-                "no-index",
-                "no index is configured for pip or uv here, so doctor connected to none",
-                "name one: mtls-run doctor https://HOST/simple/",
-            )
+        here.finding(
+            "no-index",
+            "no index is configured for pip or uv here, so doctor connected to none",
+            "name one: mtls-run doctor https://HOST/simple/",
         )
     identity, trusted = local.identity.identity, local.roots.trusted
     setup = Setup(trusted, local.identity.client, here.environ, timeout)
@@ -67,8 +65,8 @@ def diagnose(
         roots_label=local.roots.label,
         issuer_of=trusted.issuer_of if trusted else lambda _: None,
     )
-    evidence = conclusions.Evidence(tuple(found), facts, transcripts)
-    return Diagnosis(local.profile, here.rows, transcripts, conclusions.conclude(evidence))
+    found = conclude(here.findings, facts, transcripts)
+    return Diagnosis(local.profile, here.rows, transcripts, found)
 
 
 def _probe_all(chosen: Sequence[Index], setup: Setup, progress: Progress) -> tuple[Transcript, ...]:

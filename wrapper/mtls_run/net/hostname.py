@@ -22,7 +22,7 @@ def to_ascii(host: str) -> str:
     if not host.isascii():
         try:
             host = idna.encode(host, uts46=True).decode("ascii")
-        except idna.IDNAError as error:
+        except UnicodeError as error:  # IDNAError is one
             raise ValueError(f"its host is not a valid international name: {error}") from None
     name = host.removesuffix(".")
     labels = name.split(".")

@@ -190,13 +190,13 @@ class Tls:
     def _context(self, trusted: TrustStore | None, identity: ClientIdentity | None) -> SSL.Context:
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        context.set_cipher_list(_CIPHERS)
         context.set_info_callback(self._on_event)
         store = context.get_cert_store()
         if trusted is not None and store is not None:  # every context has a store
             for root in trusted.certificates:
                 store.add_cert(root)
         context.set_verify(SSL.VERIFY_PEER, self._verify)
+        context.set_cipher_list(_CIPHERS)  # last: pyOpenSSL 25.1 then warns of every change
         if identity is not None:
             _present(context, identity)
         return context
