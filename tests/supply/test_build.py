@@ -151,15 +151,7 @@ def test_the_sdist_makes_the_same_wheel(tmp_path: Path) -> None:
     assert owners == {(0, 0, "", "")}
     assert all(name.startswith(f"{NAME}/") for name in names)
     folders = ("wrapper", "shims", "tests", "docs", ".ci", "requirements")
-    files = (
-        "hatch_build.py",
-        "install.sh",
-        "CHANGELOG.md",
-        "SECURITY.md",
-        "README.md",
-        "LICENSE",
-        "pyproject.toml",
-    )
+    files = ("install.sh", "CHANGELOG.md", "SECURITY.md", "README.md", "LICENSE", "pyproject.toml")
     expected = {
         str(path.relative_to(folder))
         for name in folders
