@@ -384,8 +384,8 @@ def test_the_clone_installs_what_its_locks_pin(installer: Installer, tmp_path: P
     assert (version.stdout, version.stderr) == (f"mtls-run {__version__}\n", "")
     assert not (installer.data / "venv/build").exists()
     python = installer.data / "venv/bin/python"
-    freeze = [python, "-m", "pip", "freeze", "--exclude", "mtls-run"]
-    frozen = installer.sandbox.execute(freeze, env=installer.env).stdout.split()
+    freeze = ("-m", "pip", "freeze", "--exclude", "mtls-run")
+    frozen = installer.sandbox.execute([python, *freeze], env=installer.env).stdout.split()
     pinned = {line.split()[0] for line in locks[0].read_text().splitlines() if "==" in line[:40]}
     assert frozen
     assert {_normal(name) for name in frozen} <= {_normal(name) for name in pinned}
