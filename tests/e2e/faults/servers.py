@@ -208,7 +208,7 @@ def running() -> Iterator[Servers]:
         listeners = sockets.Listeners()
         stack.callback(listeners.close)
         port = _listen(listeners, root)
-        port.update((name, listeners.kept()) for name in (*TLS_SITES, *PLAIN_SITES))
+        port.update((name, listeners.reserved()) for name in (*TLS_SITES, *PLAIN_SITES))
         process = _start(root, port)
         try:
             yield Servers(root, world, port)

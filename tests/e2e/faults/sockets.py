@@ -55,7 +55,7 @@ class Listeners:
         self._sockets += pair
         return port
 
-    def kept(self) -> int:
+    def reserved(self) -> int:
         """Return a port reserved for nginx, which binds it with `reuseport`.
 
         Were it free in between, another worker's nginx could take it, and ours would wait for it.

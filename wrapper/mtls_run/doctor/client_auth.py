@@ -1,4 +1,4 @@
-"""Whether a server accepts the identity: told from its alerts, its answers and its CAs."""
+"""Whether a server accepts the identity, concluded from its alerts, its answers and its CAs."""
 
 from __future__ import annotations
 
