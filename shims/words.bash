@@ -1,6 +1,6 @@
 # Written by tests/completion_data.py from mtls-run's commands. Do not edit.
 # shellcheck shell=bash
-# shellcheck disable=SC2034 # the caller's variables
+# shellcheck disable=SC2034,SC2209 # the caller's variables; `file` is a word
 function _mtls_run_words {
   case $1 in
   '') words='-p --profile --no-profile --explain --json --handoff -q --quiet -v --verbose --version -h --help' ;;

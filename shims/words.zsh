@@ -6,7 +6,7 @@ function _mtls_run_specs {
   allow) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:directory:_files -/') ;;
   demo) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
   deny) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:directory:_files -/') ;;
-  doctor) specs=('--json[Answer with one JSON object]' '--timeout=[Seconds that each step of the network may take]:text:' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:text:') ;;
+  doctor) specs=('--json[Output JSON]' '--timeout=[Limit each network step to this many seconds]:text:' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:text:') ;;
   forget) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
   init) specs=('*--only=[Wrap only this tool]:word:(pip pip3 uv uvx)' '--no-completion[Print the functions without completion]' '--shims[Also put the directory of the shims first on PATH]' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:word:(bash zsh fish powershell)') ;;
   passphrase) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
@@ -30,7 +30,7 @@ function _mtls_run_specs {
 }
 function _mtls_run_commands {
   case $1 in
-  '') subcommands=('allow:Trust the project file of DIR, or of the current directory, as it is now' 'demo:Show what mtls-run does, on this machine' 'deny:Distrust the project file of DIR, or of the current directory, until it is allowed again' 'doctor:Examine profile, identity, roots and tools' 'forget:Forget every identity that this login session keeps unlocked' 'init:Print shell code to evaluate when a shell starts' 'passphrase:Keep the passphrase of a profile'"'"'s key in the keyring' 'profile:Show and change the profiles of your configuration' 'shims:Make programs called pip, pip3, uv and uvx that start mtls-run') ;;
+  '') subcommands=('allow:Trust the project file of DIR, or of the current directory, as it is now' 'demo:Show what mtls-run does, on this machine' 'deny:Distrust the project file of DIR, or of the current directory, until it is allowed again' 'doctor:Check profile, identity, roots and tools, connect to each URL, and report what is wrong' 'forget:Forget every identity that this login session keeps unlocked' 'init:Print shell code to evaluate when a shell starts' 'passphrase:Keep the passphrase of a profile'"'"'s key in the keyring' 'profile:Show and change the profiles of your configuration' 'shims:Make programs called pip, pip3, uv and uvx that start mtls-run') ;;
   passphrase) subcommands=('set:Store the passphrase, after a check that it opens the key' 'check:Open the key with the passphrase that a run would use' 'forget:Delete the stored passphrase') ;;
   profile) subcommands=('list:List the profiles, and where each one applies' 'show:Show a profile, and the origin of each value' 'add:Add the profile NAME, after a check that it works' 'import:Make the profile NAME from settings or from a file' 'edit:Edit a copy of the configuration with $VISUAL, $EDITOR or vi' 'remove:Remove the profile NAME, and its passphrase from the keyring' 'default:Make NAME the default profile') ;;
   shims) subcommands=('install:Install shims for pip, pip3, uv and uvx, and for what --tool names' 'remove:Remove the shims, or those that --tool names' 'list:Show each shim, the tool that it runs, and whether PATH finds it first') ;;

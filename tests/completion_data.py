@@ -183,7 +183,8 @@ class Table:
             if kind is not None
         }
         return (
-            "# shellcheck shell=bash\n# shellcheck disable=SC2034 # the caller's variables\n"
+            "# shellcheck shell=bash\n"
+            "# shellcheck disable=SC2034,SC2209 # the caller's variables; `file` is a word\n"
             + _case("_mtls_run_words", "words", "''", _quoted(offered))
             + _case("_mtls_run_takes", "takes", "''", _quoted(kinds))
         )

@@ -1,4 +1,4 @@
-"""The program that stands in for pip and uv: it answers for its version, or records its start.
+"""Stand in for pip or uv: answer for the version, or record the start.
 
 It runs by itself, under the shebang that `tests.sandbox` puts before it, with the literals
 `RECORDS`, `ANSWER` and `MODULE` filled in below. What it does is chosen by variables:
@@ -9,27 +9,20 @@ It runs by itself, under the shebang that `tests.sandbox` puts before it, with t
 - `FAKE_WAIT`: set, it waits for a signal after it has recorded its start
 - `FAKE_SHELL`: a shell command that it runs after it has recorded its start, with its own
   environment; the status becomes its own
+
+Most tests start it several times, so it imports little: a record is a Python literal.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import os
-import signal
-import subprocess
 import sys
-from pathlib import Path
 
 RECORDS = "@RECORDS@"
 ANSWER = "@ANSWER@"
 
 NAMED_FILES = ("SSL_CLIENT_CERT", "PIP_CLIENT_CERT", "SSL_CERT_FILE", "PIP_CERT")
-
-
-def text(data: bytes) -> str:
-    """Return bytes as JSON can hold them."""
-    return base64.b64encode(data).decode("ascii")
+SIGNALLED = ("FAKE_WAIT", "FAKE_SIGNAL", "FAKE_SHELL", "FAKE_STDIN")
 
 
 def asks_for_version(args: list[str]) -> bool:
@@ -38,13 +31,14 @@ def asks_for_version(args: list[str]) -> bool:
     return bool({"--version", "-V"} & set(rest)) and all(arg.startswith("-") for arg in rest)
 
 
-def contents() -> dict[str, str]:
+def contents() -> dict[str, bytes]:
     """Return what the paths in the environment yield, for each variable that names one."""
     found = {}
     for name in NAMED_FILES:
         if os.environ.get(name):
             try:
-                found[name] = text(Path(os.environ[name]).read_bytes())
+                with open(os.environ[name], "rb") as file:
+                    found[name] = file.read()
             except OSError:
                 continue
     return found
@@ -53,38 +47,55 @@ def contents() -> dict[str, str]:
 def record(name: str, content: object) -> None:
     """Write the content as the next numbered file of this name, whole or not at all."""
     number = 1
-    temporary = Path(RECORDS, f".{name}-{os.getpid()}")
-    temporary.write_text(json.dumps(content), encoding="ascii")
+    temporary = f"{RECORDS}/.{name}-{os.getpid()}"
+    with open(temporary, "w", encoding="ascii") as file:
+        file.write(ascii(content))
     while True:
         try:
-            os.link(temporary, Path(RECORDS, f"{name}-{number:04}.json"))
+            os.link(temporary, f"{RECORDS}/{name}-{number:04}")
             break
         except FileExistsError:
             number += 1
-    temporary.unlink()
+    os.unlink(temporary)
 
 
 def main() -> int:
     """Act as the tool and return its exit status."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    argv = [os.fsencode(arg) for arg in sys.argv]
     if asks_for_version(sys.argv[1:]):
-        record("version", [text(os.fsencode(arg)) for arg in sys.argv])
+        record("version", argv)
         sys.stdout.write(f"{ANSWER}\n")
         return 0
-    stdin = sys.stdin.buffer.read() if "FAKE_STDIN" in os.environ else None
+    if any(name in os.environ for name in SIGNALLED):
+        return steered(argv)
+    observe(argv, None)
+    return int(os.environ.get("FAKE_STATUS") or 0)
+
+
+def observe(argv: list[bytes], stdin: bytes | None) -> None:
+    """Record the start, and write what the variables say."""
     content = {
-        "argv": [text(os.fsencode(arg)) for arg in sys.argv],
-        "env": [[text(name), text(value)] for name, value in os.environb.items()],
+        "argv": argv,
+        "env": dict(os.environb),
         "files": contents(),
-        "stdin": None if stdin is None else text(stdin),
+        "stdin": stdin,
         "pid": os.getpid(),
         "ppid": os.getppid(),
-        "cwd": str(Path.cwd()),
+        "cwd": os.getcwd(),
     }
     record("run", content)
     sys.stdout.write(os.environ.get("FAKE_STDOUT", ""))
     sys.stdout.flush()
     sys.stderr.write(os.environ.get("FAKE_STDERR", ""))
+
+
+def steered(argv: list[bytes]) -> int:
+    """Act as the variables say that make it wait, read, run something or kill itself."""
+    import signal
+    import subprocess
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    observe(argv, sys.stdin.buffer.read() if "FAKE_STDIN" in os.environ else None)
     if os.environ.get("FAKE_SHELL"):
         return subprocess.call(["/bin/sh", "-c", os.environ["FAKE_SHELL"]])
     if "FAKE_WAIT" in os.environ:

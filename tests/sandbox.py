@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import binascii
-import json
 import os
 import signal
 import stat
@@ -13,7 +13,7 @@ import sys
 import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -58,29 +58,19 @@ class FakeTool:
     @property
     def runs(self) -> int:
         """How many times it was started for anything but its version."""
-        return len(list(self.records.glob("run-*.json")))
+        return len(list(self.records.glob("run-*")))
 
     @property
     def version_questions(self) -> int:
         """How many times it was asked for its version."""
-        return len(list(self.records.glob("version-*.json")))
+        return len(list(self.records.glob("version-*")))
 
     def seen(self, run: int = -1) -> Seen:
         """Return what it saw in its last run, or in the run of this index; fails without one."""
-        files = sorted(self.records.glob("run-*.json"))
+        files = sorted(self.records.glob("run-*"))
         if not files:
             raise AssertionError(f"{self.path.name} was never started")
-        content: dict[str, Any] = json.loads(files[run].read_text())
-        stdin = content["stdin"]
-        return Seen(
-            argv=[base64.b64decode(arg) for arg in content["argv"]],
-            env={base64.b64decode(n): base64.b64decode(v) for n, v in content["env"]},
-            files={name: base64.b64decode(data) for name, data in content["files"].items()},
-            stdin=None if stdin is None else base64.b64decode(stdin),
-            pid=content["pid"],
-            ppid=content["ppid"],
-            cwd=content["cwd"],
-        )
+        return Seen(**ast.literal_eval(files[run].read_text("ascii")))
 
 
 @dataclass(frozen=True)
@@ -237,7 +227,7 @@ class Sandbox:
         script = script.replace('"@RECORDS@"', repr(str(records)))
         script = script.replace('"@ANSWER@"', repr(answer))
         path = folder / name
-        path.write_text(f"#!{sys.executable} -I\n{script}")
+        path.write_text(f"#!{sys.executable} -IS\n{script}")
         path.chmod(0o755)
         return FakeTool(path, records)
 

@@ -25,6 +25,7 @@ follow() {
   data=${XDG_DATA_HOME:-${HOME-}/.local/share}
   for bin in "$data/uv/tools/mtls-run/bin" "$data/pipx/venvs/mtls-run/bin" \
     "$data/mtls-run/venv/bin"; do
+    # shellcheck disable=SC3013 # in POSIX since 2024, and in every sh before
     [ "$bin/mtls-run" -ef "$1" ] && return
   done
   file=$1
@@ -68,7 +69,7 @@ import sys
 from os import path
 
 
-def find_packages():
+def find_packages() -> None:
     """Put the directory that mtls-run was installed into on the import path."""
     environment = path.dirname(path.dirname(sys.executable))
     version = "python{}.{}".format(*sys.version_info)

@@ -1,8 +1,10 @@
-"""The installed `mtls-run doctor` without a network: what it finds here, and how it says so."""
+"""The installed `mtls-run doctor` without a network: its findings and its output."""
 
 from __future__ import annotations
 
 import json
+import socket
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def found(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """Return the object that doctor answered with; fails where it is none."""
+    """Return the object that doctor printed; fail if it is not one."""
     assert done.returncode in (0, 1), done
     answer: dict[str, Any] = json.loads(done.stdout)
     assert answer["status"] == done.returncode
@@ -25,13 +27,13 @@ def found(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
 
 
 def codes(done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Return the codes that were found, the most important last."""
+    """Return the codes of the findings, most important last."""
     return [one["code"] for one in found(done)["findings"]]
 
 
 @pytest.fixture
 def healthy(sandbox: Sandbox) -> Sandbox:
-    """Return a sandbox with a profile in which nothing is wrong, and both tools."""
+    """Return a sandbox with a valid profile and both tools."""
     ready(sandbox)
     sandbox.env["PATH"] = str(sandbox.bin)
     sandbox.fake_tool("uv")
@@ -40,7 +42,7 @@ def healthy(sandbox: Sandbox) -> Sandbox:
 
 
 def test_healthy(healthy: Sandbox) -> None:
-    """Without a fault there are notes at most, the status is 0, and nothing is unlocked."""
+    """Without a fault there are only notes, and the status is 0."""
     done = healthy.run("doctor", "--json")
     answer = found(done)
     assert {one["rank"] for one in answer["findings"]} == {"note"}
@@ -53,7 +55,7 @@ def test_healthy(healthy: Sandbox) -> None:
 
 
 def test_text(healthy: Sandbox) -> None:
-    """What a person reads has no colour without a terminal, and ends with what to do."""
+    """The text has no colour without a terminal, and ends with an action."""
     done = healthy.run("doctor", env={"TERM": "xterm"})
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
@@ -62,7 +64,7 @@ def test_text(healthy: Sandbox) -> None:
 
 
 def test_colour(healthy: Sandbox) -> None:
-    """There is colour at a terminal, and none where NO_COLOR says so."""
+    """There is colour on a terminal, unless NO_COLOR is set."""
     for env, is_coloured in (({"NO_COLOR": None}, True), ({"NO_COLOR": "1"}, False)):
         command = f"TERM=xterm exec {healthy.program} doctor"
         with session(healthy, "/bin/sh", "-c", command, env=env) as terminal:
@@ -71,7 +73,7 @@ def test_colour(healthy: Sandbox) -> None:
 
 
 def test_error(healthy: Sandbox) -> None:
-    """An error makes the status 1, and stands last."""
+    """An error makes the status 1, and comes last."""
     (healthy.home / "pki" / "alice.pem").unlink()
     done = healthy.run("doctor", "--json")
     assert done.returncode == 1
@@ -79,7 +81,7 @@ def test_error(healthy: Sandbox) -> None:
 
 
 def test_goes_on_after_an_error(healthy: Sandbox) -> None:
-    """After one fault it examines what can still be examined, and tells each."""
+    """After one fault doctor continues, and reports the others too."""
     write_profile(healthy, "")
     (healthy.home / "pki" / "alice.pem").unlink()
     (healthy.home / "pki" / "root.pem").unlink()
@@ -91,20 +93,20 @@ def test_goes_on_after_an_error(healthy: Sandbox) -> None:
 
 
 def test_no_profile_is_meant(healthy: Sandbox) -> None:
-    """With --no-profile nothing is said of a profile that does not apply."""
+    """With --no-profile there is no finding about a missing profile."""
     answer = found(healthy.run("--no-profile", "doctor", "--json"))
     assert answer["profile"] is None
     assert [one["code"] for one in answer["findings"]] == ["no-index"]
 
 
 def test_variable_that_names_nothing(healthy: Sandbox) -> None:
-    """Without a profile, a variable that names nothing is an error."""
+    """Without a profile, a variable that names a missing file is an error."""
     env = {"SSL_CERT_FILE": "/nowhere.pem"}
     assert codes(healthy.run("--no-profile", "doctor", "--json", env=env))[-1] == "variable-broken"
 
 
 def test_chosen_profile(healthy: Sandbox) -> None:
-    """mtls-run's own --profile is honoured."""
+    """mtls-run's own --profile counts."""
     done = healthy.run("--profile", "crop", "doctor", "--json")
     answer = found(done)
     assert answer["findings"][-1]["code"] == "config-invalid"
@@ -115,21 +117,21 @@ def test_chosen_profile(healthy: Sandbox) -> None:
     "arguments", [("--tiemout", "1"), ("--timeout", "0"), ("--timeout", "soon"), ("--json=x",)]
 )
 def test_wrong_command_line(sandbox: Sandbox, arguments: tuple[str, ...]) -> None:
-    """A wrong command line is 125, and nothing is examined."""
+    """A wrong command line ends with 125, and nothing is examined."""
     done = sandbox.run("doctor", *arguments)
     assert (done.returncode, done.stdout) == (125, "")
     assert done.stderr.startswith("mtls-run: error: ")
 
 
 def test_writes_nothing(healthy: Sandbox) -> None:
-    """No key is written anywhere, whatever is found."""
+    """Doctor writes no key anywhere."""
     before = set(healthy.root.rglob("*.pem"))
     healthy.run("doctor", "https://127.0.0.1:1/simple/")
     assert set(healthy.root.rglob("*.pem")) == before
 
 
 def test_no_secret(healthy: Sandbox, canary: Canary) -> None:
-    """A passphrase, the key and the passwords of URLs stand in neither output."""
+    """Neither output has a passphrase, the key or the password of a URL."""
     locked(healthy, canary.text)
     urls = ["https://alice:hunter2hunter2@127.0.0.1:1/simple/", "http://a:hunter2hunter2@h/"]
     env = {"HTTPS_PROXY": "http://p:hunter2hunter2@127.0.0.1:1", "MTLS_RUN_DEBUG": "1"}
@@ -142,7 +144,7 @@ def test_no_secret(healthy: Sandbox, canary: Canary) -> None:
 
 
 def test_asked_once(healthy: Sandbox, canary: Canary) -> None:
-    """At a terminal the passphrase is asked for once, however many URLs there are."""
+    """On a terminal doctor asks for the passphrase once, for any number of URLs."""
     locked(healthy, canary.text)
     write_profile(healthy, 'passphrase = "prompt"')
     urls = ["https://127.0.0.1:1/a/", "https://127.0.0.1:1/b/"]
@@ -156,7 +158,7 @@ def test_asked_once(healthy: Sandbox, canary: Canary) -> None:
 
 
 def test_wrong_answer_is_not_asked_again(healthy: Sandbox, canary: Canary) -> None:
-    """A passphrase that does not fit is a finding, and is not asked for again."""
+    """A wrong passphrase gives a finding; doctor does not ask again."""
     locked(healthy, canary.text)
     write_profile(healthy, 'passphrase = "prompt"')
     with session(healthy, healthy.program, "doctor") as terminal:
@@ -168,7 +170,7 @@ def test_wrong_answer_is_not_asked_again(healthy: Sandbox, canary: Canary) -> No
 
 
 def test_verbose_names_the_finding(healthy: Sandbox) -> None:
-    """With -v an error of a run says which finding it is; without, nothing of it."""
+    """With -v, an error of a run names its finding; without -v it does not."""
     (healthy.home / "pki" / "alice.pem").unlink()
     line = "mtls-run: finding: identity-missing (mtls-run doctor says more)"
     done = healthy.run("-v", "uv", "sync")
@@ -177,8 +179,42 @@ def test_verbose_names_the_finding(healthy: Sandbox) -> None:
     assert "finding: " not in healthy.run("uv", "sync").stderr
 
 
+@pytest.mark.parametrize("behind_proxy", [False, True])
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [("münchen.invalid", "name-unknown"), ("x" * 64 + ".invalid", "url-invalid")],
+)
+def test_odd_host(healthy: Sandbox, host: str, code: str, *, behind_proxy: bool) -> None:
+    """Doctor connects to an international host; a label that DNS does not allow gives a finding."""
+    env = {"HTTPS_PROXY": "http://127.0.0.1:1"} if behind_proxy else {}
+    done = healthy.run("doctor", "--json", f"https://{host}/simple/", env=env)
+    assert done.stderr == ""
+    expected = "proxy-unreachable" if behind_proxy and code == "name-unknown" else code
+    assert codes(done)[-1] == expected
+
+
+def test_international_host_behind_a_proxy(healthy: Sandbox) -> None:
+    """Doctor gives a proxy the hostname in ASCII."""
+    asked: list[bytes] = []
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            asked.append(connection.recv(4096))
+            connection.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        env = {"HTTPS_PROXY": f"http://127.0.0.1:{listener.getsockname()[1]}"}
+        done = healthy.run("doctor", "--json", "https://münchen.example/simple/", env=env)
+        thread.join(10)
+    assert codes(done)[-1] == "proxy-refused"
+    assert asked[0].startswith(b"CONNECT xn--mnchen-3ya.example:443 HTTP/1.1\r\n")
+
+
 def test_proxy_of_pip_is_tried(healthy: Sandbox) -> None:
-    """A proxy that pip's settings name is on the way to pip's indexes."""
+    """Doctor uses pip's own proxy setting for pip's indexes."""
     env = {"PIP_INDEX_URL": "https://index.invalid/simple/", "PIP_PROXY": "http://127.0.0.1:1"}
     answer = found(healthy.run("doctor", "--json", env=env))
     assert answer["findings"][-1]["code"] == "proxy-unreachable"

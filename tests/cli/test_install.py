@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import shutil
@@ -37,7 +38,7 @@ SHELLS_SLOWLY = pytest.mark.parametrize(
 )
 
 
-def stand_in(folder: Path, version: str) -> Path:
+def stand_in(folder: Path, version: str, needs: str | None = None) -> Path:
     """Write a wheel of the launcher and a program that shows how Python was started."""
     main = f"""
         import sys
@@ -54,6 +55,7 @@ def stand_in(folder: Path, version: str) -> Path:
             "mtls_run/__main__.py": textwrap.dedent(main),
             script: LAUNCHER.read_text(encoding="utf-8"),
         },
+        needs,
     )
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / wheel.filename
@@ -256,6 +258,153 @@ def test_settings_of_the_caller_do_not_move_the_installation(installer: Installe
     installer.install(env={**env, "PIP_USER": "1", "PIP_DRY_RUN": "1"})
     assert not elsewhere.exists()
     assert installer.installed() == "mtls-run 1.0 1"
+
+
+# --- which versions
+
+
+class Pins:
+    """A copy of the script with a lock that pins `dep`, and an index with a newer one."""
+
+    def __init__(self, installer: Installer) -> None:
+        self.installer = installer
+        self.folder = installer.sandbox.root / "copy"
+        self.index = installer.sandbox.root / "index"
+        (self.folder / "requirements").mkdir(parents=True)
+        self.index.mkdir()
+        self.script = self.folder / "install.sh"
+        shutil.copy(SCRIPT, self.script)
+        content = self.publish("1.0")
+        self.publish("2.0")
+        (self.folder / "requirements/run.lock").write_text(
+            f"dep==1.0 --hash=sha256:{hashlib.sha256(content).hexdigest()}\n"
+            "    # via mtls-run (pyproject.toml)\n"
+        )
+
+    def publish(self, version: str, text: str = "") -> bytes:
+        """Write a wheel of `dep` into the index and return its bytes."""
+        content = build_wheel("dep", {"dep.py": text}).content
+        buffer = io.BytesIO()
+        with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(buffer, "w") as new:
+            for name in old.namelist():
+                data = old.read(name).replace(b"\nVersion: 1.0", f"\nVersion: {version}".encode())
+                new.writestr(name.replace("dep-1.0", f"dep-{version}"), data)
+        (self.index / f"dep-{version}-py3-none-any.whl").write_bytes(buffer.getvalue())
+        return buffer.getvalue()
+
+    def run(self, *args: str | Path, needs: str = "dep") -> subprocess.CompletedProcess[str]:
+        """Run the script for a wheel of mtls-run that needs `dep`."""
+        wheel = stand_in(self.installer.wheels, "1.0", needs)
+        return self.installer.run(
+            *("--wheel", wheel, "--python", sys.executable, *args),
+            script=self.script,
+            env={"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.index)},
+        )
+
+    def installed(self) -> str:
+        """Return the version of `dep` beside mtls-run."""
+        (found,) = self.installer.data.glob("venv/lib/python*/site-packages/dep-*.dist-info")
+        return found.name.split("-")[1].partition(".dist")[0]
+
+
+@pytest.fixture
+def pins(installer: Installer) -> Pins:
+    """Return a script with a lock, and an index."""
+    return Pins(installer)
+
+
+def test_the_lock_decides_which_versions(pins: Pins) -> None:
+    """What run.lock pins is installed, though the index has a newer one."""
+    done = pins.run()
+    assert done.returncode == 0, done.stderr
+    assert pins.installed() == "1.0"
+    assert "notice" not in done.stderr
+
+
+def test_another_file_of_the_pinned_version_is_refused(pins: Pins) -> None:
+    """A file with another hash installs nothing, and pip's words are shown."""
+    pins.publish("1.0", "evil = True")
+    done = pins.run()
+    assert done.returncode == 1
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+    assert "mtls-run: error: pip could not install mtls-run\n" in done.stderr
+    assert "mtls-run: hint: if the index lacks these versions: --unpinned\n" in done.stderr
+    assert snapshot(pins.installer.home) == pins.installer.before
+
+
+@pytest.mark.slow
+def test_unpinned(pins: Pins) -> None:
+    """With --unpinned, pip takes the newest version that mtls-run admits."""
+    done = pins.run("--unpinned")
+    assert done.returncode == 0, done.stderr
+    assert pins.installed() == "2.0"
+    assert "notice" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_folder_of_wheels_decides_by_itself(pins: Pins) -> None:
+    """With --find-links, the versions are those in the folder."""
+    done = pins.run("--find-links", pins.index)
+    assert done.returncode == 0, done.stderr
+    assert pins.installed() == "2.0"
+
+
+@pytest.mark.slow
+def test_a_script_without_a_lock_says_so(pins: Pins) -> None:
+    """A copy with no run.lock beside it, or with somebody else's, lets pip choose, and says so."""
+    lock = pins.folder / "requirements/run.lock"
+    lock.write_text("dep==1.0\n")
+    done = pins.run()
+    assert done.returncode == 0, done.stderr
+    assert pins.installed() == "2.0"
+    assert "notice: requirements/run.lock is not beside this script: pip chooses" in done.stderr
+
+
+def test_a_wheel_that_needs_more_than_the_lock_has(pins: Pins) -> None:
+    """A wheel of another release than the script is an error that says how to go on."""
+    done = pins.run(needs="dep>=2")
+    assert done.returncode == 1
+    lock = pins.folder / "requirements/run.lock"
+    assert f"mtls-run: error: mtls-run does not fit the versions in {lock}\n" in done.stderr
+    assert "--unpinned" in done.stderr
+    assert snapshot(pins.installer.home) == pins.installer.before
+
+
+@pytest.mark.slow
+def test_the_clone_installs_what_its_locks_pin(installer: Installer, tmp_path: Path) -> None:
+    """From the clone: run.lock for what runs, and build.lock for the build, each by hash."""
+    locks = [REPOSITORY / "requirements" / f"{name}.lock" for name in ("run", "build")]
+    pip = (sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes")
+    for lock in locks:
+        subprocess.run([*pip, "--dest", tmp_path, "--requirement", lock], check=True, timeout=600)
+    env = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(tmp_path)}
+    done = installer.run("--python", sys.executable, env=env)
+    assert done.returncode == 0, done.stderr
+    version = installer.sandbox.execute([installer.link, "--version"], env=installer.env)
+    assert (version.stdout, version.stderr) == (f"mtls-run {__version__}\n", "")
+    assert not (installer.data / "venv/build").exists()
+    python = installer.data / "venv/bin/python"
+    freeze = ("-m", "pip", "freeze", "--exclude", "mtls-run")
+    frozen = installer.sandbox.execute([python, *freeze], env=installer.env).stdout.split()
+    pinned = {line.split()[0] for line in locks[0].read_text().splitlines() if "==" in line[:40]}
+    assert frozen
+    assert {_normal(name) for name in frozen} <= {_normal(name) for name in pinned}
+
+
+def _normal(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def test_the_lock_of_the_build_is_that_of_the_build_system() -> None:
+    """It pins the backend that pyproject.toml names, in versions that the tests use too."""
+    assert 'requires = ["hatchling>=' in (REPOSITORY / "pyproject.toml").read_text()
+    built, tested = (
+        set((REPOSITORY / f"requirements/{name}.lock").read_text().splitlines())
+        for name in ("build", "test")
+    )
+    pinned = {line.split()[0] for line in built if "==" in line[:40]}
+    assert any(line.startswith("hatchling==") for line in pinned)
+    assert pinned <= {line.split()[0] for line in tested if "==" in line[:40]}
 
 
 # --- what it says
@@ -462,7 +611,7 @@ def test_a_failed_first_installation_leaves_nothing(installer: Installer) -> Non
     wheel = stand_in(installer.wheels, "1.0")
     broken = wheel.with_name("mtls_run-2.0-py3-none-any.whl")
     broken.write_bytes(b"no wheel")
-    done = installer.run("--wheel", broken, "--python", sys.executable)
+    done = installer.run("--wheel", broken, "--unpinned", "--python", sys.executable)
     assert done.returncode == 1
     assert "if the index asks for a certificate: --find-links DIR" in done.stderr
     assert snapshot(installer.home) == installer.before
@@ -473,7 +622,7 @@ def test_a_command_that_does_not_start_is_not_switched_to(installer: Installer) 
     """A wheel whose program fails is an error, and the earlier one still answers."""
     installer.install("1.0")
     wheel = stand_in(installer.wheels, 'broken", 1/0, "')
-    done = installer.run("--wheel", wheel, "--python", sys.executable)
+    done = installer.run("--wheel", wheel, "--unpinned", "--python", sys.executable)
     assert done.returncode == 1
     assert "mtls-run: error: the installed mtls-run does not start" in done.stderr
     assert installer.installed().startswith("mtls-run 1.0")

@@ -247,7 +247,7 @@ def test_an_rc_file_that_cannot_be_written(user: User) -> None:
         "--wheel", wheel, "--find-links", user.wheels, "--python", sys.executable, "--rc"
     )
     assert done.returncode == 1
-    assert "is a link that leads nowhere" in done.stderr
+    assert "is a broken link" in done.stderr
     assert "init bash" in done.stderr
     assert not (user.home / "nowhere").exists()
     user.uninstall()
@@ -260,7 +260,7 @@ def test_a_shell_that_has_nothing(user: User, shell: str) -> None:
     """It is refused before anything is made."""
     done = user.script("--shell", shell, "--rc")
     assert done.returncode == 1
-    assert f"there is nothing to set up for {shell}" in done.stderr
+    assert f"--shell: unknown shell {shell}" in done.stderr
     assert everything(user.home) == {}
 
 
@@ -272,10 +272,12 @@ def test_at_a_terminal_it_offers(user: User, answers: tuple[str, ...]) -> None:
     command = ["dash", SCRIPT, "--wheel", wheel, "--find-links", user.wheels]
     command += ["--python", sys.executable]
     with session(user.sandbox, *map(str, command), env=user.env, timeout=120) as terminal:
-        terminal.expect(r"go through mtls-run in bash, by one line in \S+\? \[y/N\] ")
+        terminal.expect(
+            r"Add a line to \S+, so that pip and uv go through mtls-run in bash\? \[y/N\] "
+        )
         terminal.type(answers[0])
         if answers[0] == "y":
-            terminal.expect(r"Have shims on PATH too.*\[y/N\] ")
+            terminal.expect(r"Also put shims on PATH.*\[y/N\] ")
             terminal.type(answers[1])
         assert terminal.end() == 0
         shown = terminal.shown

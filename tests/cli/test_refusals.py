@@ -189,7 +189,7 @@ def test_identity(sandbox: Sandbox, name: str) -> None:
 @pytest.mark.parametrize(
     ("source", "fact"),
     [
-        ('{ env = "NOT_SET" }', "the variable NOT_SET, which has the passphrase by "),
+        ('{ env = "NOT_SET" }', "the variable NOT_SET, named for the passphrase at "),
         ('{ env = "WRONG" }', "the passphrase does not open "),
         ('{ file = "secret" }', "every user can read the passphrase file "),
         ('{ command = ["false"] }', "the passphrase command `false`, named at "),

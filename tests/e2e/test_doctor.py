@@ -1,4 +1,4 @@
-"""Doctor before a real nginx that asks for an identity: nothing is wrong, whatever the key."""
+"""doctor and a real nginx that asks for an identity: nothing is wrong, for each kind of key."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.mark.parametrize("kind", ["rsa", "ec", "ed25519"])
 def test_healthy(bench: Bench, kind: KeyKind) -> None:
-    """No finding but notes, and the index saw the identity once, and once somebody without."""
+    """There are only notes; the index saw one client with the identity and one without."""
     alice = bench.server.issuer.issue("alice", key=kind)
     bench.sandbox.write("pki/alice.pem", alice.pem())
     bench.sandbox.write_config(

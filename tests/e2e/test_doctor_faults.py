@@ -1,4 +1,4 @@
-"""Doctor before every fault of the catalogue, and before set-ups in which nothing is wrong."""
+"""doctor and every fault of the catalogue, and set-ups in which nothing is wrong."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def scene(sandbox: Sandbox, faulty_servers: Servers) -> Iterator[Scene]:
 
 
 def in_tiers(cases: Sequence[Fault] | Sequence[Healthy]) -> list[ParameterSet]:
-    """Return these cases as parameters, the most of them in the slow tier."""
+    """Return these cases as parameters, most of them in the slow tier."""
     return [
         pytest.param(case, id=case.name, marks=() if case.name in TELLING else pytest.mark.slow)
         for case in cases
@@ -61,7 +61,7 @@ def in_tiers(cases: Sequence[Fault] | Sequence[Healthy]) -> list[ParameterSet]:
 
 @pytest.mark.parametrize("fault", in_tiers(FAULTS))
 def test_fault(scene: Scene, fault: Fault) -> None:
-    """The top finding is the true cause, as JSON and in words; no secret is shown in either."""
+    """The last finding is the true cause, in JSON and in text; neither shows a secret."""
     fault.happen(scene)
     verdict = scene.examine()
     shown = [(one.code, one.rank, one.fact) for one in verdict.findings]
@@ -77,7 +77,7 @@ def test_fault(scene: Scene, fault: Fault) -> None:
 
 
 def assert_said_last(scene: Scene, top: Finding, status: int) -> None:
-    """Fail unless what is written for a person ends with this finding."""
+    """Fail unless the text ends with this finding."""
     done = scene.run()
     text, fact, action = (" ".join(words.split()) for words in (done.stdout, top.fact, top.action))
     assert done.returncode == status, done
@@ -88,7 +88,7 @@ def assert_said_last(scene: Scene, top: Finding, status: int) -> None:
 
 @pytest.mark.parametrize("case", in_tiers(HEALTHY))
 def test_nothing_wrong(scene: Scene, case: Healthy) -> None:
-    """Where nothing is wrong there is no error and no warning, and no note but those named."""
+    """If nothing is wrong there are no errors and warnings, and only the expected notes."""
     case.happen(scene)
     verdict = scene.examine()
     shown = [(one.code, one.rank, one.fact) for one in verdict.findings]
@@ -99,7 +99,7 @@ def test_nothing_wrong(scene: Scene, case: Healthy) -> None:
 
 
 def test_names_are_unique() -> None:
-    """Every case has a name of its own, and those of the default tier are there."""
+    """Every case has its own name, and those of the default tier exist."""
     names = [*map(str, FAULTS), *map(str, HEALTHY)]
     assert len(set(names)) == len(names)
     assert set(names) >= TELLING

@@ -62,7 +62,7 @@ def waiting_tool(bench: Bench) -> Iterator[tuple[subprocess.Popen[str], FakeTool
     command = [str(bench.sandbox.program), *SUPERVISE, "uv", "pip", "install", "x"]
     with bench.sandbox.start(command, env=env) as process:
         try:
-            await_file(tool.records / "run-0001.json", process)
+            await_file(tool.records / "run-0001", process)
             yield process, tool, Path(tool.seen().get("SSL_CLIENT_CERT") or "")
         finally:
             with contextlib.suppress(ProcessLookupError):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = lock.REPOSITORY / "wrapper" / "mtls_run"
-IMPORTED_AS = {"pyopenssl": "OpenSSL"}
+IMPORTED_AS = {"pyopenssl": "OpenSSL", "service-identity": "service_identity"}
 # Named in the code's types alone, where no running program asks for it.
 TYPES_ALONE = {"typing_extensions"}
 

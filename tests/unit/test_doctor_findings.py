@@ -1,4 +1,4 @@
-"""The catalogue of findings: documented, used, ordered by weight and by cause."""
+"""The catalogue of findings: documented, used, ordered by rank and by cause."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def sources() -> str:
 
 
 def test_documented() -> None:
-    """docs/findings.md has the catalogue's codes, in its order and with its ranks."""
+    """docs/findings.md has the codes of the catalogue, in its order and with its ranks."""
     text = (ROOT / "docs" / "findings.md").read_text()
     entries = re.findall(r"^### `([a-z-]+)` · ([a-z]+)$", text, re.MULTILINE)
-    assert entries == [(code, entry.rank) for code, entry in CATALOGUE.items()]
+    assert entries == list(CATALOGUE.items())
 
 
 def test_entries_are_whole() -> None:
-    """Each entry says what it means, what pip and uv make of it, and what to do."""
+    """Each entry says what it means, how pip and uv show it, and what to do."""
     text = (ROOT / "docs" / "findings.md").read_text()
     for entry in text.split("\n### ")[1:]:
         code, meaning = entry.split("\n")[0], entry.split("\n")[2]
@@ -45,28 +45,28 @@ def test_every_code_that_is_raised_is_known() -> None:
 
 
 def test_every_code_is_used() -> None:
-    """No code of the catalogue is a dead letter: each stands somewhere else in the package."""
+    """Each code of the catalogue is used somewhere else in the package."""
     text = sources()
     assert [code for code in CATALOGUE if text.count(f'"{code}"') < 2] == []
 
 
 def test_classes_of_errors_are_findings() -> None:
-    """What an error is by its class alone is in the catalogue, or no matter of the set-up."""
+    """The code of each error class is in the catalogue, or None."""
     classes = [one for one in vars(errors).values() if isinstance(one, type)]
     codes = {one.code for one in classes if issubclass(one, errors.MtlsRunError)}
     assert codes <= {None, *CATALOGUE}
 
 
 def test_code_of_an_error() -> None:
-    """A code that is given beats the class's own, which stays as it is."""
+    """An error's own code overrides that of its class."""
     error = errors.IdentityError("fact", hint="hint", code="identity-expired")
     assert error.code == "identity-expired"
     assert errors.IdentityError("fact", hint="hint").code == "identity-unrecognised"
-    assert findings.of_error(error) == Finding("identity-expired", "error", "fact", "hint")
+    assert findings.from_error(error) == Finding("identity-expired", "error", "fact", "hint")
 
 
 def test_order_by_rank() -> None:
-    """Notes come first and errors last, whatever order they were found in."""
+    """Notes come first and errors last, in whatever order they were found."""
     found = [finding(code, code, "do") for code in reversed(CATALOGUE)]
     ranks = [RANKS.index(one.rank) for one in in_order(found)]
     assert ranks == sorted(ranks)
@@ -87,14 +87,14 @@ def test_order_by_rank() -> None:
     ],
 )
 def test_order_by_cause(cause: str, consequence: str) -> None:
-    """Of two errors the one that may cause the other stands last."""
+    """Of two errors, the one that may cause the other comes last."""
     pair = [finding(cause, "a", "do"), finding(consequence, "b", "do")]
     for found in (pair, pair[::-1]):
         assert [one.code for one in in_order(found)] == [consequence, cause]
 
 
 def test_each_once() -> None:
-    """What is found twice is told once."""
+    """A finding that occurs twice is reported once."""
     one = finding("http-error", "fact", "do", origin="here")
     assert in_order([one, one]) == (one,)
 
@@ -106,5 +106,5 @@ def test_status(rank: findings.Rank) -> None:
 
 
 def test_status_of_nothing() -> None:
-    """Where nothing is found, the status is 0."""
+    """Without findings the status is 0."""
     assert findings.status([]) == 0

@@ -1,4 +1,4 @@
-"""Which URLs doctor looks at, who names them, and that no password is in what is shown."""
+"""The URLs that doctor examines, and their origins. Nothing shown has a password."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run.doctor import indexes, proxy
-from mtls_run.doctor.observations import StoppedError
+from mtls_run.doctor import indexes
+from mtls_run.net.errors import NetworkError
+from mtls_run.tools.base import PipScope
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 
 URL = "https://index.example/simple/"
 
+SCOPE = PipScope(command="install")
+
 
 def one(url: str, environ: dict[str, str] | None = None) -> Index:
-    """Return the index at this URL of the command line; fails where it is none."""
-    found = indexes.named([url], environ or {}, None)
+    """Return the index at this URL of the command line; fail if it is not one."""
+    found = indexes.named([url], environ or {}, SCOPE)
     assert found.findings == ()
     return found.found[0]
 
@@ -43,7 +46,7 @@ def authorization(index: Index) -> str | None:
     ],
 )
 def test_taken_apart(url: str, host: str, port: int, target: str, authority: str) -> None:
-    """A URL is taken apart as the request needs it."""
+    """A URL is parsed into the parts of a request."""
     found = one(url)
     assert (found.host, found.port, found.target) == (host, port, target)
     assert found.authority == authority
@@ -64,24 +67,24 @@ def test_taken_apart(url: str, host: str, port: int, target: str, authority: str
     ],
 )
 def test_no_index(url: str, code: str) -> None:
-    """What is no index's URL is a finding, and is not tried."""
-    found = indexes.named([url], {}, None)
+    """A URL that is not an index's gives a finding, and doctor does not try it."""
+    found = indexes.named([url], {}, SCOPE)
     assert found.found == ()
     assert [each.code for each in found.findings] == [code]
 
 
 def test_password_is_hidden() -> None:
-    """A password is sent, and stands in nothing that is shown."""
+    """A password is sent, and never shown."""
     found = one("https://alice:s%40crets@index.example/simple/")
     assert authorization(found) == "alice:s@crets"
-    assert found.shown == "https://alice:****@index.example/simple/"
+    assert found.shown == "https://alice:***@index.example/simple/"
     assert "crets" not in repr(found)
-    insecure = indexes.named(["http://alice:secrets@h/"], {}, None).findings[0]
+    insecure = indexes.named(["http://alice:secrets@h/"], {}, SCOPE).findings[0]
     assert "secrets" not in repr(insecure)
 
 
 def test_netrc(tmp_path: Path) -> None:
-    """User and password come from .netrc where the URL has none."""
+    """User and password come from .netrc if the URL has none."""
     (tmp_path / ".netrc").write_text("machine index.example login alice password secrets\n")
     (tmp_path / ".netrc").chmod(0o600)
     found = one(URL, {"HOME": str(tmp_path)})
@@ -91,14 +94,23 @@ def test_netrc(tmp_path: Path) -> None:
     assert one("https://other.example/", {"HOME": str(tmp_path)}).login is None
 
 
+def test_no_netrc_without_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without HOME, doctor reads no .netrc in the current directory, where anyone may put one."""
+    (tmp_path / ".netrc").write_text("machine index.example login mallory password hers\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HOME")
+    for environ in ({}, {"HOME": ""}, {"HOME": "."}):
+        assert one(URL, environ).login is None
+
+
 def test_configured_for_pip(tmp_path: Path) -> None:
-    """Without a URL, pip's indexes are looked at, each under what names it."""
+    """Without a URL, doctor examines pip's indexes, each with its origin."""
     config = tmp_path / "pip.conf"
     config.write_text(
         f"[global]\nindex-url = {URL}\nextra-index-url =\n  https://a.example/\n"
         "  file:///srv/simple\n  https://b.example/\n"
     )
-    found = indexes.configured({"PIP_CONFIG_FILE": str(config)}, tmp_path, None)
+    found = indexes.configured({"PIP_CONFIG_FILE": str(config)}, tmp_path, SCOPE)
     assert found.findings == ()
     assert [index.shown for index in found.found] == [
         URL,
@@ -109,7 +121,7 @@ def test_configured_for_pip(tmp_path: Path) -> None:
 
 
 def test_configured_for_uv(tmp_path: Path) -> None:
-    """The indexes of uv come from its variables and from its configuration here."""
+    """Uv's indexes come from its variables and from its configuration in this directory."""
     (tmp_path / "uv.toml").write_text(
         '[[index]]\nname = "corp"\nurl = "https://c.example/simple"\n[pip]\n'
         'extra-index-url = ["https://d.example/"]\n'
@@ -121,7 +133,7 @@ def test_configured_for_uv(tmp_path: Path) -> None:
         "UV_INDEX_CORP_USERNAME": "alice",
         "UV_INDEX_CORP_PASSWORD": "secrets",
     }
-    found = indexes.configured(environ, tmp_path, None).found
+    found = indexes.configured(environ, tmp_path, SCOPE).found
     origins = {index.host: index.origin for index in found}
     assert origins == {
         "index.example": "uv index named, UV_INDEX",
@@ -134,18 +146,18 @@ def test_configured_for_uv(tmp_path: Path) -> None:
 
 
 def test_each_once(tmp_path: Path) -> None:
-    """An index that pip and uv both name is looked at once, under both names."""
+    """An index that pip and uv both name is examined once, with both origins."""
     environ = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": URL, "UV_INDEX_URL": URL[:-1]}
-    found = indexes.configured(environ, tmp_path, None).found
+    found = indexes.configured(environ, tmp_path, SCOPE).found
     assert [index.origin for index in found] == ["PIP_INDEX_URL, UV_INDEX_URL"]
 
 
 def test_broken_settings(tmp_path: Path) -> None:
-    """A file of pip's that cannot be read is a finding, and uv's indexes are still looked at."""
+    """An unreadable file of pip's gives a finding; uv's indexes are examined all the same."""
     config = tmp_path / "pip.conf"
     config.write_text("index-url = x\n")
     environ = {"PIP_CONFIG_FILE": str(config), "UV_INDEX_URL": URL}
-    found = indexes.configured(environ, tmp_path, None)
+    found = indexes.configured(environ, tmp_path, SCOPE)
     assert [index.shown for index in found.found] == [URL]
     assert [each.code for each in found.findings] == ["config-invalid"]
 
@@ -162,7 +174,7 @@ def test_broken_settings(tmp_path: Path) -> None:
     ],
 )
 def test_same_origin(location: str, target: str | None) -> None:
-    """A redirect is followed at the same scheme, host and port alone."""
+    """A redirect is followed only to the same scheme, host and port."""
     found = one(URL).elsewhere(location)
     assert (found and found.target) == target
 
@@ -181,34 +193,34 @@ def test_same_origin(location: str, target: str | None) -> None:
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, None),
         ({"HTTPS_PROXY": "http://p:1", "no_proxy": "dex.example"}, "http://p:1"),
         ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "index.example:80"}, "http://p:1"),
-        ({"HTTPS_PROXY": "http://u:secrets@p:1"}, "http://u:****@p:1"),
+        ({"HTTPS_PROXY": "http://u:secrets@p:1"}, "http://u:***@p:1"),
     ],
 )
 def test_proxy(environ: dict[str, str], expected: str | None) -> None:
-    """The proxy is what the variables name for https, but for the hosts that NO_PROXY names."""
-    found = proxy.find(one(URL, environ), environ)
+    """The variables for https name the proxy, except for the hosts in NO_PROXY."""
+    found = one(URL, environ).proxy(environ)
     assert (found and found.shown) == expected
     assert "secrets" not in repr(found)
 
 
 @pytest.mark.parametrize(("entry", "is_excepted"), [("10.0.0.0/8", True), ("10.1", False)])
 def test_proxy_not_for_a_network(entry: str, is_excepted: bool) -> None:
-    """NO_PROXY may name a network of addresses."""
+    """NO_PROXY may list a network of addresses."""
     environ = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": entry}
-    found = proxy.find(one("https://10.1.2.3/simple/", environ), environ)
+    found = one("https://10.1.2.3/simple/", environ).proxy(environ)
     assert (found is None) is is_excepted
 
 
 def test_proxy_of_pip(tmp_path: Path) -> None:
-    """The proxy of pip's settings counts for the indexes of pip's, and not for uv's."""
+    """Pip's own proxy setting counts for pip's indexes, not for uv's."""
     environ = {
         "PIP_CONFIG_FILE": "/dev/null",
         "PIP_PROXY": "http://of-pip:1",
         "PIP_INDEX_URL": URL,
         "UV_INDEX_URL": "https://uv.example/",
     }
-    found = indexes.configured(environ, tmp_path, None).found
-    proxies = [proxy.find(index, environ) for index in found]
+    found = indexes.configured(environ, tmp_path, SCOPE).found
+    proxies = [index.proxy(environ) for index in found]
     assert [each and (each.shown, each.origin) for each in proxies] == [
         ("http://of-pip:1", "PIP_PROXY"),
         None,
@@ -216,9 +228,9 @@ def test_proxy_of_pip(tmp_path: Path) -> None:
 
 
 def test_proxy_that_is_none() -> None:
-    """What is no proxy's URL stops there, without its password."""
+    """A value that is no proxy's URL is an error, shown without its password."""
     environ = {"HTTPS_PROXY": "http://u:secrets@:port"}
-    with pytest.raises(StoppedError) as caught:
-        proxy.find(one(URL), environ)
-    assert caught.value.trouble.step == "proxy"
-    assert "secrets" not in caught.value.trouble.words
+    with pytest.raises(NetworkError) as caught:
+        one(URL).proxy(environ)
+    assert caught.value.step == "proxy"
+    assert "secrets" not in caught.value.reason

@@ -1,4 +1,4 @@
-"""How doctor tells what it found: order, colour, JSON, and nothing that moves the cursor."""
+"""doctor's answer: order, colour, JSON, and no control characters."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from pathlib import Path
 import pytest
 
 from mtls_run.doctor import report
-from mtls_run.doctor.anchors import Anchors
-from mtls_run.doctor.examination import Examined
-from mtls_run.doctor.findings import Finding, finding, in_order
-from mtls_run.doctor.holder import Held
+from mtls_run.doctor.diagnosis import Diagnosis
+from mtls_run.doctor.findings import Finding, finding, in_order, row
 from mtls_run.doctor.indexes import Index
-from mtls_run.doctor.machine import Machine
-from mtls_run.doctor.observations import Observed, Trouble
-from mtls_run.doctor.rows import row
+from mtls_run.doctor.transcript import Transcript
+from mtls_run.net.errors import NetworkError
 
 SECOND = finding("http-forbidden", "the second fact", "mend the second", origin="there")
 FIRST = finding("identity-expired", "the first fact", "mend the first", origin="here")
@@ -27,22 +24,21 @@ class Screen(io.StringIO):
     """A stream that is a terminal."""
 
     def isatty(self) -> bool:
-        """Say so."""
+        """Return True."""
         return True
 
 
-def examined(*found: Finding) -> Examined:
-    """Return an examination that ended with these findings."""
-    rows = (row("profile", f"corp {EVIL}", "config.toml:1"), row("private key", "EC P-256"))
-    machine = Machine(None, Held(), Anchors(None, ""), None, rows, ())
+def diagnosis(*found: Finding) -> Diagnosis:
+    """Return a diagnosis that ended with these findings."""
+    rows = [row("profile", f"corp {EVIL}", "config.toml:1"), row("private key", "EC P-256")]
     index = Index("https://index.example/", "the test", "index.example")
-    seen = Observed(index, trouble=Trouble("name", "unknown", EVIL))
-    return Examined(machine, (seen,), in_order(found))
+    seen = Transcript(index, error=NetworkError("name", "unknown", EVIL))
+    return Diagnosis(None, rows, (seen,), in_order(found))
 
 
 def test_the_most_important_is_last() -> None:
-    """The last line is what to do about the cause; before it its fact, and what says so."""
-    lines = report.as_text(examined(FIRST, SECOND), colour=False).splitlines()
+    """The last line is the action for the cause; before it come its fact and its origin."""
+    lines = report.as_text(diagnosis(FIRST, SECOND), colour=False).splitlines()
     assert lines[-3:] == [
         "error identity-expired: the first fact",
         "    by: here",
@@ -52,21 +48,21 @@ def test_the_most_important_is_last() -> None:
 
 
 def test_nothing_wrong() -> None:
-    """Where nothing is found, it says so."""
-    assert report.as_text(examined(), colour=False).endswith("verdict: nothing is wrong")
+    """Without findings, the verdict says that nothing is wrong."""
+    assert report.as_text(diagnosis(), colour=False).endswith("verdict: nothing is wrong")
 
 
 def test_only_warnings() -> None:
-    """Warnings are counted, and that nothing stops the tools is said."""
+    """With warnings alone, the verdict counts them and says that nothing stops the tools."""
     warning = finding("clock-skew", "fact", "do")
-    text = report.as_text(examined(warning), colour=False)
+    text = report.as_text(diagnosis(warning), colour=False)
     assert "verdict: nothing stops pip and uv; 1 warning\n" in text
 
 
 def test_nothing_moves_the_cursor() -> None:
-    """What comes from files and servers is shown with its control characters escaped."""
+    """Control characters from files and servers are escaped."""
     evil = finding("http-error", f"fact {EVIL}", f"do {EVIL}", origin=f"there {EVIL}")
-    text = report.as_text(examined(evil), colour=False)
+    text = report.as_text(diagnosis(evil), colour=False)
     assert "\x1b" not in text
     assert "\r" not in text
     assert "\\x1b[2Jevil" in text
@@ -74,8 +70,8 @@ def test_nothing_moves_the_cursor() -> None:
 
 def test_colour_says_nothing_more() -> None:
     """Without its colours the text is the same."""
-    plain = report.as_text(examined(FIRST, SECOND), colour=False)
-    painted = report.as_text(examined(FIRST, SECOND), colour=True)
+    plain = report.as_text(diagnosis(FIRST, SECOND), colour=False)
+    painted = report.as_text(diagnosis(FIRST, SECOND), colour=True)
     assert "\x1b[1;31merror\x1b[0m" in painted
     for code in ("1;31", "0", "1", "2"):
         painted = painted.replace(f"\x1b[{code}m", "")
@@ -93,14 +89,14 @@ def test_colour_says_nothing_more() -> None:
     ],
 )
 def test_when_colour(environ: dict[str, str], expected: bool) -> None:
-    """Colour is for a terminal that has it, where NO_COLOR does not say otherwise."""
+    """Colour is used on a terminal that supports it, unless NO_COLOR is set."""
     assert report.coloured(Screen(), environ) is expected
     assert not report.coloured(io.StringIO(), environ)
 
 
 def test_json() -> None:
-    """The object has its five keys, the findings in the same order, and the status."""
-    found = json.loads(report.as_json(examined(FIRST, SECOND)))
+    """The object has five keys, with the findings in the same order."""
+    found = json.loads(report.as_json(diagnosis(FIRST, SECOND)))
     assert list(found) == ["profile", "machine", "urls", "findings", "status"]
     assert [one["code"] for one in found["findings"]] == ["http-forbidden", "identity-expired"]
     assert found["findings"][-1] == {
@@ -116,10 +112,10 @@ def test_json() -> None:
 
 
 def test_progress_leaves_no_trace() -> None:
-    """The line of progress is taken away at the end."""
+    """The progress line is removed at the end."""
     screen = Screen()
     progress = report.Progress(screen, wanted=True)
-    progress.say(["https://a/", "https://b/"], 2.4)
+    progress.show(["https://a/", "https://b/"], 2.4)
     assert "connecting to https://a/ and 1 more… 2 s" in screen.getvalue()
     progress.end()
     assert screen.getvalue().endswith("\r\x1b[K")
@@ -127,17 +123,16 @@ def test_progress_leaves_no_trace() -> None:
 
 @pytest.mark.parametrize(("stream", "wanted"), [(io.StringIO(), True), (Screen(), False)])
 def test_no_progress(stream: io.StringIO, wanted: bool) -> None:
-    """There is none where nobody watches, or nobody wants it."""
+    """There is no progress line without a terminal, or if it is not wanted."""
     progress = report.Progress(stream, wanted=wanted)
-    progress.say(["https://a/"], 1.0)
+    progress.show(["https://a/"], 1.0)
     progress.end()
     assert stream.getvalue() == ""
 
 
 def test_paths_are_shown_whole() -> None:
-    """A value that is wider than its column pushes the origin aside, and is not cut."""
+    """A value that is wider than its column moves the origin, and is not truncated."""
     path = Path("/", *["directory"] * 20)
-    rows = (row("client-cert", path, "config.toml:3"),)
-    machine = Machine(None, Held(), Anchors(None, ""), None, rows, ())
-    text = report.as_text(Examined(machine, (), ()), colour=False)
+    rows = [row("client-cert", path, "config.toml:3")]
+    text = report.as_text(Diagnosis(None, rows, (), ()), colour=False)
     assert f"{path}  config.toml:3" in text

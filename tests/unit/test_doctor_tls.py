@@ -1,4 +1,4 @@
-"""Names of hosts against certificates, names of authorities, and pages against indexes."""
+"""Hostnames in certificates, names of authorities, and kinds of index pages."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run.doctor import names
-from mtls_run.doctor.exchange import kind_of
-from mtls_run.doctor.tls import Roots, name_fits
+from mtls_run.doctor.authorities import calls_itself_root, is_related, listed
+from mtls_run.doctor.index_request import kind_of
+from mtls_run.net.certificates import (
+    DistinguishedName,
+    TrustStore,
+    is_issued_for,
+    of_components,
+    of_name,
+)
 from tests.pki import Authority
 
 if TYPE_CHECKING:
@@ -42,21 +48,21 @@ def issued(*hosts: str) -> Certificate:
         ("127.0.0.2", ("127.0.0.1",), False),
     ],
 )
-def test_name_fits(host: str, hosts: tuple[str, ...], expected: bool) -> None:
-    """A host is a name of the certificate's, or its first label a whole `*`; or an address."""
-    assert name_fits(issued(*hosts), host) is expected
+def test_is_issued_for(host: str, hosts: tuple[str, ...], expected: bool) -> None:
+    """A host matches a name of the certificate, a whole `*` for its first label, or an address."""
+    assert is_issued_for(issued(*hosts), host) is expected
 
 
 def test_common_name_does_not_count() -> None:
-    """A certificate without alternative names is for nobody."""
+    """A certificate without alternative names matches no host."""
     alone = ROOT.issue("index.example").certificate
-    assert not name_fits(alone, "index.example")
+    assert not is_issued_for(alone, "index.example")
 
 
 def test_roots_pass_over_what_is_none() -> None:
-    """What OpenSSL cannot read is no root, and keeps no other from being one."""
-    roots = Roots.of([b"noise", ROOT.der])
-    assert roots.names == (names.named(ROOT.certificate.subject),)
+    """A root that cannot be parsed is passed over."""
+    roots = TrustStore([b"noise", ROOT.der])
+    assert roots.names == (of_name(ROOT.certificate.subject),)
 
 
 @pytest.mark.parametrize(
@@ -69,26 +75,24 @@ def test_roots_pass_over_what_is_none() -> None:
     ],
 )
 def test_akin(one: str, other: str, expected: bool) -> None:
-    """Two authorities are akin by a word that is not every authority's."""
-    first, second = (
-        names.named(Authority.create(name).certificate.subject) for name in (one, other)
-    )
-    assert first.is_akin([second]) is expected
+    """Two authorities are related if they share a word that is not common to most."""
+    first, second = (of_name(Authority.create(name).certificate.subject) for name in (one, other))
+    assert is_related(first, [second]) is expected
 
 
 def test_components() -> None:
-    """A name out of OpenSSL equals the same name out of a certificate, and is shown as that is."""
+    """A name from OpenSSL equals the same name from a certificate, and has the same text."""
     name = ROOT.certificate.subject
-    found = names.of_components(name.public_bytes(), [(b"CN", b"Acme Root CA")])
-    assert found == names.named(name)
-    assert found.is_like_a_root
+    found = of_components(name.public_bytes(), [(b"CN", b"Acme Root CA")])
+    assert found == of_name(name)
+    assert calls_itself_root(found)
 
 
 def test_listed() -> None:
-    """Of many names some are shown, and how many there are beside them."""
-    many = [names.Named(b"", f"CN={number}") for number in range(5)]
-    assert names.listed(many) == "CN=0; CN=1; CN=2 and 2 more"
-    assert names.listed(many[:1]) == "CN=0"
+    """Of many names, a few are shown, with the number of the rest."""
+    many = [DistinguishedName(b"", f"CN={number}") for number in range(5)]
+    assert listed(many) == "CN=0; CN=1; CN=2 and 2 more"
+    assert listed(many[:1]) == "CN=0"
 
 
 @pytest.mark.parametrize(
@@ -109,5 +113,5 @@ def test_listed() -> None:
     ],
 )
 def test_kind_of_page(media: str, text: str, expected: str | None) -> None:
-    """An index is told from any other page by its kind and by what it holds."""
+    """An index page is recognised by its media type and its content."""
     assert kind_of(media, text) == expected

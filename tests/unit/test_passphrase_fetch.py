@@ -137,7 +137,7 @@ def test_missing_variable(environ: dict[str, str], state: str) -> None:
     with pytest.raises(PassphraseError) as caught:
         fetch.from_variable(FromVariable("PASS"), environ, "c.toml:3")
     assert (
-        caught.value.fact == f"the variable PASS, which has the passphrase by c.toml:3, is {state}"
+        caught.value.fact == f"the variable PASS, named for the passphrase at c.toml:3, is {state}"
     )
 
 

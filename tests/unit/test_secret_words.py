@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_run.tools import registry, secret_words
+from mtls_run.system import urls
+from mtls_run.tools import registry
 from mtls_run.tools.base import Target
 
 
@@ -116,7 +117,7 @@ def test_no_form_shows_the_secret(value: str) -> None:
 )
 def test_without_password(url: str, expected: str) -> None:
     """The password is hidden, in odd URLs too; a name alone is most often a token."""
-    assert secret_words.without_password(url) == expected
+    assert urls.without_password(url) == expected
 
 
 @given(
@@ -126,7 +127,7 @@ def test_without_password(url: str, expected: str) -> None:
 )
 def test_any_password(user: str, password: str, path: str) -> None:
     """Whatever the password, all else of the URL is shown and nothing of it."""
-    shown = secret_words.without_password(f"https://{user}:{password}@host{path}")
+    shown = urls.without_password(f"https://{user}:{password}@host{path}")
     assert shown == f"https://{user}:***@host{path}"
 
 
@@ -154,5 +155,5 @@ def test_any_password(user: str, password: str, path: str) -> None:
 )
 def test_passwords_in_urls(word: str, shown: str) -> None:
     """No password of a URL is shown, however many there are in a word; all else stays as it is."""
-    assert secret_words.without_passwords(word) == shown
-    assert secret_words.without_passwords(shown) == shown
+    assert urls.without_passwords(word) == shown
+    assert urls.without_passwords(shown) == shown

@@ -7,7 +7,7 @@ argparse.REMAINDER), and what the user typed reaches the tool unaltered.
 from __future__ import annotations
 
 from mtls_run.errors import UsageError
-from mtls_run.record import Record
+from mtls_run.system.record import Record
 
 SUBCOMMANDS = (
     "allow",

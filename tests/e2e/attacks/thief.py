@@ -84,7 +84,15 @@ def read(path: Path) -> None:
                 read(below)
 
 
-def main() -> None:  # noqa: C901 - one attempt after the other
+def asked(key: Callable[[str], bytes]) -> list[str]:
+    """Return what is to be tried, with every key of the session for `session:`."""
+    if sys.argv[1:] != ["session:"]:
+        return sys.argv[1:]
+    serials = memoryview(key(str(_SESSION_KEYRING))).cast("i")
+    return [f"{kind}:{serial}" for serial in serials for kind in ("key", "own", "change")]
+
+
+def main() -> None:
     """Try all of it."""
     library = ctypes.CDLL(None, use_errno=True)
     machine = os.uname().machine
@@ -127,11 +135,7 @@ def main() -> None:  # noqa: C901 - one attempt after the other
 
     other = {"ptrace": ptrace, "getfd": getfd, "memory": memory}
     other.update(key=key, own=own, change=change)
-    asked = sys.argv[1:]
-    if asked == ["session:"]:
-        serials = memoryview(key(str(_SESSION_KEYRING))).cast("i")
-        asked = [f"{kind}:{serial}" for serial in serials for kind in ("key", "own", "change")]
-    for what in asked:
+    for what in asked(key):
         kind, _, rest = what.partition(":")
         if kind == "read":
             read(Path(rest))

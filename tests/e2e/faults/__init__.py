@@ -1,15 +1,14 @@
-"""The catalogue of faults: each made real, with the finding that names its cause.
+"""The catalogue of faults, each with the finding that names its cause.
 
-`servers` has the nginx that is wrong in many ways, `sockets` what nginx cannot be made to do,
-`scene` the sandbox that a fault happens in, `abroad`, `identities` and `surroundings` the table
-itself.
+`servers` has the nginx with many faults, `sockets` the listeners for faults that nginx cannot
+produce, and `scene` the sandbox. `network`, `identities` and `machine` are the catalogue itself.
 """
 
 from __future__ import annotations
 
-from tests.e2e.faults.abroad import ABROAD, HEALTHY_ABROAD
 from tests.e2e.faults.identities import HEALTHY_IDENTITIES, IDENTITIES
-from tests.e2e.faults.surroundings import HEALTHY_SURROUNDINGS, SURROUNDINGS
+from tests.e2e.faults.machine import HEALTHY_MACHINE, MACHINE
+from tests.e2e.faults.network import HEALTHY_NETWORK, NETWORK
 
-FAULTS = (*ABROAD, *IDENTITIES, *SURROUNDINGS)
-HEALTHY = (*HEALTHY_ABROAD, *HEALTHY_IDENTITIES, *HEALTHY_SURROUNDINGS)
+FAULTS = (*NETWORK, *IDENTITIES, *MACHINE)
+HEALTHY = (*HEALTHY_NETWORK, *HEALTHY_IDENTITIES, *HEALTHY_MACHINE)

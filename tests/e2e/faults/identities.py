@@ -1,4 +1,4 @@
-"""Faults of the identity's files, of its passphrase and of the keyring."""
+"""Faults of the identity's files, its passphrase and the keyring."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ IDENTITIES = (*IDENTITY, *PASSPHRASE)
 
 
 def _of_kind(kind: KeyKind) -> tuple[Healthy, ...]:
-    """Return healthy set-ups with a key of this kind: ready, encrypted, PKCS#12, apart."""
+    """Return healthy set-ups with this kind of key: unencrypted, encrypted, PKCS#12, separate."""
 
     def alice(scene: Scene) -> Issued:
         found = scene.world.client_issuer.issue("alice", key=kind)

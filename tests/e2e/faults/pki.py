@@ -1,4 +1,4 @@
-"""The certificates of the faults' servers and clients: one that is right, and many that are not."""
+"""The certificates of the servers and clients: a valid one, and many that are not."""
 
 from __future__ import annotations
 
@@ -23,24 +23,23 @@ EVERYWHERE = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class World:
-    """Two authorities that matter, one above the servers and one above the clients."""
+    """The two authorities that count, one for the servers and one for the clients."""
 
     server_root: Authority
     server_issuer: Authority
     client_root: Authority
     client_issuer: Authority
     stranger: Authority
-    """Somebody else's root: of servers and of clients alike."""
+    """A foreign root, for servers and clients."""
     alice: Issued
-    """The identity that the servers admit."""
+    """The identity that the servers accept."""
     revoked: Issued
-    """One of the same kind, which the authority has taken back."""
+    """A revoked identity of the same kind."""
 
     @classmethod
     def create(cls) -> World:
         """Return a new world."""
-        # Named as a company names them: whose an intermediate is that nobody sends, its name alone
-        # can tell.
+        # As in a company: only its name relates a missing intermediate to a root.
         server_root = Authority.create("Acme Server Root CA")
         client_root = Authority.create("Acme Staff Root CA")
         issuer = client_root.intermediate("Acme Staff Issuing CA 2")
@@ -56,7 +55,7 @@ class World:
 
     @functools.cached_property
     def servers(self) -> dict[str, tuple[bytes, bytes]]:
-        """Return what each server presents, by name: its certificates, and its key."""
+        """Return each server's certificates and key, by name."""
         issue = functools.partial(
             self.server_issuer.issue, "localhost", server=True, hosts=EVERYWHERE
         )
@@ -74,6 +73,7 @@ class World:
             ),
             "stranger": of_stranger,
             "client-usage": _with_usage_of_clients(self),
+            "address-in-names": _with_address_in_names(self),
             "no-names": self.server_issuer.issue("localhost", eku=None),
             "ed25519": issue(key="ed25519"),
             "twin": Authority.create("Acme Server Root CA").issue(
@@ -95,7 +95,7 @@ class World:
 
     @property
     def revocations(self) -> bytes:
-        """Return the CRLs of both client authorities; nginx asks for one of each in the chain."""
+        """Return the CRLs of both client authorities; nginx requires one for each in the chain."""
         lists = [
             _revocation_list(self.client_root, ()),
             _revocation_list(self.client_issuer, (self.revoked,)),
@@ -103,7 +103,7 @@ class World:
         return b"".join(one.public_bytes(Encoding.PEM) for one in lists)
 
     def write(self, folder: Path) -> None:
-        """Write all that the servers read into this directory."""
+        """Write all files of the servers into this directory."""
         for name, (certificates, key) in self.servers.items():
             (folder / f"{name}.pem").write_bytes(certificates)
             (folder / f"{name}.key").write_bytes(key)
@@ -117,14 +117,14 @@ class World:
 
 
 def self_signed(name: str) -> tuple[bytes, bytes]:
-    """Return a certificate that nobody but itself vouches for, and its key, as PEM."""
+    """Return a self-signed certificate and its key, as PEM."""
     authority = Authority.create(name)
     own = authority.issue(name, key=authority.key, server=True, hosts=EVERYWHERE)
     return own.cert_pem, own.key_pem()
 
 
 def expired_root(world: World) -> bytes:
-    """Return a root that ended last year, under a name of its own."""
+    """Return a root that expired last year, with its own name."""
     now = dt.datetime.now(dt.timezone.utc)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Root of last year")])
     key = world.stranger.key
@@ -142,7 +142,7 @@ def expired_root(world: World) -> bytes:
 
 
 def for_agreement_only(world: World) -> Issued:
-    """Return an identity whose key usage lacks digitalSignature, which TLS 1.3 signs by."""
+    """Return an identity whose key usage lacks digitalSignature, which TLS 1.3 needs."""
     usage = x509.KeyUsage(
         digital_signature=False,
         content_commitment=False,
@@ -158,7 +158,7 @@ def for_agreement_only(world: World) -> Issued:
 
 
 def _with_usage_of_clients(world: World) -> Issued:
-    """Return a server's certificate that has its name, and is for clients alone."""
+    """Return a server's certificate that allows client authentication alone."""
     return _issued_with(
         world.server_issuer,
         "localhost",
@@ -167,8 +167,14 @@ def _with_usage_of_clients(world: World) -> Issued:
     )
 
 
+def _with_address_in_names(world: World) -> Issued:
+    """Return a server's certificate with an address in a DNS name, which OpenSSL passes over."""
+    names = [x509.DNSName("127.0.0.1"), x509.DNSName("localhost")]
+    return _issued_with(world.server_issuer, "localhost", x509.SubjectAlternativeName(names))
+
+
 def _issued_with(authority: Authority, name: str, *extensions: x509.ExtensionType) -> Issued:
-    """Return what the authority issues with these extensions and no others."""
+    """Return a certificate with these extensions and no others."""
     now = dt.datetime.now(dt.timezone.utc)
     base = authority.issue(name)
     builder = (

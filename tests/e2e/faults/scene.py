@@ -1,4 +1,4 @@
-"""A sandbox in which nothing is wrong, the one thing that is then made wrong, and what is found."""
+"""A healthy sandbox, the steps that break it, and the findings of doctor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Rank = Literal["error", "warning", "note"]
 Content = Union[bytes, Issued, None]
 CORP = 'default-profile = "corp"\n[profiles.corp]\n'
-# How long doctor is to wait for a server; what hangs costs this much in each test.
+# doctor's timeout. Each test of a server that hangs takes this long.
 PATIENCE = "1"
 
 
@@ -40,7 +40,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What doctor said: its findings, the most important last, and how it ended."""
+    """doctor's findings, most important last, and the finished process."""
 
     findings: tuple[Finding, ...]
     done: subprocess.CompletedProcess[str]
@@ -53,30 +53,30 @@ class Verdict:
 
 @dataclass
 class Scene:
-    """A healthy set-up until a step spoils it: each step of a fault is given one of these."""
+    """A healthy set-up, which each step of a fault changes."""
 
     sandbox: Sandbox
     servers: Servers
     stack: ExitStack
-    """Ends what a step started."""
+    """Stops the services that a step started."""
     urls: list[str] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
     """The keys of the profile, each with its value as TOML."""
     config: str | None = CORP
-    """What stands before these keys; None means that there is no file."""
+    """The text before these keys; None means that there is no file."""
     env: dict[str, str | None] = field(default_factory=dict)
     options: list[str] = field(default_factory=list)
-    """mtls-run's own, which stand before `doctor`."""
+    """mtls-run's own options, before `doctor`."""
     tools: dict[str, str] = field(default_factory=lambda: dict(NEWEST))
     """The tools on PATH, each with its version."""
     directory: str = "."
     secrets: list[str | bytes] = field(default_factory=list)
-    """What no output may show."""
+    """Texts that no output may show."""
     passphrase: str = ""
 
     @classmethod
     def create(cls, sandbox: Sandbox, servers: Servers, stack: ExitStack) -> Scene:
-        """Return a scene before the index, with an identity that the index admits."""
+        """Return a scene with an index, and an identity that the index accepts."""
         scene = cls(sandbox, servers, stack)
         scene.passphrase = f"canary {secrets.token_hex(12)}"
         scene.secrets.append(scene.passphrase)
@@ -95,7 +95,7 @@ class Scene:
         return self.servers.world
 
     def identity(self, content: Content, name: str = "alice.pem", mode: int = 0o600) -> None:
-        """Have the profile name a file with this content; None leaves the file away."""
+        """Let the profile name a file with this content, or a missing file if it is None."""
         if isinstance(content, Issued):
             self.secrets += content.traces
             content = content.pem()
@@ -106,7 +106,7 @@ class Scene:
         self.settings["client-cert"] = f'"~/pki/{name}"'
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run doctor with these arguments before its URLs."""
+        """Run doctor with these arguments and the URLs."""
         for name, version in self.tools.items():
             if not (self.sandbox.bin / name).exists():
                 self.sandbox.fake_tool(name, version)
@@ -118,7 +118,7 @@ class Scene:
         return self.sandbox.run(*words, env=self.env, cwd=directory)
 
     def examine(self) -> Verdict:
-        """Return what doctor finds; fails where its answer is not what it promises to be."""
+        """Return doctor's findings; fail if its JSON is not as promised."""
         done = self.run("--json")
         assert done.returncode in (0, 1), done
         answer: dict[str, Any] = json.loads(done.stdout)
@@ -130,7 +130,7 @@ class Scene:
         return Verdict(findings, done)
 
     def assert_kept_secret(self, done: subprocess.CompletedProcess[str]) -> None:
-        """Fail where a passphrase, a password or a part of a key was shown."""
+        """Fail if the output shows a passphrase, a password or a part of a key."""
         assert_absent(self.secrets, done.stdout, done.stderr)
 
 
@@ -139,14 +139,14 @@ Step = Callable[[Scene], object]
 
 @dataclass(frozen=True, init=False)
 class Fault:
-    """One fault: the steps that make it real, and the finding that is to come out on top."""
+    """One fault: the steps that cause it, and the finding that must come last."""
 
     name: str
     code: str
     steps: tuple[Step, ...]
     rank: Rank
     says: str
-    """What the fact has to say, where another fact under the same code would be wrong."""
+    """A text that the fact must contain, if the code alone is not enough."""
 
     def __init__(
         self, name: str, code: str, *steps: Step, rank: Rank = "error", says: str = ""
@@ -160,18 +160,18 @@ class Fault:
 
     @property
     def status(self) -> int:
-        """What doctor ends with: an error alone makes it 1."""
+        """Doctor's exit status: 1 for an error, else 0."""
         return 1 if self.rank == "error" else 0
 
     def happen(self, scene: Scene) -> None:
-        """Make it real in this scene."""
+        """Cause the fault in this scene."""
         for step in self.steps:
             step(scene)
 
 
 @dataclass(frozen=True, init=False)
 class Healthy:
-    """A set-up in which nothing is wrong, and the notes that there may be all the same."""
+    """A set-up in which nothing is wrong, and the notes that doctor gives all the same."""
 
     name: str
     steps: tuple[Step, ...]
@@ -187,13 +187,13 @@ class Healthy:
         return self.name
 
     def happen(self, scene: Scene) -> None:
-        """Arrange the scene in this way."""
+        """Set up the scene."""
         for step in self.steps:
             step(scene)
 
 
 def at(name: str, *, host: str = "localhost", scheme: str = "https") -> Step:
-    """Ask this server instead of the healthy one."""
+    """Use this server instead of the healthy one."""
 
     def step(scene: Scene) -> None:
         scene.urls = [scene.servers.url(name, host=host, scheme=scheme)]
@@ -202,12 +202,12 @@ def at(name: str, *, host: str = "localhost", scheme: str = "https") -> Step:
 
 
 def also(name: str) -> Step:
-    """Ask this server besides."""
+    """Use this server too."""
     return lambda scene: scene.urls.append(scene.servers.url(name))
 
 
 def login(user: str, password: str) -> Step:
-    """Have the URL carry a user and a password, which nobody is to see."""
+    """Add a user and a password to the URL; no output may show the password."""
 
     def step(scene: Scene) -> None:
         scene.secrets.append(password)
@@ -218,7 +218,7 @@ def login(user: str, password: str) -> Step:
 
 
 def url(*urls: str) -> Step:
-    """Ask for these URLs, as they are."""
+    """Use these URLs as they are."""
 
     def step(scene: Scene) -> None:
         scene.urls = list(urls)
@@ -227,7 +227,7 @@ def url(*urls: str) -> Step:
 
 
 def identity(make: Callable[[World], Content], name: str = "alice.pem", mode: int = 0o600) -> Step:
-    """Let the identity's file hold this."""
+    """Write this into the identity's file."""
     return lambda scene: scene.identity(make(scene.world), name, mode)
 
 
@@ -237,12 +237,12 @@ def file(name: str, make: Callable[[Scene], str | bytes], mode: int = 0o600) -> 
 
 
 def directory(name: str) -> Step:
-    """Have a directory where a file is expected."""
+    """Make a directory in place of a file."""
     return lambda scene: (scene.sandbox.home / name).mkdir(parents=True)
 
 
 def setting(key: str, value: str | None) -> Step:
-    """Let the profile say this, in TOML; None leaves the key away."""
+    """Set a key of the profile, in TOML; None removes it."""
 
     def step(scene: Scene) -> None:
         scene.settings.pop(key, None)
@@ -253,7 +253,7 @@ def setting(key: str, value: str | None) -> Step:
 
 
 def config(text: str | None) -> Step:
-    """Let this stand before the profile's keys; None means that there is no file at all."""
+    """Set the text before the profile's keys; None means that there is no file."""
 
     def step(scene: Scene) -> None:
         scene.config = text
@@ -285,7 +285,7 @@ def inside(name: str) -> Step:
 
 
 def tools(**versions: str) -> Step:
-    """Have these tools on PATH, in these versions, and no others."""
+    """Put these tools on PATH, in these versions, and no others."""
 
     def step(scene: Scene) -> None:
         scene.tools = versions
@@ -294,7 +294,7 @@ def tools(**versions: str) -> Step:
 
 
 def locked(source: str | None, *, passphrase: str | None = None) -> Step:
-    """Encrypt the identity's key; the profile's passphrase is from this source, in TOML."""
+    """Encrypt the identity's key, and set the profile's passphrase source, in TOML."""
 
     def step(scene: Scene) -> None:
         scene.identity(scene.world.alice.pem(passphrase or scene.passphrase))
@@ -304,7 +304,7 @@ def locked(source: str | None, *, passphrase: str | None = None) -> Step:
 
 
 def keyring(stored: Callable[[Scene], str] | None = None, *, lock: bool = False) -> Step:
-    """Run a Secret Service that holds this passphrase for the profile, and may be locked."""
+    """Run a Secret Service that stores this passphrase for the profile, and may be locked."""
 
     def step(scene: Scene) -> None:
         service = scene.stack.enter_context(secret_service.running())

@@ -1,4 +1,4 @@
-"""One nginx that is wrong in many ways, a port for each, and the sockets beside it."""
+"""One nginx with a port for each fault, and the other listeners."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ http {{
 
 
 def tls(certificate: str = "good", clients: str | None = "client-root", *more: str) -> str:
-    """Return the directives of a server with this certificate, which admits these clients.
+    """Return the directives of a server with this certificate that accepts these clients.
 
     No clients at all means that it asks for no certificate.
     """
@@ -65,7 +65,7 @@ def tls(certificate: str = "good", clients: str | None = "client-root", *more: s
 
 
 def answering(*directives: str) -> str:
-    """Return a server that is right until it answers a client that it admits."""
+    """Return a server that accepts the client, with these directives for its answer."""
     return tls("good", "client-root", *directives)
 
 
@@ -80,13 +80,14 @@ TLS_SITES = {
     "healthy-tls-1.3": tls("good", "client-root", "ssl_protocols TLSv1.3;"),
     "healthy-optional": tls("good", "client-root", "ssl_verify_client optional;"),
     "healthy-ed25519": tls("ed25519"),
+    "healthy-address-in-names": tls("address-in-names"),
     "healthy-with-root": tls("with-root"),
     "healthy-json": answering(
         _JSON, 'return 200 \'{{"meta":{{"api-version":"1.0"}},"projects":[{{"name":"a"}}]}}\';'
     ),
     "healthy-redirect": answering("rewrite ^/simple/$ /simple/index.html redirect;"),
     "asks-nobody": tls("good", None),
-    # What the server itself presents.
+    # The server's own certificate.
     "server-expired": tls("expired"),
     "server-not-yet-valid": tls("not-yet-valid"),
     "server-expires-soon": tls("expires-soon"),
@@ -99,7 +100,7 @@ TLS_SITES = {
     "server-no-chain": tls("no-chain"),
     "server-client-usage": tls("client-usage"),
     "server-weak-key": tls("weak", "client-root", _WEAK),
-    # Whom it admits.
+    # The clients that it accepts.
     "clients-stranger": tls("good", "stranger-root"),
     "clients-stranger-1.2": tls("good", "stranger-root", "ssl_protocols TLSv1.2;"),
     "clients-issuer-known": tls("good", "client-both"),
@@ -117,7 +118,7 @@ TLS_SITES = {
         "ssl_verify_client optional;",
         'if ($ssl_client_verify = NONE) {{ return 496 "certificate required"; }}',
     ),
-    # How it speaks TLS. OpenSSL 3 signs TLS 1.0 with SHA-1, which needs security level 0.
+    # TLS itself. OpenSSL 3 signs TLS 1.0 with SHA-1, which needs security level 0.
     "tls-1.0": tls("rsa", "client-root", "ssl_protocols TLSv1;", _WEAK),
     "tls-1.1": tls("rsa", "client-root", "ssl_protocols TLSv1.1;", _WEAK),
     "tls-old-ciphers": tls(
@@ -127,7 +128,7 @@ TLS_SITES = {
         "good", "client-root", "ssl_protocols TLSv1.2;", "ssl_ciphers ECDHE-ECDSA-AES256-SHA384;"
     ),
     "tls-rejects": tls("good", None, "ssl_reject_handshake on;"),
-    # What it answers.
+    # The answer.
     "http-400": answering('return 400 "no such thing";'),
     "http-401": answering("auth_basic index;", "auth_basic_user_file {root}/passwords;"),
     "http-403": answering("deny all;"),
@@ -160,7 +161,7 @@ TLS_SITES = {
         "location / {{ proxy_pass http://127.0.0.1:{port[backend-ahead]};"
         " proxy_pass_header Date; }}"
     ),
-    # Admits anybody: nginx itself goes by the true clock.
+    # Accepts every client, since nginx uses the true clock.
     "clock-before-the-end": tls(
         "good",
         None,
@@ -178,7 +179,7 @@ PLAIN_SITES = {"plain-http": ""}
 
 @dataclass(frozen=True)
 class Servers:
-    """Everything that listens, by name."""
+    """All listeners, by name."""
 
     root: Path
     world: World
@@ -263,7 +264,7 @@ def _start(root: Path, port: Mapping[str, int]) -> subprocess.Popen[bytes]:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    # It opens its ports one after the other, as they stand in its configuration.
+    # nginx opens its ports in the order of its configuration.
     last = port[[*TLS_SITES, *PLAIN_SITES][-1]]
     while process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("::1", last), 1):

@@ -1,4 +1,4 @@
-"""Listeners for what nginx cannot be made to do: hang, reset, end a handshake, be a proxy.
+"""Listeners for faults that nginx cannot produce: a hang, a reset, an alert, a proxy.
 
 nginx ends every handshake well and answers a client it does not admit with a page. Go, Envoy,
 HAProxy and Apache end the handshake with an alert instead, which is what `strict` does.
@@ -28,7 +28,7 @@ _PAGE = b'<!DOCTYPE html><html><body><a href="alpha-pkg/">alpha-pkg</a></body></
 
 
 class Listeners:
-    """Sockets on both loopback addresses, each served by a thread; `close` ends them all."""
+    """Sockets on both loopback addresses, each served by a thread."""
 
     def __init__(self) -> None:
         self._sockets: list[socket.socket] = []
@@ -50,13 +50,13 @@ class Listeners:
         return port
 
     def refusing(self) -> int:
-        """Return a port that is taken and not listened on: it refuses, and nobody else gets it."""
+        """Return a bound port that refuses connections; no other program can take it."""
         pair, port = bound_pair()
         self._sockets += pair
         return port
 
     def kept(self) -> int:
-        """Return a port that is kept for nginx, which binds it with `reuseport`.
+        """Return a port reserved for nginx, which binds it with `reuseport`.
 
         Were it free in between, another worker's nginx could take it, and ours would wait for it.
         """
@@ -65,7 +65,7 @@ class Listeners:
         return port
 
     def silent(self) -> int:
-        """Return a port whose connections are made by the kernel and never answered."""
+        """Return a port that accepts connections and never answers."""
         pair, port = bound_pair()
         for one in pair:
             one.listen(64)
@@ -73,7 +73,7 @@ class Listeners:
         return port
 
     def full(self) -> int:
-        """Return a port whose queue is full: further connections are neither made nor refused."""
+        """Return a port with a full queue, which neither accepts nor refuses connections."""
         pair, port = bound_pair()
         self._sockets += pair
         for one in pair:
@@ -98,19 +98,19 @@ def _accept(listener: socket.socket, handle: Handle) -> None:
 
 
 def _handled(connection: socket.socket, handle: Handle) -> None:
-    # ssl.SSLError is an OSError; a client that goes away is no fault of the test.
+    # ssl.SSLError is an OSError; a client may close the connection.
     with connection, contextlib.suppress(OSError):
         handle(connection)
 
 
 def reset(connection: socket.socket) -> None:
-    """End with RST once the client has said something, as a firewall or a dying backend does."""
+    """Reset the connection once the client has sent something, as a firewall does."""
     connection.recv(1)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def hang_up(connection: socket.socket) -> None:
-    """Close in good order without a word, as a balancer without backends does."""
+    """Close the connection without an answer, as a load balancer without backends does."""
     connection.recv(_HEAD)
 
 
@@ -127,7 +127,7 @@ def strict(
     newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3,
     revocations: bool = False,
 ) -> Handle:
-    """Return a server that ends the handshake, with an alert, for a client it does not admit."""
+    """Return a server that ends the handshake of a refused client with an alert."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / f"{certificate}.pem", folder / f"{certificate}.key")
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -13,8 +13,8 @@ import os
 import stat
 import time
 
-from mtls_run.record import Record
 from mtls_run.system.digests import sha256
+from mtls_run.system.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

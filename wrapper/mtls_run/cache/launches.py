@@ -19,9 +19,9 @@ import time
 
 from mtls_run import __version__
 from mtls_run.cache.dependencies import unchanged
-from mtls_run.record import Record
 from mtls_run.system import dirs
 from mtls_run.system.digests import sha256
+from mtls_run.system.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""`mtls-run doctor [URL…]`: what is wrong between this machine and the index, and what mends it."""
+"""`mtls-run doctor [URL…]`: find what is wrong between this machine and the index."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from mtls_run.commands import Context, runner
-from mtls_run.doctor import examination, findings, machine, report
+from mtls_run.doctor import findings, report
+from mtls_run.doctor.diagnosis import diagnose
+from mtls_run.doctor.inspection import Inspection
 from mtls_run.output import answer
 from mtls_run.system.files import current_directory
 
@@ -20,36 +22,36 @@ TIMEOUT = 5.0
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
-    """Return the status of `doctor`."""
+    """Run `doctor` and return its exit status."""
     return runner.run(doctor, "doctor", arguments, context)
 
 
 @click.command(cls=runner.Command)
-@click.option("--json", "as_json", is_flag=True, help="Answer with one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Output JSON.")
 @click.option(
     "--timeout",
     type=click.FloatRange(min=0, max=120, min_open=True),
     default=TIMEOUT,
     show_default=True,
-    help="Seconds that each step of the network may take.",
+    help="Limit each network step to this many seconds.",
 )
 @click.argument("urls", nargs=-1, metavar="[URL]...")
 @click.pass_obj
 def doctor(context: Context, urls: tuple[str, ...], *, as_json: bool, timeout: float) -> int:
-    """Examine profile, identity, roots and tools; connect to each URL; say what is wrong.
+    """Check profile, identity, roots and tools, connect to each URL, and report what is wrong.
 
-    Without a URL: the indexes that pip and uv are set up for here. What is found is told in the
-    order of its weight, the most important last, each with what to do. Status 1 where something
-    stops pip or uv, else 0; warnings and notes do not change it.
+    Without a URL, doctor connects to the indexes that pip and uv use here. Each finding says what
+    to do. The most important finding comes last. The exit status is 1 if something stops pip or uv,
+    else 0; warnings and notes do not change it.
+
+    Example: mtls-run doctor https://index.example/simple/
     """
-    warnings.simplefilter("ignore")  # odd serial numbers in a store of roots are no news here
-    here = machine.Surroundings(
-        context.options, context.environ, current_directory(), context.reporter
-    )
-    progress = report.Progress.of(context.environ, quiet=as_json or context.options.quiet)
-    examined = examination.examine(here, urls, timeout, progress)
+    warnings.simplefilter("ignore")  # cryptography warns of odd certificates in a root store
+    here = Inspection(context.options, context.environ, current_directory(), context.reporter)
+    progress = report.Progress.on_stderr(context.environ, quiet=as_json or context.options.quiet)
+    diagnosis = diagnose(here, urls, timeout, progress)
     if as_json:
-        answer(report.as_json(examined))
+        answer(report.as_json(diagnosis))
     else:
-        answer(report.as_text(examined, colour=report.coloured(sys.stdout, context.environ)))
-    return findings.status(examined.findings)
+        answer(report.as_text(diagnosis, colour=report.coloured(sys.stdout, context.environ)))
+    return findings.status(diagnosis.findings)

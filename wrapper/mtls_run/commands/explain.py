@@ -14,7 +14,7 @@ from mtls_run.output import Reporter, printable
 from mtls_run.passphrase.sources import describe
 from mtls_run.resolve import resolve
 from mtls_run.roots import bundle
-from mtls_run.tools import secret_words
+from mtls_run.system import urls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +113,7 @@ def _object(
     handoff: str = "none",
     skipped: str | None = None,
 ) -> dict[str, Any]:
-    sets = {name: secret_words.without_passwords(value) for name, value in changes.items() if value}
+    sets = {name: urls.without_passwords(value) for name, value in changes.items() if value}
     return {
         "profile": resolved.profile.name if resolved else None,
         "origin": str(resolved.profile.origin) if resolved else None,
@@ -182,5 +182,5 @@ def _shown_identity(found: Mapping[str, Any] | None) -> str:
 
 def _command(argv: list[str]) -> str:
     """Return the command as it may be pasted, but for what is masked."""
-    words = [word if secret_words.MASK in word else shlex.quote(word) for word in argv]
+    words = [word if urls.MASK in word else shlex.quote(word) for word in argv]
     return printable(" ".join(words))

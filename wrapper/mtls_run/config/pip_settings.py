@@ -47,7 +47,7 @@ _Section = dict[str, Setting[str]]
 class PipSettings:
     """What wins in pip's settings, each value with its variable, or its file and line.
 
-    Paths are absolute. URLs may hold a password: show them through `secret_words.without_password`.
+    Paths are absolute. URLs may hold a password: show them through `urls.without_password`.
     """
 
     cert: Setting[Path] | None = None

@@ -1,12 +1,10 @@
-"""`mtls-run doctor`: what is wrong between this machine and the index, and what mends it.
+"""`mtls-run doctor`: find what is wrong between this machine and the index, and how to fix it.
 
-```
-machine ──┐ (profile, files, identity, roots, variables, tools: the run road's own functions)
-indexes ──┤
-          ├─ probe (network steps of each URL → observations) ─ verdict (pure: → findings) ─ report
-```
+`machine` reports on profile, identity, roots, variables and tools, by the functions of a run.
+`indexes` chooses the URLs, and `probe` connects to each and records a `transcript`. `conclusions`
+turns all that into findings, and `report` prints them. `diagnosis` calls these in turn.
 
-The rules that need no network are those of the run road: whatever stops a run raises an error that
-carries its finding's code, and the same functions are called here. To add a finding: its line in
-`findings.CATALOGUE`, its entry in docs/findings.md, and what raises or concludes it.
+An error that stops a run carries the code of its finding, so the checks of a run are not repeated
+here. To add a finding: add its code to `findings.CATALOGUE` and to docs/findings.md, then raise it
+or conclude it.
 """

@@ -1,40 +1,48 @@
-"""Which URLs to look at: those that were named, or those that pip and uv are set up for here."""
+"""The URLs to examine: those on the command line, or those that the settings name here."""
 
 from __future__ import annotations
 
+import contextlib
 import netrc
 import os
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from mtls_run.config import pip_settings
 from mtls_run.config.origin import Origin, Setting
-from mtls_run.doctor import proxy
-from mtls_run.doctor.findings import finding, of_error
+from mtls_run.doctor.findings import finding, from_error
 from mtls_run.errors import MtlsRunError
+from mtls_run.net import hostname, proxy
+from mtls_run.net.request import basic_authorization
 from mtls_run.output import printable
+from mtls_run.system.urls import without_password
 from mtls_run.tools import uv_indexes
-from mtls_run.tools.uv_indexes import without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from mtls_run.doctor.findings import Finding
+    from mtls_run.net.proxy import Proxy
     from mtls_run.secret import Secret
+    from mtls_run.tools.base import PipScope
+
+    # A URL, and pip's own proxy if pip is the one that asks it.
+    Candidate = tuple[Setting[str], "Setting[str] | None"]
 
 _HTTPS = 443
-_NAMED = Origin("the command line")
+_COMMAND_LINE = Origin("the command line")
+_WRITE_URL = "write it as https://HOST/PATH/"
 
 
 @dataclass(frozen=True)
 class Index:
-    """One URL, taken apart; `shown` has no password, and what has one is a Secret.
+    """One URL, parsed. `shown` is the URL without its password, `origin` what names it.
 
-    `origin` says who names it, `target` is path and query. `pip_proxy` is pip's own setting, for
-    an index that pip is asked for; `login` says where user and password come from, if there are.
+    `host` is in ASCII, `target` is path and query. `login` says where user and password come from.
+    `pip_proxy` is pip's own proxy setting, for an index of pip's.
     """
 
     shown: str
@@ -48,144 +56,154 @@ class Index:
 
     @property
     def authority(self) -> str:
-        """Return host and port as the header `Host` has them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _HTTPS else f"{host}:{self.port}"
+        """Return host and port as in the `Host` header."""
+        return hostname.with_port(self.host, self.port).removesuffix(f":{_HTTPS}")
+
+    def proxy(self, environ: Mapping[str, str]) -> Proxy | None:
+        """Return the proxy in front of the index, or None; raises NetworkError for a bad setting.
+
+        For pip's indexes, pip's own setting beats the variables. uv reads the variables alone.
+        """
+        if self.pip_proxy is not None:
+            return proxy.parse(self.pip_proxy.value, str(self.pip_proxy.origin))
+        return proxy.find(self.host, self.port, environ)
 
     def elsewhere(self, url: str) -> Index | None:
-        """Return the index at a URL of the same origin that this one redirects to, else None."""
+        """Return the index at the target of a redirect, or None if that has another origin."""
         try:
             parts = urlsplit(url)
-            port = parts.port or _HTTPS
+            origin = (hostname.to_ascii(parts.hostname or ""), parts.port or _HTTPS)
         except ValueError:
             return None
-        if parts.scheme != "https" or (parts.hostname, port) != (self.host, self.port):
+        if parts.scheme != "https" or origin != (self.host, self.port):
             return None
         return replace(self, target=_target(parts))
 
 
 @dataclass(frozen=True)
 class Indexes:
-    """The URLs to look at, and what is wrong with those that cannot be."""
+    """The URLs to examine, and findings about those that cannot be examined."""
 
     found: tuple[Index, ...]
     findings: tuple[Finding, ...] = ()
 
 
-def named(urls: Iterable[str], environ: Mapping[str, str], prefix: Path | None) -> Indexes:
-    """Return what the command line names."""
-    try:
-        pip_proxy = pip_settings.read(environ, command="install", prefix=prefix).proxy
-    except MtlsRunError:
-        pip_proxy = None  # said where the settings are examined
-    if not any(environ.get(name) for name in ("https_proxy", "HTTPS_PROXY")):
-        return _parsed([(Setting(url, _NAMED), pip_proxy) for url in urls], environ)
-    return _parsed([(Setting(url, _NAMED), None) for url in urls], environ)
+def named(urls: Iterable[str], environ: Mapping[str, str], scope: PipScope) -> Indexes:
+    """Return the indexes on the command line. pip's proxy counts unless a variable names one."""
+    pip_proxy = None
+    if not (environ.get("https_proxy") or environ.get("HTTPS_PROXY")):
+        with contextlib.suppress(MtlsRunError):  # reported with the other settings
+            pip_proxy = pip_settings.read(environ, scope).proxy
+    return _parsed([(Setting(url, _COMMAND_LINE), pip_proxy) for url in urls], environ)
 
 
-def configured(environ: Mapping[str, str], directory: Path, prefix: Path | None) -> Indexes:
-    """Return what pip and uv are set up for in this directory; `prefix` is pip's environment."""
-    settings: list[tuple[Setting[str], Setting[str] | None]] = []
+def configured(environ: Mapping[str, str], directory: Path, scope: PipScope) -> Indexes:
+    """Return the indexes that pip and uv use in this directory, with pip's settings of `scope`."""
+    candidates: list[Candidate] = []
     findings: list[Finding] = []
     try:
-        said = pip_settings.read(environ, command="install", prefix=prefix)
+        settings = pip_settings.read(environ, scope)
+        urls = [settings.index_url, *settings.extra_index_urls]
+        candidates += [(url, settings.proxy) for url in urls if url is not None]
     except MtlsRunError as error:
-        findings.append(of_error(error))
-    else:
-        urls = [said.index_url, *said.extra_index_urls]
-        settings += [(url, said.proxy) for url in urls if url is not None]
+        findings.append(from_error(error))
     try:
-        settings += [(url, None) for url in uv_indexes.configured(environ, directory)]
+        candidates += [(url, None) for url in uv_indexes.configured(environ, directory)]
     except MtlsRunError as error:
-        findings.append(of_error(error))
-    found = _parsed(settings, environ)
-    return Indexes(found.found, (*findings, *found.findings))
+        findings.append(from_error(error))
+    parsed = _parsed(candidates, environ)
+    return Indexes(parsed.found, (*findings, *parsed.findings))
 
 
-def _parsed(
-    settings: Iterable[tuple[Setting[str], Setting[str] | None]], environ: Mapping[str, str]
-) -> Indexes:
-    """Return each URL once, under all the origins that name it."""
+def _parsed(candidates: Iterable[Candidate], environ: Mapping[str, str]) -> Indexes:
+    """Return each URL once, with all the origins that name it."""
     found: dict[tuple[str, int, str], Index] = {}
     findings = []
-    for setting, pip_proxy in settings:
-        if setting.value.startswith("file:") and setting.origin is not _NAMED:
-            continue  # a directory of files is an index to pip, and no matter of the network
-        shown = printable(without_password(setting.value.strip()))
-        parsed = _one(setting.value.strip(), shown, str(setting.origin), environ)
-        if not isinstance(parsed, Index):
-            findings.append(parsed)
+    for setting, pip_proxy in candidates:
+        if setting.value.startswith("file:") and setting.origin is not _COMMAND_LINE:
+            continue  # to pip, a directory of files is an index too
+        index = _parse(setting.value.strip(), str(setting.origin), environ)
+        if not isinstance(index, Index):
+            findings.append(index)
             continue
-        key = (parsed.host, parsed.port, parsed.target.rstrip("/"))
+        key = (index.host, index.port, index.target.rstrip("/"))
         if key in found:
-            before = found[key]
-            origins = dict.fromkeys([*before.origin.split(", "), parsed.origin])
+            first = found[key]
+            origins = dict.fromkeys([*first.origin.split(", "), index.origin])
             found[key] = replace(
-                before,
+                first,
                 origin=", ".join(origins),
-                authorization=before.authorization or parsed.authorization,
-                login=before.login or parsed.login,
+                authorization=first.authorization or index.authorization,
+                login=first.login or index.login,
             )
         else:
-            found[key] = replace(parsed, pip_proxy=pip_proxy)
+            found[key] = replace(index, pip_proxy=pip_proxy)
     return Indexes(tuple(found.values()), tuple(findings))
 
 
-def _one(url: str, shown: str, origin: str, environ: Mapping[str, str]) -> Index | Finding:
-    write = "write it as https://HOST/PATH/"
+def _parse(url: str, origin: str, environ: Mapping[str, str]) -> Index | Finding:
+    shown = printable(without_password(url))
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port
+        port = parts.port or _HTTPS
     except ValueError as error:
-        reason = "its port is no number" if "ort" in str(error) else "it cannot be read"
-        return finding("url-invalid", f"{shown} is no URL: {reason}", write, origin=origin)
-    if parts.scheme == "http" and host:
+        reason = "its port is no number" if "ort" in str(error) else "it cannot be parsed"
+        return _invalid(shown, reason, origin)
+    if parts.scheme == "http" and parts.hostname:
         return finding(
             "url-insecure",
-            f"{shown} is plain HTTP: no identity can be asked for, and nobody is verified",
-            f"use https:// where the index has it: {without_password('https' + shown[4:])}",
+            f"{shown} is plain HTTP: it cannot ask for an identity, and its server is not verified",
+            f"use https:// if the index offers it: {without_password('https' + shown[4:])}",
             origin=origin,
         )
-    if parts.scheme != "https" or not host:
-        reason = "it has no host" if parts.scheme in ("http", "https") else "it is not https://"
-        return finding("url-invalid", f"{shown} is no index's URL: {reason}", write, origin=origin)
+    if parts.scheme not in ("http", "https"):
+        return _invalid(shown, "it is not https://", origin)
+    if not parts.hostname:
+        return _invalid(shown, "it has no host", origin)
+    try:
+        host = hostname.to_ascii(parts.hostname)
+    except ValueError as error:
+        return _invalid(shown, str(error), origin)
     authorization, login = _authorization(parts, host, origin, environ)
-    return Index(shown, origin, host, port or _HTTPS, _target(parts), authorization, login)
+    return Index(shown, origin, host, port, _target(parts), authorization, login)
+
+
+def _invalid(shown: str, reason: str, origin: str) -> Finding:
+    fact = f"{shown} is not the URL of an index: {reason}"
+    return finding("url-invalid", fact, _WRITE_URL, origin=origin)
 
 
 def _target(parts: SplitResult) -> str:
-    whole = parts.path or "/"
-    whole += f"?{parts.query}" if parts.query else ""
-    # What a browser would escape too; h11 refuses the rest.
-    return re.sub(r"[^!-~]", lambda found: _escaped(found.group()), whole)
-
-
-def _escaped(char: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in char.encode("utf-8", "surrogateescape"))
+    """Return path and query, with the characters escaped that no request line can hold."""
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return quote(target, safe="".join(map(chr, range(0x21, 0x7F))), errors="surrogateescape")
 
 
 def _authorization(
     parts: SplitResult, host: str, origin: str, environ: Mapping[str, str]
 ) -> tuple[Secret | None, str | None]:
-    """Return user and password as they are sent, and whence; both None where there are none.
+    """Return the `Authorization` header and where it comes from, or None for both.
 
-    pip and uv take them from the URL, and from .netrc. Their keyrings are not asked.
+    As pip and uv do, this reads the URL, uv's variables and .netrc. It asks no keyring.
     """
     if parts.username:
-        said = proxy.basic(unquote(parts.username), unquote(parts.password or ""))
-        return said, "the URL"
+        return basic_authorization(
+            unquote(parts.username), unquote(parts.password or "")
+        ), "the URL"
     name = re.match(r"uv index ([^\s,]+)", origin)
     if name:
-        variable = re.sub(r"[^A-Z0-9]", "_", name.group(1).upper())
-        user = environ.get(f"UV_INDEX_{variable}_USERNAME", "")
-        password = environ.get(f"UV_INDEX_{variable}_PASSWORD", "")
+        variable = "UV_INDEX_" + re.sub(r"[^A-Z0-9]", "_", name.group(1).upper())
+        user = environ.get(f"{variable}_USERNAME", "")
+        password = environ.get(f"{variable}_PASSWORD", "")
         if user or password:
-            return proxy.basic(user, password), f"UV_INDEX_{variable}_USERNAME"
-    path = environ.get("NETRC") or os.path.join(environ.get("HOME", ""), ".netrc")
+            return basic_authorization(user, password), f"{variable}_USERNAME"
+    path = environ.get("NETRC") or pip_settings.expand_user("~/.netrc", environ)
+    if not (environ.get("NETRC") or os.path.isabs(path)):
+        return None, None  # without a home, this would be a file in the current directory
     try:
         entry = netrc.netrc(path).authenticators(host)
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
         return None, None
     if entry is None:
         return None, None
-    return proxy.basic(entry[0] or "", entry[2] or ""), path
+    return basic_authorization(entry[0] or "", entry[2] or ""), path

@@ -1,7 +1,7 @@
-"""What doctor says: for a person with the most important last, or as JSON. Pure but for progress.
+"""doctor's answer: text with the most important finding last, or JSON.
 
-All that comes from files, certificates and servers goes through `printable`. Colour says nothing
-that the words do not: it is there at a terminal alone, and not where NO_COLOR is set.
+Text from files, certificates and servers goes through `printable`. Colour only repeats what the
+words say. It is used on a terminal, unless NO_COLOR is set.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from mtls_run.doctor import findings, landscape
+from mtls_run.doctor import findings, url_report
 from mtls_run.doctor.findings import RANKS
 from mtls_run.output import printable
 
@@ -19,88 +19,84 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import TextIO
 
-    from mtls_run.doctor.examination import Examined
-    from mtls_run.doctor.findings import Finding
-    from mtls_run.doctor.rows import Row
+    from mtls_run.doctor.diagnosis import Diagnosis
+    from mtls_run.doctor.findings import Finding, Row
 
 _BOLD, _DIM = "1", "2"
 _COLOURS = {"error": "1;31", "warning": "33", "note": "36"}
-_WIDEST_LABEL, _WIDEST_VALUE = 18, 58
+_LABEL_WIDTH, _VALUE_WIDTH = 18, 58
+_MOST_OF_URL = 48
 
 
 def coloured(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
-    """Tell whether colour is wanted: at a terminal that has it, unless NO_COLOR says not."""
+    """Tell whether to use colour: on a terminal that supports it, unless NO_COLOR is set."""
     if environ.get("NO_COLOR") or environ.get("TERM", "") in ("", "dumb"):
         return False
     return stream is not None and stream.isatty()
 
 
-def as_text(examined: Examined, *, colour: bool) -> str:
-    """Return the examination for a person; the last line is what to do first."""
+def as_text(diagnosis: Diagnosis, *, colour: bool) -> str:
+    """Return the diagnosis for a person. Its last line is what to do first."""
     paint = _Paint(colour)
-    lines = [paint(_BOLD, "this machine"), *_table(examined.machine.rows, paint)]
-    for seen in examined.urls:
+    lines = [paint(_BOLD, "this machine"), *_table(diagnosis.rows, paint)]
+    for seen in diagnosis.urls:
         lines += ["", paint(_BOLD, printable(seen.index.shown))]
-        lines += _table(landscape.rows(seen), paint)
-    lines += ["", paint(_BOLD, f"verdict: {_summary(examined.findings)}")]
-    for one in examined.findings:
-        lines += _told(one, paint)
+        lines += _table(url_report.rows(seen), paint)
+    lines += ["", paint(_BOLD, f"verdict: {_summary(diagnosis.findings)}")]
+    for one in diagnosis.findings:
+        lines += _finding(one, paint)
     return "\n".join(lines)
 
 
-def as_json(examined: Examined) -> str:
-    """Return the examination as one JSON object; its findings are in the same order."""
-    profile = examined.machine.profile
+def as_json(diagnosis: Diagnosis) -> str:
+    """Return the diagnosis as one JSON object, with the findings in the same order."""
+    profile = diagnosis.profile
     found = {
         "profile": profile and profile.name,
-        "machine": [_row(one) for one in examined.machine.rows],
+        "machine": [_fields(one) for one in diagnosis.rows],
         "urls": [
             {
                 "url": printable(seen.index.shown),
                 "origin": printable(seen.index.origin),
-                **landscape.facts(seen),
-                "rows": [_row(one) for one in landscape.rows(seen)],
+                **url_report.facts(seen),
+                "rows": [_fields(one) for one in url_report.rows(seen)],
             }
-            for seen in examined.urls
+            for seen in diagnosis.urls
         ],
-        "findings": [
-            {
-                "code": one.code,
-                "rank": one.rank,
-                "fact": printable(one.fact),
-                "origin": None if one.origin is None else printable(one.origin),
-                "action": printable(one.action),
-            }
-            for one in examined.findings
-        ],
-        "status": findings.status(examined.findings),
+        "findings": [_fields(one) for one in diagnosis.findings],
+        "status": findings.status(diagnosis.findings),
     }
     return json.dumps(found, indent=2)
 
 
+def _fields(one: Finding | Row) -> dict[str, str | None]:
+    return {key: value and printable(value) for key, value in vars(one).items()}
+
+
 class Progress:
-    """One line at the terminal while the network is waited for; gone when it is over."""
+    """One line on the terminal while doctor waits for the network, removed at the end."""
 
     def __init__(self, stream: TextIO | None, *, wanted: bool) -> None:
         self._stream = stream if wanted and stream is not None and stream.isatty() else None
-        self._shown = False
+        self._is_shown = False
 
     @classmethod
-    def of(cls, environ: Mapping[str, str], *, quiet: bool) -> Progress:
-        """Return the progress at stderr, which says nothing where that is no terminal."""
+    def on_stderr(cls, environ: Mapping[str, str], *, quiet: bool) -> Progress:
+        """Return progress on stderr, which writes nothing if that is no terminal."""
         return cls(sys.stderr, wanted=not quiet and environ.get("TERM", "dumb") != "dumb")
 
-    def say(self, waiting: Sequence[str], seconds: float) -> None:
-        """Show what is still waited for."""
+    def show(self, waiting: Sequence[str], seconds: float) -> None:
+        """Show the URLs that have not finished."""
         if not waiting:
             return
-        self._shown = True
+        self._is_shown = True
         more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
-        self._write(f"\r\x1b[Kconnecting to {printable(waiting[0])[:48]}{more}… {seconds:.0f} s")
+        url = printable(waiting[0])[:_MOST_OF_URL]
+        self._write(f"\r\x1b[Kconnecting to {url}{more}… {seconds:.0f} s")
 
     def end(self) -> None:
-        """Take the line away."""
-        if self._shown:
+        """Remove the line."""
+        if self._is_shown:
             self._write("\r\x1b[K")
 
     def _write(self, text: str) -> None:
@@ -123,20 +119,20 @@ class _Paint:
 
 def _table(rows: Iterable[Row], paint: _Paint) -> list[str]:
     lines = []
-    before = None
+    previous = None
     for one in rows:
-        label = "" if one.what == before else one.what
-        before = one.what
+        label = "" if one.what == previous else one.what
+        previous = one.what
         value = printable(one.value)
-        line = f"  {label:<{_WIDEST_LABEL}}{value}"
+        line = f"  {label:<{_LABEL_WIDTH}}{value}"
         if one.origin:
-            gap = " " * max(2, _WIDEST_VALUE - len(value))
+            gap = " " * max(2, _VALUE_WIDTH - len(value))
             line += gap + paint(_DIM, printable(one.origin))
         lines.append(line)
     return lines
 
 
-def _told(one: Finding, paint: _Paint) -> list[str]:
+def _finding(one: Finding, paint: _Paint) -> list[str]:
     rank = paint(_COLOURS[one.rank], one.rank)
     lines = [f"{rank} {paint(_DIM, one.code)}: {printable(one.fact)}"]
     if one.origin and one.origin not in one.fact:
@@ -155,8 +151,3 @@ def _summary(found: Sequence[Finding]) -> str:
     ]
     fine = "" if counts["error"] else "nothing stops pip and uv; "
     return fine + ", ".join(words)
-
-
-def _row(one: Row) -> dict[str, str | None]:
-    origin = None if one.origin is None else printable(one.origin)
-    return {"what": one.what, "value": printable(one.value), "origin": origin}

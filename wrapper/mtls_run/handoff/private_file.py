@@ -16,9 +16,9 @@ from mtls_run.cache import store
 from mtls_run.errors import HandoffError
 from mtls_run.handoff import supervise
 from mtls_run.handoff.base import Delivering, Delivery
-from mtls_run.record import Record
 from mtls_run.system import dirs
 from mtls_run.system.files import make_directory
+from mtls_run.system.record import Record
 
 if os.name == "nt":
     import msvcrt

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtls_run.record import Record
+from mtls_run.system.record import Record
 
 
 class KeyKind(Record):

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     Verify = Callable[[Path, bytes], None]
 
 LARGEST = 4096
-_ONE_LINE = "the passphrase is to be one line, and nothing else"
+_ONE_LINE = "provide the passphrase as one line, and nothing else"
 PATIENCE = 120.0  # a person may have to touch a key first
-# Once the program itself has ended: what it left running may hold its output open for good.
+# After the program's own end, since a process that it left running may hold the pipe open.
 GRACE = 1.0
 _TICK = 0.1
 
@@ -37,7 +37,7 @@ def from_variable(source: FromVariable, environ: Mapping[str, str], said: str) -
     if not value:
         state = "empty" if value is not None else "not set"
         raise PassphraseError(
-            f"the variable {source.name}, which has the passphrase by {said}, is {state}",
+            f"the variable {source.name}, named for the passphrase at {said}, is {state}",
             hint=f"set {source.name} for mtls-run; the tool will not see it",
             code="passphrase-variable-unset",
         )
@@ -45,9 +45,9 @@ def from_variable(source: FromVariable, environ: Mapping[str, str], said: str) -
 
 
 def from_file(source: FromFile, said: str, verify: Verify) -> Secret:
-    """Return what the file holds, without the newline that ends it; refuse one others can read.
+    """Return the file's content without its last newline; refuse a file that others can read.
 
-    `verify` is given the path and the bytes, before these are believed.
+    `verify` gets the path and the bytes, and raises an error where they are not to be used.
     """
     path = source.path
     found: list[os.stat_result] = []
@@ -57,7 +57,7 @@ def from_file(source: FromFile, said: str, verify: Verify) -> Secret:
     except OSError as error:
         raise PassphraseError(
             f"cannot read the passphrase file {path}, named at {said}: {error.strerror or error}",
-            hint="it has to be a file that you may read, and nobody else",
+            hint="name a file that you can read and nobody else can",
             code="passphrase-file-missing",
         ) from None
     if readers:
@@ -80,8 +80,8 @@ def from_file(source: FromFile, said: str, verify: Verify) -> Secret:
 def _other_readers(found: os.stat_result, path: os.PathLike[str]) -> str | None:
     """Return who else may read the file, or None.
 
-    A secret that a container mounts is often root's and 0444 on a read-only mount: there it is
-    the mount that keeps others out.
+    A secret in a container is often root's, with mode 0444, on a read-only mount. There the mount
+    keeps others out.
     """
     if os.name != "posix":
         return None
@@ -93,7 +93,7 @@ def _other_readers(found: os.stat_result, path: os.PathLike[str]) -> str | None:
 
 
 def from_command(source: FromCommand, said: str, environ: Mapping[str, str]) -> Secret:
-    """Return what the program prints, without the newline that ends it.
+    """Return the program's output without its last newline.
 
     It runs with `environ`. The tool reads stdin, so its own is empty. Its stderr is the user's.
     """
@@ -105,7 +105,7 @@ def from_command(source: FromCommand, said: str, environ: Mapping[str, str]) -> 
     except OSError as error:
         raise PassphraseError(
             f"{name} cannot be started: {error.strerror or error}",
-            hint="name a program that is there; no shell reads the command",
+            hint="name an existing program; no shell reads the command",
             code="passphrase-command-failed",
         ) from None
     deadline = time.monotonic() + PATIENCE
@@ -138,7 +138,7 @@ def _too_slow(name: str) -> PassphraseError:
 
 
 def _read_limited(process: subprocess.Popen[bytes], name: str, deadline: float) -> bytes:
-    """Return what the program printed: until nobody can print more, or shortly after its end."""
+    """Return the program's output, up to the pipe's end or shortly after the program's end."""
     stream = process.stdout
     assert stream is not None
     output, ended = b"", False

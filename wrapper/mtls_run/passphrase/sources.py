@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mtls_run.record import Record
+from mtls_run.system.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

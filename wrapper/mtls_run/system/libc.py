@@ -24,7 +24,7 @@ def function(name: str) -> Function:
     found.restype = ctypes.c_long
 
     def call(*arguments: object) -> int:
-        # A plain int would be passed as a C int; pointers and sizes need all their bits.
+        # ctypes passes a plain int as a C int, which is too short for a pointer or a size.
         passed = [ctypes.c_long(it) if isinstance(it, int) else it for it in arguments]
         result = int(found(*passed))
         if result < 0:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 
 from mtls_run.errors import PassphraseError, ToolError
-from mtls_run.record import Record
+from mtls_run.system.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ A new tool is a module here with one subclass of `Tool`, and its line in `regist
 
 from __future__ import annotations
 
-from mtls_run.record import Record
+from mtls_run.system.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class TlsFiles(Record):
 
     `identity` is one PEM with certificate, chain and key, or None where there is none. `bundle` is
     a PEM file with exactly the roots, or None where the operating system's verifier is meant
-    (macOS, Windows). `native` says that the roots are the operating system's store and nothing else.
+    (macOS, Windows). `native` says that the roots are the operating system's store alone.
     """
 
     identity: str | WithIdentity | None
@@ -66,6 +66,8 @@ class Tool:
     """All that mtls-run knows of one tool; what a tool does not say stays as it is here."""
 
     KIND: str
+    # The names by which the tool is looked for on PATH.
+    PROGRAMS: tuple[str, ...] = ()
     # What of the environment decides how the tool is started, for the key of a cached launch.
     VARIABLES_READ: tuple[str, ...] = ()
     PREFIXES_READ: tuple[str, ...] = ()

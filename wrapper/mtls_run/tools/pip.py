@@ -54,6 +54,7 @@ class Pip(Tool):
     """pip, pip3, pip3.N and `python -m pip`."""
 
     KIND = "pip"
+    PROGRAMS = ("pip", "pip3")
     # PYTHON…: which pip an interpreter imports, and so its version.
     PREFIXES_READ = ("PIP_", "PYTHON")
     IDENTITY_VARIABLES = ("PIP_CLIENT_CERT",)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Asked in this order; the first that recognises the words has them.
 TOOLS: tuple[Tool, ...] = (PIP, UV, COMMAND)
+PROGRAMS = tuple(tool.PROGRAMS for tool in TOOLS if tool.PROGRAMS)
 # The program that is started may start any tool, so that what each of them reads counts.
 VARIABLES_READ = VariablesRead(
     names=(*VARIABLES, *(name for tool in TOOLS for name in tool.VARIABLES_READ)),

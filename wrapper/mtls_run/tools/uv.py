@@ -63,6 +63,7 @@ class Uv(Tool):
     """uv, uvx and `python -m uv`."""
 
     KIND = "uv"
+    PROGRAMS = ("uv",)
     VARIABLES_READ = (_IDENTITY,)
     PREFIXES_READ = ("UV_",)
     IDENTITY_VARIABLES = (_IDENTITY,)

@@ -22,17 +22,17 @@ SHIM_MARK = b"mtls-run shim:"
 _HEAD = 64
 
 
-def find(word: str, environ: Mapping[str, str], led_back: Iterable[str] = ()) -> str:
+def find(word: str, environ: Mapping[str, str], called_back_by: Iterable[str] = ()) -> str:
     """Return the absolute path of the program that `word` names.
 
-    A path is taken as it is; of the programs on PATH those that `led_back` are left out.
+    A path is taken as it is; of the programs on PATH those that `called_back_by` are left out.
     Raises ToolError with status 127 where there is none, and 126 where it may not be executed.
     """
     if not word:
         raise ToolError("the name of the tool is empty", hint="name one", status=NOT_FOUND)
     is_path = os.path.basename(word) != word
     found = _spellings(word, environ) if is_path else on_path(word, environ)
-    passed = _identities([*led_back, sys.argv[0]])
+    passed = _identities([*called_back_by, sys.argv[0]])
     refused = passed_over = None
     for candidate in found:
         if os.path.isfile(candidate):

@@ -1,4 +1,4 @@
-"""Faults of what is around the identity: configuration, trust, environment, tools."""
+"""Faults of this machine: configuration, roots, environment, tools."""
 
 from __future__ import annotations
 
@@ -151,8 +151,8 @@ TOOLS = (
     ),
 )
 
-SURROUNDINGS = (*CONFIGURATION, *TRUST, *ENVIRONMENT, *TOOLS)
-HEALTHY_SURROUNDINGS = (
+MACHINE = (*CONFIGURATION, *TRUST, *ENVIRONMENT, *TOOLS)
+HEALTHY_MACHINE = (
     Healthy("only uv", tools(uv="0.13.9")),
     Healthy("only pip", tools(pip="26.3")),
 )

@@ -1,4 +1,4 @@
-"""Faults on the way to the index and at it: network, proxy, TLS, certificates, answers."""
+"""Faults of the network and the index: proxy, TLS, certificates, client authentication, answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.e2e.faults.scene import (
 )
 from tests.e2e.faults.sockets import PROXY_PASSWORD
 
-# 255.255.255.255 is no address that TCP can reach: Linux answers ENETUNREACH, whatever the routes.
+# TCP cannot reach 255.255.255.255: Linux answers ENETUNREACH, whatever the routes.
 UNREACHABLE = "https://255.255.255.255/simple/"
 NOWHERE = "https://index.invalid/simple/"
 
@@ -28,8 +28,8 @@ def first_of(certificates: bytes) -> bytes:
     return certificates.partition(end)[0] + end
 
 
-WAY = (
-    Fault("name that nobody knows", "name-unknown", url(NOWHERE)),
+CONNECTION = (
+    Fault("unknown host name", "name-unknown", url(NOWHERE)),
     Fault("no route", "network-unreachable", url(UNREACHABLE)),
     Fault("no listener", "connection-refused", at("refusing")),
     Fault("packets dropped", "connection-timeout", at("full", host="127.0.0.1")),
@@ -37,7 +37,7 @@ WAY = (
     Fault("closed without a word", "connection-reset", at("hangs-up")),
     Fault("proxy that is down", "proxy-unreachable", proxy("refusing")),
     Fault(
-        "proxy that nobody knows",
+        "unknown proxy name",
         "proxy-unreachable",
         variable("HTTPS_PROXY", "http://proxy.invalid:3128"),
     ),
@@ -65,7 +65,7 @@ TLS = (
     Fault("TLS 1.0 only", "tls-too-old", at("tls-1.0")),
     Fault("TLS 1.1 only", "tls-too-old", at("tls-1.1")),
     Fault("no cipher in common", "tls-failed", at("tls-old-ciphers")),
-    # rustls, and so uv, has no CBC; pip gets through.
+    # rustls, under uv, has no CBC; pip can connect.
     Fault("no cipher in common with uv", "tls-failed", at("tls-cbc")),
     Fault("name not served", "tls-failed", at("tls-rejects")),
     Fault("hangs in the handshake", "tls-timeout", at("silent")),
@@ -88,7 +88,7 @@ SERVER = (
         at("server-twin"),
         says="its key differs",
     ),
-    # pip's OpenSSL wants the root (26.3, on Python 3.11 and 3.13); uv's rustls takes what is named.
+    # pip's OpenSSL requires the root (26.3, on Python 3.11 and 3.13); uv's rustls does not.
     Fault(
         "intermediate named for a CA",
         "server-unknown-ca",
@@ -125,7 +125,7 @@ SERVER = (
     Fault("server key too weak", "tls-failed", at("server-weak-key")),
 )
 
-ADMISSION = (
+CLIENT_AUTH = (
     Fault("asks for no identity", "identity-not-asked-for", at("asks-nobody"), rank="note"),
     Fault("identity of another CA", "identity-wrong-ca", at("clients-stranger")),
     Fault("identity of another CA, TLS 1.2", "identity-wrong-ca", at("clients-stranger-1.2")),
@@ -257,17 +257,20 @@ ADDRESSES = (
     Fault("URL of another kind", "url-invalid", url("ftp://localhost/simple/")),
     Fault("no URL but a word", "url-invalid", url("nonsense")),
     Fault("second of two indexes down", "connection-refused", also("refusing")),
+    Fault("international name", "name-unknown", url("https://münchen.invalid/simple/")),
+    Fault("label too long for DNS", "url-invalid", url(f"https://{'x' * 64}.invalid/simple/")),
     Fault("port that is none", "url-invalid", url("https://localhost:simple/")),
 )
 
-ABROAD = (*WAY, *TLS, *SERVER, *ADMISSION, *ANSWERS, *ADDRESSES)
+NETWORK = (*CONNECTION, *TLS, *SERVER, *CLIENT_AUTH, *ANSWERS, *ADDRESSES)
 
-# Nothing is wrong with any of these; doctor has to see that.
-HEALTHY_ABROAD = (
+# doctor must find nothing wrong with any of these.
+HEALTHY_NETWORK = (
     Healthy("TLS 1.2 alone", at("healthy-tls-1.2")),
     Healthy("TLS 1.3 alone", at("healthy-tls-1.3")),
     Healthy("server with an RSA key", at("healthy-rsa")),
     Healthy("server with an Ed25519 key", at("healthy-ed25519")),
+    Healthy("server with an address in a DNS name", at("healthy-address-in-names")),
     Healthy("server that sends its root too", at("healthy-with-root")),
     Healthy(
         "server signed by itself, and named for a CA",

@@ -1,4 +1,4 @@
-"""What follows from what was seen, rule by rule, without a network."""
+"""doctor's conclusions, rule by rule, without a network."""
 
 from __future__ import annotations
 
@@ -9,27 +9,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run.doctor import names, verdict
-from mtls_run.doctor.admission import Known
+from mtls_run.doctor.client_auth import LocalFacts
+from mtls_run.doctor.conclusions import conclude
 from mtls_run.doctor.findings import finding
 from mtls_run.doctor.indexes import Index
-from mtls_run.doctor.observations import (
-    Answer,
-    Attempt,
-    Handshake,
-    Kind,
-    Observed,
-    Problem,
-    Step,
-    Trouble,
-)
+from mtls_run.doctor.transcript import Answer, Attempt, Transcript
+from mtls_run.net.certificates import of_name
+from mtls_run.net.errors import Kind, NetworkError, Step
+from mtls_run.net.tls import Handshake, Problem
 from tests.pki import Authority, Issued
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
     from mtls_run.doctor.findings import Finding
-    from mtls_run.doctor.names import Named
+    from mtls_run.net.certificates import DistinguishedName
 
 INDEX = Index("https://index.example/simple/", "the test", "index.example")
 NOW = dt.datetime.now(dt.timezone.utc)
@@ -55,14 +49,14 @@ def server() -> Certificate:
     return SERVERS.issue("index.example", server=True, hosts=hosts).certificate
 
 
-def named(*authorities: Authority) -> tuple[Named, ...]:
+def named(*authorities: Authority) -> tuple[DistinguishedName, ...]:
     """Return the names of these authorities."""
-    return tuple(names.named(one.certificate.subject) for one in authorities)
+    return tuple(of_name(one.certificate.subject) for one in authorities)
 
 
-def known(*identity: Certificate) -> Known:
-    """Return what is known where this identity is shown."""
-    return Known(
+def known(*identity: Certificate) -> LocalFacts:
+    """Return the facts of a machine with this identity."""
+    return LocalFacts(
         now=NOW,
         profile="profile corp",
         leaf=identity[0] if identity else None,
@@ -73,16 +67,16 @@ def known(*identity: Certificate) -> Known:
     )
 
 
-def whole() -> Known:
-    """Return what is known where the whole identity is shown."""
+def whole() -> LocalFacts:
+    """Return the facts of a machine with the whole identity."""
     return known(alice().certificate, *alice().chain)
 
 
 def shaken(
     *accepted: Authority, asked: bool = True, alert: int | None = None, finished: bool = True
 ) -> Handshake:
-    """Return a handshake with a server that is to be trusted and takes identities of these CAs."""
-    trouble = None if finished else Trouble("tls", "alert", "words", alert)
+    """Return a handshake with a trusted server that accepts identities from these CAs."""
+    error = None if finished else NetworkError("tls", "alert", "words", alert)
     return Handshake(
         finished,
         "TLSv1.3",
@@ -92,41 +86,41 @@ def shaken(
         (server(),),
         (server(), SERVERS.certificate),
         None,
-        name_fits=True,
-        trouble=trouble,
+        name_matches=True,
+        error=error,
     )
 
 
 def observed(
-    with_identity: Answer | Trouble,
+    with_identity: Answer | NetworkError,
     *accepted: Authority,
     without: Answer | None = None,
     asked: bool = True,
-) -> Observed:
-    """Return what a server showed that answered, or ended, an attempt with the identity."""
+) -> Transcript:
+    """Return the transcript of a server that answered or ended an attempt with the identity."""
     shake = shaken(*accepted, asked=asked)
-    if isinstance(with_identity, Trouble):
-        second = Attempt(shake, trouble=with_identity)
+    if isinstance(with_identity, NetworkError):
+        second = Attempt(shake, later_error=with_identity)
     else:
         second = Attempt(shake, with_identity)
     first = Attempt(shake, without or (NONE_SENT if asked else FINE))
-    return Observed(INDEX, ("127.0.0.1",), "127.0.0.1", anonymous=first, identified=second)
+    return Transcript(INDEX, ("127.0.0.1",), "127.0.0.1", anonymous=first, identified=second)
 
 
-def top(seen: Observed, what: Known, *local: Finding) -> Finding | None:
-    """Return the last of all findings, the most important."""
-    found = verdict.conclude(verdict.Seen(local, what, (seen,)))
+def top(seen: Transcript, what: LocalFacts, *local: Finding) -> Finding | None:
+    """Return the last finding, which is the most important."""
+    found = conclude(local, what, (seen,))
     return found[-1] if found else None
 
 
-def code(seen: Observed, what: Known) -> str | None:
+def code(seen: Transcript, what: LocalFacts) -> str | None:
     """Return the top finding's code."""
     found = top(seen, what)
     return found.code if found else None
 
 
 def test_healthy() -> None:
-    """An index that takes the identity and answers gives no finding."""
+    """An index that accepts the identity and answers gives no finding."""
     assert top(observed(FINE, CLIENTS), whole()) is None
 
 
@@ -138,7 +132,6 @@ def test_healthy() -> None:
         ("connect", "refused", "connection-refused"),
         ("connect", "timeout", "connection-timeout"),
         ("connect", "reset", "connection-reset"),
-        ("connect", "unreachable", "network-unreachable"),
         ("connect", "failed", "network-unreachable"),
         ("proxy", "unknown", "proxy-unreachable"),
         ("proxy", "refused", "proxy-unreachable"),
@@ -149,9 +142,9 @@ def test_healthy() -> None:
     ],
 )
 def test_way(step: Step, kind: Kind, expected: str) -> None:
-    """What ends a step before TLS is told by its step and kind, with the URL and an action."""
-    seen = Observed(INDEX, proxy="http://proxy:3128", proxy_origin="HTTPS_PROXY")
-    found = top(replace(seen, trouble=Trouble(step, kind)), whole())
+    """An error before TLS gives a finding by its step and kind, with the URL and an action."""
+    seen = Transcript(INDEX, proxy="http://proxy:3128", proxy_origin="HTTPS_PROXY")
+    found = top(replace(seen, error=NetworkError(step, kind)), whole())
     assert found is not None
     assert (found.code, found.origin) == (expected, "the test")
     assert found.action
@@ -162,40 +155,41 @@ def test_way(step: Step, kind: Kind, expected: str) -> None:
     [(407, "proxy-auth-required"), (403, "proxy-refused"), (502, "proxy-refused")],
 )
 def test_answer_of_a_proxy(number: int, expected: str) -> None:
-    """A proxy's 407 is about a password, any other answer about the connection."""
-    seen = Observed(INDEX, proxy="http://proxy:3128", proxy_origin="HTTPS_PROXY")
+    """A proxy's 407 means a missing password; any other answer means a refused connection."""
+    seen = Transcript(INDEX, proxy="http://proxy:3128", proxy_origin="HTTPS_PROXY")
     assert (
-        code(replace(seen, trouble=Trouble("proxy", "status", "no", number)), whole()) == expected
+        code(replace(seen, error=NetworkError("proxy", "status", "no", number)), whole())
+        == expected
     )
 
 
 @pytest.mark.parametrize(
-    ("trouble", "expected"),
+    ("error", "expected"),
     [
-        (Trouble("tls", "plain", "HTTP/1.1 400 Bad Request"), "tls-not-spoken"),
-        (Trouble("tls", "plain", "220 mail.example"), "tls-not-spoken"),
-        (Trouble("tls", "alert", "", 70), "tls-too-old"),
-        (Trouble("tls", "protocol"), "tls-too-old"),
-        (Trouble("tls", "timeout"), "tls-timeout"),
-        (Trouble("tls", "reset"), "connection-reset"),
-        (Trouble("tls", "closed"), "connection-reset"),
-        (Trouble("tls", "alert", "", 40), "tls-failed"),
-        (Trouble("tls", "failed", "no shared cipher"), "tls-failed"),
+        (NetworkError("tls", "plain", "HTTP/1.1 400 Bad Request"), "tls-not-spoken"),
+        (NetworkError("tls", "plain", "220 mail.example"), "tls-not-spoken"),
+        (NetworkError("tls", "alert", "", 70), "tls-too-old"),
+        (NetworkError("tls", "protocol"), "tls-too-old"),
+        (NetworkError("tls", "timeout"), "tls-timeout"),
+        (NetworkError("tls", "reset"), "connection-reset"),
+        (NetworkError("tls", "closed"), "connection-reset"),
+        (NetworkError("tls", "alert", "", 40), "tls-failed"),
+        (NetworkError("tls", "failed", "no shared cipher"), "tls-failed"),
     ],
 )
-def test_handshake(trouble: Trouble, expected: str) -> None:
-    """What ends a handshake before the server's certificate is about the server's TLS."""
-    attempt = Attempt(Handshake(finished=False, trouble=trouble))
-    assert code(Observed(INDEX, anonymous=attempt), whole()) == expected
+def test_handshake(error: NetworkError, expected: str) -> None:
+    """A handshake that ends before the server's certificate gives a finding about its TLS."""
+    attempt = Attempt(Handshake(finished=False, error=error))
+    assert code(Transcript(INDEX, anonymous=attempt), whole()) == expected
 
 
-def of_certificate(number: int, *presented: Certificate, fits: bool = True) -> Observed:
-    """Return what a server showed whose certificate OpenSSL objects to."""
+def of_certificate(number: int, *presented: Certificate, fits: bool = True) -> Transcript:
+    """Return the transcript of a server whose certificate OpenSSL rejects."""
     problem = Problem(number, 0, presented[0]) if number else None
     shake = Handshake(
-        finished=True, presented=presented, problem=problem, name_fits=fits, protocol="TLSv1.3"
+        finished=True, presented=presented, problem=problem, name_matches=fits, protocol="TLSv1.3"
     )
-    return Observed(INDEX, anonymous=Attempt(shake))
+    return Transcript(INDEX, anonymous=Attempt(shake))
 
 
 @pytest.mark.parametrize(
@@ -210,12 +204,12 @@ def of_certificate(number: int, *presented: Certificate, fits: bool = True) -> O
     ],
 )
 def test_objection(number: int, expected: str) -> None:
-    """What OpenSSL objects to is told by its number."""
+    """OpenSSL's error number decides the finding."""
     assert code(of_certificate(number, server()), whole()) == expected
 
 
 def test_name() -> None:
-    """A certificate of another name is told with its own names."""
+    """A certificate for another name gives a finding with its own names."""
     found = top(of_certificate(0, server(), fits=False), whole())
     assert found is not None
     assert found.code == "server-name-mismatch"
@@ -223,7 +217,7 @@ def test_name() -> None:
 
 
 def test_unknown_ca_and_missing_intermediate() -> None:
-    """An issuer that is akin to a root here, and none itself, is an intermediate left out."""
+    """An issuer related to a root here, but no root itself, is a missing intermediate."""
     below = SERVERS.intermediate("Acme Issuing CA").issue("index.example", server=True)
     assert code(of_certificate(20, below.certificate), whole()) == "server-chain-incomplete"
     strange = OTHERS.issue("index.example", server=True)
@@ -233,7 +227,7 @@ def test_unknown_ca_and_missing_intermediate() -> None:
 
 
 def test_root_of_the_same_name() -> None:
-    """A CA that is called as a root here and has another key is told apart."""
+    """A CA with the name of a root here, but another key, is recognised."""
     imposter = Authority.create("Acme Root").issue("index.example", server=True)
     found = top(of_certificate(20, imposter.certificate), whole())
     assert found is not None
@@ -242,7 +236,7 @@ def test_root_of_the_same_name() -> None:
 
 
 def test_intermediate_for_a_root() -> None:
-    """An intermediate among the roots is told to be none: pip wants what is above it."""
+    """An intermediate among the roots is reported as no root: pip requires the one above it."""
     issuer = SERVERS.intermediate("Acme Issuing CA")
     leaf = issuer.issue("index.example", server=True)
     here = replace(whole(), roots=named(issuer))
@@ -253,7 +247,7 @@ def test_intermediate_for_a_root() -> None:
 
 
 def test_server_expires_soon() -> None:
-    """A server's certificate that ends within a week is a warning."""
+    """A server's certificate that expires within a week gives a warning."""
     soon = SERVERS.issue("index.example", server=True, days=3).certificate
     found = top(of_certificate(0, soon), whole())
     assert found is not None
@@ -281,7 +275,7 @@ def test_server_expires_soon() -> None:
     ],
 )
 def test_answer(answer: Answer, expected: str) -> None:
-    """What the index answers to the identity is told by status, page and target."""
+    """Status, page and redirect decide the finding about an answer."""
     assert code(observed(answer, CLIENTS), whole()) == expected
 
 
@@ -290,20 +284,20 @@ def test_answer(answer: Answer, expected: str) -> None:
     [("timeout", "http-timeout"), ("closed", "connection-reset"), ("plain", "http-error")],
 )
 def test_no_answer(kind: Kind, expected: str) -> None:
-    """An answer that does not come is told by how it does not."""
-    assert code(observed(Trouble("http", kind), CLIENTS), whole()) == expected
+    """A missing answer gives a finding by how the connection ended."""
+    assert code(observed(NetworkError("http", kind), CLIENTS), whole()) == expected
 
 
 def test_identity_not_asked_for() -> None:
-    """A server that asks for nothing gives a note."""
+    """A server that asks for no identity gives a note."""
     found = top(observed(FINE, asked=False), whole())
     assert found is not None
     assert (found.code, found.rank) == ("identity-not-asked-for", "note")
 
 
-@pytest.mark.parametrize("refusal", [REFUSED, Trouble("tls", "alert", "", 48)])
-def test_wrong_ca(refusal: Answer | Trouble) -> None:
-    """Where the server's CAs leave ours out, that is the cause, and both are named."""
+@pytest.mark.parametrize("refusal", [REFUSED, NetworkError("tls", "alert", "", 48)])
+def test_wrong_ca(refusal: Answer | NetworkError) -> None:
+    """If the server's CAs do not include ours, that is the cause, and the fact names both."""
     found = top(observed(refusal, OTHERS), whole())
     assert found is not None
     assert found.code == "identity-wrong-ca"
@@ -312,15 +306,15 @@ def test_wrong_ca(refusal: Answer | Trouble) -> None:
 
 
 def test_missing_intermediate() -> None:
-    """A leaf alone whose issuer is akin to a CA of the server's lacks its intermediate."""
+    """A lone leaf lacks its intermediate if its issuer is related to one of the server's CAs."""
     alone = known(alice().certificate)
     assert code(observed(REFUSED, CLIENTS), alone) == "identity-chain-incomplete"
     assert code(observed(REFUSED, OTHERS), alone) == "identity-wrong-ca"
 
 
 def test_alert_without_a_list() -> None:
-    """Without the server's CAs, an unknown CA is told by whether the issuer is a root."""
-    alert = Trouble("tls", "alert", "", 48)
+    """Without the server's CAs, the alert for an unknown CA is judged by the issuer's name."""
+    alert = NetworkError("tls", "alert", "", 48)
     assert code(observed(alert), known(alice().certificate)) == "identity-chain-incomplete"
     strange = known(OTHERS.issue("alice").certificate)
     assert code(observed(alert), strange) == "identity-wrong-ca"
@@ -329,13 +323,13 @@ def test_alert_without_a_list() -> None:
 
 @pytest.mark.parametrize("alert", [44, 45, 42, 40])
 def test_refused_by_alert(alert: int) -> None:
-    """An alert that the CAs do not explain is a refusal."""
-    refusal = Trouble("tls", "alert", "", alert)
+    """An alert that the CAs do not explain is a refusal of the identity."""
+    refusal = NetworkError("tls", "alert", "", alert)
     assert code(observed(refusal, CLIENTS), whole()) == "identity-refused"
 
 
 def test_taken_since_the_server_has_it() -> None:
-    """A leaf alone that is taken where the server happens to have its intermediate is a warning."""
+    """A lone leaf gives a warning if the server happens to have its intermediate."""
     alone = known(alice().certificate)
     found = top(observed(FINE, CLIENTS, ISSUER), alone)
     assert found is not None
@@ -350,41 +344,41 @@ def test_taken_since_the_server_has_it() -> None:
         Attempt(shaken(CLIENTS), NONE_SENT),
         Attempt(shaken(CLIENTS), Answer(496)),
         Attempt(shaken(CLIENTS), Answer(403)),
-        Attempt(shaken(CLIENTS), trouble=Trouble("tls", "alert", "", 116)),
+        Attempt(shaken(CLIENTS), later_error=NetworkError("tls", "alert", "", 116)),
         Attempt(shaken(CLIENTS, finished=False, alert=40)),
     ],
 )
 def test_identity_required(attempt: Attempt) -> None:
-    """A server that wants an identity and gets none says so in one of many ways."""
-    assert code(Observed(INDEX, anonymous=attempt), known()) == "identity-required"
+    """A server may refuse a client without an identity in one of many ways."""
+    assert code(Transcript(INDEX, anonymous=attempt), known()) == "identity-required"
 
 
 def test_own_fault_explains_the_refusal() -> None:
-    """Where the identity could not be used here, that the server wants one is no news."""
-    seen = Observed(INDEX, anonymous=Attempt(shaken(CLIENTS), NONE_SENT))
+    """If the identity is unusable here, the server's demand for one is left out."""
+    seen = Transcript(INDEX, anonymous=Attempt(shaken(CLIENTS), NONE_SENT))
     local = finding("passphrase-wrong", "it does not open", "try another")
-    found = verdict.conclude(verdict.Seen((local,), known(), (seen,)))
+    found = conclude((local,), known(), (seen,))
     assert found == (local,)
 
 
 def test_other_urls_stay_visible() -> None:
-    """A URL that fails for a reason of its own is told beside a fault of this machine."""
+    """A URL that fails for another reason is reported beside a fault of this machine."""
     local = finding("identity-expired", "expired", "renew")
-    down = Observed(INDEX, trouble=Trouble("connect", "refused"))
-    found = verdict.conclude(verdict.Seen((local,), known(), (down,)))
+    down = Transcript(INDEX, error=NetworkError("connect", "refused"))
+    found = conclude((local,), known(), (down,))
     assert [one.code for one in found] == ["connection-refused", "identity-expired"]
 
 
 def test_unverified_without_roots() -> None:
-    """Where it is not known whom to trust, the server's certificate is not judged."""
-    shake = replace(shaken(CLIENTS), name_fits=None, chain=())
-    seen = Observed(INDEX, anonymous=Attempt(shake))
+    """If the roots are not known, the server's certificate is not judged."""
+    shake = replace(shaken(CLIENTS), name_matches=None, chain=())
+    seen = Transcript(INDEX, anonymous=Attempt(shake))
     assert top(seen, replace(known(), roots=None)) is None
 
 
 @pytest.mark.parametrize(("skew", "words"), [(7200.0, "2 hours ahead"), (-86400.0, "1 day behind")])
 def test_clock(skew: float, words: str) -> None:
-    """A clock that is off by more than minutes is a warning."""
+    """A clock that is wrong by more than five minutes gives a warning."""
     found = top(observed(replace(FINE, skew=skew), CLIENTS), whole())
     assert found is not None
     assert (found.code, found.rank) == ("clock-skew", "warning")
@@ -392,13 +386,13 @@ def test_clock(skew: float, words: str) -> None:
 
 
 def test_clock_is_the_cause() -> None:
-    """Where the identity is valid by the server's clock, this machine's clock is the cause."""
+    """If the identity is valid by the server's clock, this machine's clock is the cause."""
     ahead = 400 * 86400.0
     late = replace(whole(), now=NOW + dt.timedelta(seconds=ahead))
     local = finding("identity-expired", "expired", "renew")
     answer = replace(NONE_SENT, skew=ahead)
-    seen = Observed(INDEX, anonymous=Attempt(shaken(CLIENTS), answer))
-    found = verdict.conclude(verdict.Seen((local,), replace(late, identity=()), (seen,)))
+    seen = Transcript(INDEX, anonymous=Attempt(shaken(CLIENTS), answer))
+    found = conclude((local,), replace(late, identity=()), (seen,))
     assert [(one.code, one.rank) for one in found][-2:] == [
         ("identity-expired", "warning"),
         ("clock-skew", "error"),

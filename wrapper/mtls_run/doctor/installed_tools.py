@@ -1,0 +1,101 @@
+"""pip and uv: their paths and versions, and whether they can use the profile's files."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mtls_run import shells
+from mtls_run.cache.dependencies import Dependencies
+from mtls_run.errors import MtlsRunError
+from mtls_run.passphrase.sources import FromVariable
+from mtls_run.shells import shims
+from mtls_run.tools import registry, version, which
+from mtls_run.tools.base import PipScope
+from mtls_run.tools.pip import PIP
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mtls_run.config.profile import Profile
+    from mtls_run.doctor.inspection import Inspection
+    from mtls_run.identity.kind import KeyKind
+    from mtls_run.tools.base import TlsFiles
+
+_NOT_EXECUTABLE = 126
+
+
+def pip_scope(environ: Mapping[str, str]) -> PipScope:
+    """Return which of pip's settings count for an installation by the pip on PATH."""
+    for name in PIP.PROGRAMS:
+        try:
+            path = which.find(name, environ)
+        except MtlsRunError:
+            continue
+        _, call = registry.recognise([path, "install"], any_program=False)
+        return PIP.pip_scope(call, path, Dependencies())
+    return PipScope(command="install")
+
+
+def examine(
+    profile: Profile | None, files: TlsFiles | None, kind: KeyKind | None, here: Inspection
+) -> None:
+    """Report the tools, and what they can do with these files and a key of this kind."""
+    # As in a run, the tool does not see the variable that holds a passphrase.
+    source = profile.passphrase.value if profile is not None else None
+    hidden = source.name if isinstance(source, FromVariable) else None
+    visible = {name: value for name, value in here.environ.items() if name != hidden}
+    found = [_tool(names, visible, files, kind, here) for names in registry.PROGRAMS]
+    if not any(found):
+        here.finding(
+            "tool-missing",
+            "neither pip nor uv is on PATH",
+            "install one of them, or add its directory to PATH",
+            origin="PATH",
+        )
+    for shim in shims.survey(shells.folder(), here.environ):
+        if shim.is_reached:
+            here.row("shim", f"{shim.path}: runs for {shim.tool}")
+            continue
+        why, action = shims.shadow(shim, here.environ)
+        here.row("shim", f"{shim.path}: does not run")
+        fact = f"{shim.tool} does not run through mtls-run: {why}"
+        here.finding("tool-bypassed", fact, action, origin=shim.path)
+
+
+def _tool(
+    names: tuple[str, ...],
+    environ: Mapping[str, str],
+    files: TlsFiles | None,
+    kind: KeyKind | None,
+    here: Inspection,
+) -> bool:
+    """Report the first of these tools on PATH; tell whether there is one."""
+    path = error = None
+    for name in names:
+        try:
+            path = which.find(name, environ)
+            break
+        except MtlsRunError as not_found:
+            error = error or not_found
+    if path is None:
+        if error is None or error.status != _NOT_EXECUTABLE:
+            here.row(names[0], "not on PATH")
+            return False
+        here.row(names[0], error.fact)
+        here.error(error, rank="warning")
+        return True
+    tool, call = registry.recognise([path], any_program=True)
+    try:
+        found = version.ask(tool, call, path, environ, Dependencies())
+    except MtlsRunError as failure:
+        here.row(names[0], f"{path}: version unknown")
+        here.error(failure)
+        return True
+    here.row(os.path.basename(path), f"{'.'.join(map(str, found))}, {path}")
+    try:
+        if files is not None:
+            tool.check(found, files, kind)
+    except MtlsRunError as failure:
+        here.error(failure, path)
+    return True

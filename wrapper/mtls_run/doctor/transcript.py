@@ -1,0 +1,61 @@
+"""The record of what the network showed of one URL. It holds facts; `conclusions` judges them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from mtls_run.doctor.indexes import Index
+    from mtls_run.net.errors import NetworkError
+    from mtls_run.net.tls import Handshake
+
+Page = Literal["PEP 503 HTML", "PEP 691 JSON"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The index's answer. `page` is the kind of index page, or None for any other page.
+
+    `skew` is the number of seconds by which this machine's clock is ahead of the server's Date.
+    `text` is the beginning of the body, `location` the target of a redirect.
+    """
+
+    status: int
+    media: str = ""
+    page: Page | None = None
+    text: str = field(default="", repr=False)
+    location: str | None = None
+    skew: float | None = None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One attempt, with or without the identity: the handshake, then an answer or an error."""
+
+    handshake: Handshake
+    answer: Answer | None = None
+    later_error: NetworkError | None = None
+    redirects: tuple[str, ...] = ()
+
+    @property
+    def error(self) -> NetworkError | None:
+        """Return what ended the attempt, in the handshake or after it."""
+        return self.handshake.error or self.later_error
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """All that one URL showed. `error` is what ended it before any TLS.
+
+    `reached` is the address of the connection, `proxy` the proxy's URL without a password.
+    """
+
+    index: Index
+    addresses: tuple[str, ...] = ()
+    reached: str | None = None
+    proxy: str | None = None
+    proxy_origin: str | None = None
+    error: NetworkError | None = None
+    anonymous: Attempt | None = None
+    identified: Attempt | None = None
