@@ -1,7 +1,7 @@
-"""Where a program is, by PATH's order; what a shell would answer 126 or 127 to, likewise here.
+"""Find a program on PATH, and say 126 or 127 where a shell would.
 
-Left out of the search are mtls-run's shims, by what stands in them and not by where they lie;
-mtls-run itself under another name; and, by file identity, what led back here (see `trail`).
+The search leaves out mtls-run's shims, told by what stands in them, mtls-run itself under another
+name, and the programs that called this process back (`system.recursion_guard`).
 """
 
 from __future__ import annotations
