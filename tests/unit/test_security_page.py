@@ -1,4 +1,4 @@
-"""Each line of the threat model names its tests, and they are there."""
+"""SECURITY.md names tests that exist."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ NAMED = sorted(set(re.findall(r"`(tests/[^`]+)`", PAGE)))
 
 @pytest.mark.parametrize("row", ROWS, ids=range(len(ROWS)))
 def test_line_names_a_test(row: str) -> None:
-    """What is said to hold is said to be tested."""
+    """Each line of the threat model names its tests."""
     assert re.search(r"`tests/[^`]+` *\|$|`tests/[^|]+\|$", row), row
 
 
 @pytest.mark.parametrize("named", NAMED)
 def test_named_test_is_there(named: str) -> None:
-    """A file of tests that is named exists and has tests, and a function that is named is in it."""
+    """The page names files that have tests, and functions that are in them."""
     name, _, function = named.partition("::")
     text = (ROOT / name).read_text(encoding="utf-8")
     assert re.search(rf"^def {function or 'test_'}", text, re.MULTILINE), named
 
 
 def test_every_attack_is_named() -> None:
-    """No file of attacks is left out of the page."""
+    """The page names every file of attacks."""
     files = {f"tests/e2e/attacks/{path.name}" for path in ROOT.glob("tests/e2e/attacks/test_*.py")}
     assert files <= {named.partition("::")[0] for named in NAMED}
