@@ -30,7 +30,7 @@ class Scripts(MetadataHookInterface):
 class Launcher(BuildHookInterface[Any]):
     """Puts the launcher into any other wheel."""
 
-    def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
+    def initialize(self, _version: str, build_data: dict[str, Any]) -> None:
         """Add the launcher, or the tag that makes pip prefer the wheel on Windows."""
         if PLATFORM == "windows":
             build_data["tag"] = WINDOWS_TAG

@@ -407,6 +407,29 @@ def test_the_lock_of_the_build_is_that_of_the_build_system() -> None:
     assert pinned <= {line.split()[0] for line in tested if "==" in line[:40]}
 
 
+# --- tests/run
+
+
+def test_tests_run_names_the_packages_before_it_asks_for_root(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """An ordinary user reads what is to be installed, and then sudo asks."""
+    path = Path(bare_path(tmp_path / "bare"))
+    for name, body in {
+        "id": "echo 1000",
+        "sudo": 'echo "sudo: $*" >&2; exit 1',
+        "apt-get": "exit 9",
+    }.items():
+        python_stub(path, name, body)
+    done = sandbox.execute([absolute("dash"), REPOSITORY / "tests/run"], env={"PATH": str(path)})
+    assert (done.returncode, done.stdout) == (1, "")
+    missing, plan, asked, *_ = done.stderr.splitlines()
+    assert missing.startswith("tests/run: these Debian packages are missing: ")
+    assert "apt-get install" in plan
+    assert "fish" in plan
+    assert asked == "sudo: -n apt-get update -qq"
+
+
 # --- what it says
 
 

@@ -180,7 +180,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if with_body:
             self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
+    def log_message(self, *_message: object) -> None:
         """Write nothing to the terminal; the index has its own log."""
 
 
