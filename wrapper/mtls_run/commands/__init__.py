@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mtls_run import __version__
-from mtls_run.config import layers
 from mtls_run.output import Reporter, answer, printable
 
 if TYPE_CHECKING:
@@ -87,6 +86,9 @@ def run(called: Invocation, environ: Mapping[str, str]) -> int:
         answer(f"mtls-run {__version__}")
         return 0
     if called.options.help or called.subcommand is None:
+        # A shell that starts evaluates `init`, which needs no configuration.
+        from mtls_run.config import layers  # noqa: PLC0415
+
         answer(HELP.format(file=layers.user_file(environ).value))
         return 0
     module = importlib.import_module(f".{called.subcommand}", __name__)
