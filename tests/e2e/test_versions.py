@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.bench import WHEELS
 from tests.e2e.toolbox import Tool, in_slow_tier, newest_pip, newest_uv, pips, uvs
+from tests.tiers import rotated
 
 if TYPE_CHECKING:
     from tests.e2e.bench import Bench
@@ -49,7 +50,9 @@ def pkcs12(bench: Bench, canary: Canary, tool: Tool, source: str) -> None:
     canary.assert_absent(done.stdout, done.stderr, below=[bench.sandbox.root], but=[secret])
 
 
-@pytest.mark.parametrize("tool", EDGES, ids=str)
+@pytest.mark.parametrize(
+    "tool", [newest_pip(), newest_uv(), *in_slow_tier(*pips()[:-1], *uvs()[:-1])], ids=str
+)
 def test_pkcs12(bench: Bench, canary: Canary, tool: Tool) -> None:
     """Every version installs wheel and sdist with PKCS#12, unlocked from variable or file."""
     pkcs12(bench, canary, tool, ENV if tool.kind == "pip" else FILE)
@@ -95,8 +98,11 @@ def test_roots_of_the_environment(bench: Bench, tool: Tool) -> None:
     bench.assert_installed(bench.run(tool, env={"SSL_CERT_FILE": str(bench.ca)}))
 
 
-@pytest.mark.parametrize("tool", [newest_pip(), newest_uv()], ids=str)
-@pytest.mark.parametrize("kind", ["rsa", "p384", "p521", "ed25519"])
+@pytest.mark.parametrize(
+    ("kind", "tool"),
+    rotated(("rsa", "p384", "p521", "ed25519"), (newest_uv(), newest_pip())),
+    ids=str,
+)
 def test_kinds_of_keys(bench: Bench, canary: Canary, tool: Tool, kind: KeyKind) -> None:
     """Each kind of key is handed on so that the tool can use it."""
     alice = bench.server.issuer.issue("alice", key=kind)
