@@ -54,7 +54,7 @@ def opened(*contents: bytes) -> None:
     held = parse([(Path(f"/pki/file{number}"), data) for number, data in enumerate(contents, 1)])
     held.check_early(now)
     found = held.unlock(Secret(seeds.PASSPHRASE) if held.locked else None, now)
-    again = parse([(Path("/pki/again"), found.pem().reveal())]).unlock(None, now)
+    again = parse([(Path("/pki/again"), found.signer.exportable_pem().reveal())]).unlock(None, now)
     assert again.ready is not None, "not every tool reads what is handed on"
     assert again.leaf == found.leaf
 

@@ -163,7 +163,7 @@ def opened(*contents: bytes, passphrase: str | None = None) -> Identity:
 
 def assert_hands_on(found: Identity, issued: Issued, folder: Path) -> None:
     """Fail unless the tool gets leaf, intermediates and PKCS#8 key, and TLS accepts them."""
-    pem = found.pem().reveal()
+    pem = found.signer.exportable_pem().reveal()
     labels = re.findall(rb"^-----BEGIN ([A-Z0-9 ]+)-----$", pem, re.MULTILINE)
     assert labels == [b"CERTIFICATE"] * (1 + len(issued.chain)) + [b"PRIVATE KEY"]
     assert x509.load_pem_x509_certificates(pem) == [issued.certificate, *issued.chain]

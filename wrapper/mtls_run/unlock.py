@@ -116,7 +116,10 @@ def _with_passphrase(resolved: Resolved) -> Unlocked:
     if resolved.remember_seconds:
         digest = nested.digest(profile, material.digest)
         pem_sha256 = remembered.remember(
-            digest, found.pem().reveal(), resolved.remember_seconds, context.reporter
+            digest,
+            found.signer.exportable_pem().reveal(),
+            resolved.remember_seconds,
+            context.reporter,
         )
         how = Remembered(digest, pem_sha256) if pem_sha256 else None
     return Unlocked(found, registry.choose(context.options, context.environ).handoff, how)

@@ -20,5 +20,6 @@ class Memfd(Delivering):
         """Put the identity into memory."""
         del environ
         return Delivery(
-            self.name, anonymous_file.hold(identity.pem().reveal(), anonymous_file.IDENTITY)
+            self.name,
+            anonymous_file.hold(identity.signer.exportable_pem().reveal(), anonymous_file.IDENTITY),
         )

@@ -211,7 +211,7 @@ class Supervised(Delivery):
     def __init__(self, name: str, identity: Identity, environ: Mapping[str, str]) -> None:
         self._block = supervise.Block()
         try:
-            self._file = create(identity.pem().reveal(), environ)
+            self._file = create(identity.signer.exportable_pem().reveal(), environ)
         except BaseException:
             self._block.release()
             raise

@@ -75,10 +75,6 @@ class Identity:
         """Return what signs for this identity and can be exported to a tool."""
         return ExportableSigner((self.leaf, *self.intermediates), self.key)
 
-    def pem(self) -> Secret:
-        """Return what the tool gets: leaf, intermediates, then the key as unencrypted PKCS#8."""
-        return self.signer.exportable_pem()
-
 
 @dataclass(frozen=True)
 class Container:
