@@ -188,7 +188,7 @@ def _start(options: Options, target: Target, environ: Mapping[str, str]) -> int:
     from mtls_run.handoff import leftovers
     from mtls_run.tools import registry
 
-    key = launches.key(target.call, target.path, options)
+    key = launches.key(target.call.words, target.path, options)
     cached = None if key is None else launches.find(key, environ, registry.VARIABLES_READ)
     if cached is None:
         return _resolve(options, target, environ, key)

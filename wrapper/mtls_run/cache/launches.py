@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from mtls_run.cache.dependencies import Dependencies, VariablesRead
     from mtls_run.cli import Options
-    from mtls_run.tools.base import ToolCall
 
 FOLDER = "launches"
 MOST = 512
@@ -88,8 +87,11 @@ class CachedLaunch(Record):
 UNCHANGED = CachedLaunch(Launch(flags=(), variables={}), has_profile=False)
 
 
-def key(call: ToolCall, path: str, options: Options) -> str | None:
-    """Return the key of this call's launch, or None where it cannot have one."""
+def key(words: tuple[str, ...], path: str, options: Options) -> str | None:
+    """Return the key of the launch of this command line, or None where it cannot have one.
+
+    `words` are all that the user typed after mtls-run's own options; `path` is the program.
+    """
     if os.name != "posix" or options.verbose:
         return None
     try:
@@ -100,7 +102,7 @@ def key(call: ToolCall, path: str, options: Options) -> str | None:
     asked = (
         (__version__, __file__, own.st_ino, own.st_mtime_ns, sys.version),
         (sys.getfilesystemencoding(), os.geteuid(), directory, path),
-        (call.kind, call.prefix, call.arguments),
+        words,
         (options.profile, options.handoff),
     )
     return repr(asked)

@@ -29,6 +29,11 @@ class ToolCall(Record):
     prefix: tuple[str, ...]
     arguments: tuple[str, ...]
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Return the whole command line."""
+        return (*self.prefix, *self.arguments)
+
 
 class TlsFiles(Record):
     """The identity and roots that the tool is handed, as paths.
