@@ -284,7 +284,7 @@ def key(*words: str, path: str = "/bin/tool") -> str | None:
     """Return the key of a whole command line."""
     called = cli.parse(words)
     _, call = registry.recognise(called.words, any_program=called.after_dashes)
-    return launches.key(call, path, called.options)
+    return launches.key(call.words, path, called.options)
 
 
 @given(st.lists(TEXT, max_size=4), st.lists(TEXT, max_size=4))
