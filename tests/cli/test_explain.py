@@ -203,3 +203,14 @@ def test_odd_paths(sandbox: Sandbox, encoding: str, words: list[str]) -> None:
         assert (done.returncode, done.stderr) == (0, ""), done
         assert "\x1b" not in done.stdout
         assert "31m" in done.stdout
+
+
+def test_it_runs_the_version_question_alone(sandbox: Sandbox) -> None:
+    """`--explain` starts the tool with `--version`, and no other program."""
+    ready(sandbox)
+    log = sandbox.root / "started"
+    script = f'#!/bin/sh\necho "$0 $*" >>{log}\necho "pip 26.3 from /x/pip (python 3.11)"\n'
+    for name in ("pip", "python3", "python"):
+        sandbox.write(sandbox.bin / name, script, 0o755)
+    assert sandbox.run("--explain", "pip", "install", "x").returncode == 0
+    assert log.read_text().splitlines() == [f"{sandbox.bin}/pip --version"]

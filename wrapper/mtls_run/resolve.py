@@ -118,7 +118,9 @@ def resolve(context: Context, *, use_results: bool = False) -> tuple[Resolved | 
         roots=roots_resolve.resolve(profile, environ, rests_on, use_results=use_results),
         indexes=_indexes(context, chosen, rests_on),
     )
-    return replace(resolved, target=_with_version(resolved, rests_on)), rests_on
+    return replace(
+        resolved, target=_with_version(resolved, rests_on if use_results else None)
+    ), rests_on
 
 
 def _material(
@@ -166,7 +168,7 @@ def _indexes(context: Context, chosen: Selection, rests_on: Dependencies) -> Map
     return found
 
 
-def _with_version(resolved: Resolved, rests_on: Dependencies) -> Target:
+def _with_version(resolved: Resolved, rests_on: Dependencies | None) -> Target:
     """Return the target with its version, where that matters to what it will be handed."""
     target, context = resolved.target, resolved.context
     tls = resolved.expected_tls_files()

@@ -72,7 +72,7 @@ def read(
         sections[scope.command] = {}
     sections[_VARIABLES] = {}
     for path in _files(environ, scope, rests_on):
-        for section, said in _read_file(path).items():
+        for section, said in _read_file(path, rests_on).items():
             if section in sections:
                 sections[section].update(said)
     if not scope.isolated:
@@ -218,10 +218,10 @@ def _normal(name: str) -> str:
     return name.lower().replace("_", "-").removeprefix("--")
 
 
-def _read_file(path: Path) -> dict[str, _Section]:
+def _read_file(path: Path, rests_on: Dependencies) -> dict[str, _Section]:
     """Return what the file says, section by section."""
     try:
-        content = read_regular(path, what="pip configuration")
+        content = read_regular(path, what="pip configuration", rests_on=rests_on)
     except ConfigurationError as error:
         raise ConfigurationError(error.fact, hint=_HINT) from None
     if content is None:  # gone since it was looked for

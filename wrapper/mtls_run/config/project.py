@@ -100,13 +100,13 @@ def find(
         rests_on.file(directory / SHARED)
         own = _read_own(directory / OWN, environ)
         if own is not None:
-            _note_owner(own.path, rests_on)
+            _note(own, rests_on)
             if _has_table(directory / SHARED):
                 reporter.notice(f"{own.path} counts; the table in {directory / SHARED} does not")
             return _parsed(own, own.tables, ())
         shared = _read_shared(directory / SHARED, environ)
         if shared is not None:
-            _note_owner(shared.path, rests_on)
+            _note(shared, rests_on)
             return _parsed(shared, shared.tables["tool"]["mtls-run"], _TABLE)
     return None
 
@@ -154,9 +154,10 @@ def _upward(
             return
 
 
-def _note_owner(path: Path, rests_on: Dependencies) -> None:
-    """Note whose the project file is, and who else is in its group."""
-    rests_on.owner(path)
+def _note(source: Document, rests_on: Dependencies) -> None:
+    """Note the bytes that were read, whose the project file is, and who else is in its group."""
+    rests_on.content(source.path, source.content)
+    rests_on.owner(source.path)
     for name in ("/etc/passwd", "/etc/group"):
         rests_on.file(name)
 

@@ -87,7 +87,7 @@ def _tool(
         return True
     tool, call = registry.recognise([path], any_program=True)
     try:
-        found = version.ask(tool, call, path, environ, Dependencies())
+        found = version.ask(tool, call, path, environ)
     except MtlsRunError as failure:
         here.row(names[0], f"{path}: version unknown")
         here.error(failure)

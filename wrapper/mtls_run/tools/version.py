@@ -22,17 +22,23 @@ _KIND = "version"
 
 
 def ask(
-    tool: Tool, call: ToolCall, path: str, environ: Mapping[str, str], rests_on: Dependencies
+    tool: Tool,
+    call: ToolCall,
+    path: str,
+    environ: Mapping[str, str],
+    rests_on: Dependencies | None = None,
 ) -> Version:
     """Return the version of the tool at `path` that `call` starts.
 
-    Raises ToolError where it does not answer `--version` as such a tool does.
+    What the answer rests on is added to `rests_on`; without it, nothing but `--version` is run.
+    Raises ToolError where the tool does not answer `--version` as it should.
     """
     key = _key(tool, call, path, environ)
     known = _find(key)
     if known is not None:
         version, states = known
-        rests_on.also(states)
+        if rests_on is not None:
+            rests_on.also(states)
         return version
     answer = _answer([path, *call.prefix[1:], "--version"], environ)
     parsed = tool.parse_version(answer)
@@ -42,6 +48,8 @@ def ask(
             f"{path} --version does not answer as {call.kind} does: {shown!r}",
             hint=f"if it is another program, run it as one: mtls-run -- {path} …",
         )
+    if rests_on is None:
+        return parsed
     try:
         found = tool.version_rests_on(call, path, answer, environ)
     except OSError:
