@@ -208,7 +208,7 @@ def run_as(scene: Scene, how: str, env: dict[str, str]) -> str:
     for number in range(3):
         scene.assert_handed(scene.tool.seen(number))
     scene.assert_clean(done.stdout, done.stderr)
-    assert list((scene.cache / "kept").iterdir())
+    assert list((scene.cache / "launches").iterdir())
     return done.stdout
 
 
