@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Canary", "FakeTool", "Sandbox", "Seen"]
+
+
+def pytest_configure() -> None:
+    """Undo an ignored Ctrl-C and Ctrl-\\, which a shell hands on to what it runs with `&`.
+
+    Every program under test would inherit it.
+    """
+    for name in ("SIGINT", "SIGQUIT"):
+        number = getattr(signal, name, None)
+        if number and signal.getsignal(number) is signal.SIG_IGN:
+            is_interrupt = number == signal.SIGINT
+            signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
 
 
 @pytest.fixture

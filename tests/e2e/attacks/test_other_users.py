@@ -209,10 +209,10 @@ def test_what_a_killed_supervisor_left(scene: Scene, place: str) -> None:
     assert not file.parent.exists()
 
 
-# What is kept from run to run.
+# What is stored from run to run.
 
 
-def _kept(scene: Scene, what: str) -> Path:
+def _stored(scene: Scene, what: str) -> Path:
     """Have mtls-run write something of this kind, and return its directory."""
     if what == "config.toml":
         scene.sandbox.config_file.unlink()
@@ -230,11 +230,11 @@ def _kept(scene: Scene, what: str) -> Path:
 
 
 @UMASKS
-@pytest.mark.parametrize("what", ["verdicts", "bundles", "approvals", "config.toml"])
-def test_what_is_kept(scene: Scene, what: str, umask: int) -> None:
-    """Another user can neither list nor read what mtls-run keeps, whatever the umask."""
+@pytest.mark.parametrize("what", ["results", "bundles", "approvals", "config.toml"])
+def test_what_is_stored(scene: Scene, what: str, umask: int) -> None:
+    """Another user can neither list nor read what mtls-run stores, whatever the umask."""
     scene.umask = umask
-    folder = _kept(scene, what)
+    folder = _stored(scene, what)
     if what != "config.toml":
         scene.assert_worked(scene.run(*INSTALL))
     files = list(folder.iterdir())

@@ -193,26 +193,30 @@ def test_temporary_directory(scene: Scene, name: str) -> None:
 
 
 def forged_launch(scene: Scene, file: Path, evil: Path) -> bytes:
-    """Return a kept launch that hands on other roots, sealed as mtls-run would."""
+    """Return a cached launch that hands on other roots, with the checksum of mtls-run."""
     text = file.read_bytes().rpartition(b"\0")[0]
     (bundle,) = (scene.cache / "bundles").iterdir()
-    text = text.replace(os.fsencode(bundle), os.fsencode(evil))
+    # In flags and variables alone: what the launch rests on stays as it is.
+    text = text.replace(b"=" + os.fsencode(bundle), b"=" + os.fsencode(evil))
     assert os.fsencode(evil) in text
-    return text + b"\0" + hashlib.sha256(b"1" + text).hexdigest().encode()
+    return text + b"\0" + hashlib.sha256(b"3" + text).hexdigest().encode()
 
 
 @pytest.mark.parametrize("then", ["left-open", "closed-again", "a-directory-of-his"])
 def test_forged_launch(scene: Scene, then: str) -> None:
-    """A kept launch that somebody else wrote is not used, also once the directory is closed."""
+    """A cached launch that somebody else wrote is not used, also once the directory is closed."""
     key = scene.sandbox.write("pki/alice.pem", alice().pem())
     scene.allowed.append(key)
     scene.own()
     evil = scene.bob_s / "evil.pem"
     file_of_bob(evil, Authority.create("evil").pem)
-    until_kept(scene)
-    folder = scene.cache / "kept"
+    until_cached(scene)
+    folder = scene.cache / "launches"
     (file,) = folder.iterdir()
     forged = forged_launch(scene, file, evil)
+    file.write_bytes(forged)
+    assert scene.run(*INSTALL).returncode == 0
+    assert scene.tool.seen().files["SSL_CERT_FILE"] == evil.read_bytes()  # were it the user's own
     file.unlink()
     if then == "a-directory-of-his":
         folder.rmdir()
@@ -226,13 +230,13 @@ def test_forged_launch(scene: Scene, then: str) -> None:
         scene.assert_worked(scene.run(*INSTALL))
 
 
-def until_kept(scene: Scene) -> None:
-    """Run until the launch is kept: not within a tick of the file system's clock."""
+def until_cached(scene: Scene) -> None:
+    """Run until the launch is cached: not within a tick of the file system's clock."""
     for _ in range(10):
         scene.assert_worked(scene.run(*INSTALL))
-        if list((scene.cache / "kept").glob("*")):
+        if list((scene.cache / "launches").glob("*")):
             return
-    raise AssertionError("nothing is kept")
+    raise AssertionError("nothing is cached")
 
 
 @pytest.mark.parametrize("kind", ["other-content", "link-to-another", "fifo", "link-to-the-user-s"])
@@ -595,28 +599,35 @@ def test_nothing_is_left_below_any_of_his(scene: Scene) -> None:
 
 @pytest.mark.parametrize("then", ["left-open", "closed-again"])
 @pytest.mark.parametrize("kind", ["forged", "renamed"])
-def test_forged_verdict(scene: Scene, kind: str, then: str) -> None:
-    """Which bundle some roots make is believed of nobody else, and by its own name alone."""
+def test_forged_result(scene: Scene, kind: str, then: str) -> None:
+    """A result that tells which bundle belongs to roots counts only from the user, under its name."""
     scene.assert_worked(scene.run(*INSTALL))
-    folder = scene.cache / "verdicts"
-    (verdict,) = folder.glob("bundle-*")
+    folder = scene.cache / "results"
+    (result,) = folder.glob("bundle-*")
     (bundle,) = (scene.cache / "bundles").iterdir()
     evil = Authority.create("evil").pem
     name = hashlib.sha256(evil).hexdigest()[:32] + ".pem"
-    fields = verdict.read_bytes().split(b"\0")
+    fields = result.read_bytes().split(b"\0")
     assert fields[1] == bundle.name.encode()
     if kind == "renamed":  # one of the user's own, of other roots
         scene.sandbox.write("pki/root.pem", evil)
         scene.own()
         assert scene.run(*INSTALL).returncode == 0
-        (other,) = set(folder.glob("bundle-*")) - {verdict}
-        other.rename(verdict)
+        (other,) = set(folder.glob("bundle-*")) - {result}
+        other.rename(result)
         scene.sandbox.write("pki/root.pem", ROOT.pem)
         scene.own()
     else:
         text = b"\0".join((fields[0], name.encode()))
-        verdict.unlink()
-        file_of_bob(verdict, text + b"\0" + hashlib.sha256(text).hexdigest().encode(), 0o644)
+        checksum = hashlib.sha256(os.fsencode(result.name) + b"\0" + text).hexdigest()
+        forged = text + b"\0" + checksum.encode()
+        scene.own(scene.sandbox.write(bundle.with_name(name), evil, 0o600))
+        result.write_bytes(forged)
+        assert scene.run(*INSTALL).returncode == 0
+        assert scene.tool.seen().files["SSL_CERT_FILE"] == evil  # were it the user's own
+        result.unlink()
+        bundle.with_name(name).unlink()
+        file_of_bob(result, forged, 0o644)
         file_of_bob(bundle.with_name(name), evil, 0o644)
     if then == "left-open":
         open_to_all(folder, bundle.parent, scene.cache)
@@ -642,7 +653,7 @@ def test_bundle_of_his(scene: Scene, then: str) -> None:
     assert (found.st_uid, found.st_mode & 0o022) == (scene.uid, 0)
 
 
-@pytest.mark.parametrize("name", ["bundles", "verdicts", "kept"])
+@pytest.mark.parametrize("name", ["bundles", "results", "launches"])
 def test_cache_that_leads_elsewhere(scene: Scene, name: str) -> None:
     """Where a link stands in a cache's place nothing old is cleared away, nor new put, there."""
     scene.allowed.append(scene.sandbox.write("pki/alice.pem", alice().pem()))

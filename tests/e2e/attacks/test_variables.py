@@ -416,7 +416,7 @@ def test_explanation_without_them(victim: Victim, names: tuple[str, ...]) -> Non
         failed(done, "")
 
 
-def test_kept_launch_and_a_variable_that_comes(sandbox: Sandbox) -> None:
+def test_cached_launch_and_a_variable_that_comes(sandbox: Sandbox) -> None:
     """A variable that says which profile counts is noticed on the very next run."""
     ready(sandbox)
     tool = sandbox.fake_tool("uv")

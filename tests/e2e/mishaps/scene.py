@@ -67,7 +67,7 @@ class Scene:
         self.profile(more)
 
     def open(self) -> None:
-        """Have an identity that is handed on by its own path, so that launches are kept."""
+        """Have an identity that is handed on by its own path, so that launches are cached."""
         self.allowed = [self.bench.sandbox.write("pki/alice.pem", self.bench.alice.pem())]
         self.bench.env["CORP_PASSPHRASE"] = None
         self.profile("")

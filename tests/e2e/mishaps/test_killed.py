@@ -23,21 +23,21 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.mishap]
 ON_THE_WAY = {
     "start": "before:mtls_run.cli:parse",
     "tool-found": "after:mtls_run.tools.which:find",
-    "kept-sought": "before:mtls_run.cache.launches:find",
+    "cache-searched": "before:mtls_run.cache.launches:find",
     "configuration-read": "after:mtls_run.config.layers:user_file",
     "identity-read": "after:mtls_run.identity.source:read",
     "version-asked": "event:subprocess.Popen:--version",
-    "version-kept": "event:os.rename:/verdicts/",
-    "resolved": "before:mtls_run.run:_sweep",
-    "swept": "after:mtls_run.run:_sweep",
-    "unlocking": "before:mtls_run.identity.unlocking:unlock",
+    "version-cached": "event:os.rename:/results/",
+    "resolved": "before:mtls_run.handoff.leftovers:sweep",
+    "swept": "after:mtls_run.handoff.leftovers:sweep",
+    "unlocking": "before:mtls_run.unlock:unlock",
     "passphrase-had": "after:mtls_run.passphrase.fetch:from_variable",
     "key-open": "after:mtls_run.identity.material:KeyMaterial.unlock",
-    "unlocked": "after:mtls_run.identity.unlocking:unlock",
+    "unlocked": "after:mtls_run.unlock:unlock",
     "bundle-begun": "before:mtls_run.roots.bundle:write_atomically",
     "bundle-half": "half:/bundles/",
     "bundle-written": "event:os.rename:/bundles/",
-    "bundle-kept": "after:mtls_run.roots.bundle:keep",
+    "bundle-cached": "after:mtls_run.roots.bundle:deliver",
 }
 IN_MEMORY = {
     "memory-made": "after:mtls_run.system.anonymous_file:_create",
@@ -65,14 +65,14 @@ IN_A_FILE = {
     "released": "after:mtls_run.handoff.supervise:Block.release",
     "ending": "before:mtls_run.handoff.supervise:end_as",
 }
-# Where nothing has to be unlocked, how the tool was started is kept for the next run.
-KEPT = {
-    "verdict-half": "half:/verdicts/",
-    "keeping": "before:mtls_run.cache.launches:keep",
-    "kept-half": "half:/kept/",
-    "kept-written": "event:os.rename:/kept/",
-    "kept": "after:mtls_run.cache.launches:keep",
-    "kept-becoming": "event:os.exec:",
+# Where nothing has to be unlocked, the launch is cached for the next run.
+CACHED = {
+    "result-half": "half:/results/",
+    "storing": "before:mtls_run.cache.launches:store",
+    "launch-half": "half:/launches/",
+    "launch-written": "event:os.rename:/launches/",
+    "stored": "after:mtls_run.cache.launches:store",
+    "cached-becoming": "event:os.exec:",
 }
 ENDED = {"SIGTERM": -signal.SIGTERM, "SIGHUP": -signal.SIGHUP, "SIGINT": INTERRUPTED}
 
@@ -111,9 +111,9 @@ def private_files(scene: Scene) -> list[Path]:
     return list(scene.root.rglob("identity.pem"))
 
 
-@pytest.mark.parametrize("point", ids(KEPT))
-def test_killed_while_keeping(scene: Scene, point: str) -> None:
-    """SIGKILL while a launch is kept leaves nothing that the next run would believe."""
+@pytest.mark.parametrize("point", ids(CACHED))
+def test_killed_while_caching(scene: Scene, point: str) -> None:
+    """SIGKILL while a launch is cached leaves nothing that the next run would use."""
     scene.open()
     done = scene.run_at(point, "signal:SIGKILL")
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGKILL, "", "")
@@ -169,10 +169,10 @@ def test_signalled_with_a_file(scene: Scene, name: str, number: str) -> None:
 
 
 @pytest.mark.parametrize("number", ENDED)
-def test_signalled_while_keeping(scene: Scene, number: str) -> None:
-    """A signal while a launch is half kept leaves no half of it to be believed."""
+def test_signalled_while_caching(scene: Scene, number: str) -> None:
+    """A signal while a launch is half written leaves no half of it that would be used."""
     scene.open()
-    done = scene.run_at(KEPT["kept-half"], f"signal:{number}")
+    done = scene.run_at(CACHED["launch-half"], f"signal:{number}")
     assert (done.returncode, done.stdout, done.stderr) == (ENDED[number], "", "")
     scene.assert_not_called(done)
     scene.assert_recovers()

@@ -93,10 +93,10 @@ def test_full_stderr(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize("error", ["ENOSPC", "EDQUOT", "EIO", "EROFS"])
-@pytest.mark.parametrize("folder", ["bundles", "verdicts"])
+@pytest.mark.parametrize("folder", ["bundles", "results"])
 def test_failing_cache(scene: Scene, error: str, folder: str) -> None:
     """A write into the cache that fails half-way costs time only."""
-    scene.open() if folder == "verdicts" else None
+    scene.open() if folder == "results" else None
     done = scene.run_at(f"half:/{folder}/", f"error:{error}")
     scene.assert_worked(done)
     assert list((scene.cache / folder).glob(".*")) == []
@@ -578,7 +578,7 @@ def test_locale_of_another_charset(scene: Scene, charset: str) -> None:
 
 def test_slow_home(scene: Scene) -> None:
     """A home that answers slowly, as one on a network does, makes a run slow and not another."""
-    done = scene.run_at("after:mtls_run.run:_sweep", f"slow:{scene.root}:0.03")
+    done = scene.run_at("after:mtls_run.handoff.leftovers:sweep", f"slow:{scene.root}:0.03")
     scene.assert_worked(done)
     scene.assert_recovers()
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.mishap]
 
 PATIENCE = "set:mtls_run.passphrase.fetch:PATIENCE=2"
-AFTER = "before:mtls_run.identity.unlocking:unlock"
+AFTER = "before:mtls_run.unlock:unlock"
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_two_generations(scene: Scene, first: str) -> None:
 
 @pytest.mark.parametrize("first", ["certificate", "key"])
 def test_two_generations_of_open_files(scene: Scene, first: str) -> None:
-    """The same where nothing is locked, and where the last launch was kept."""
+    """The same where nothing is locked, and where the last launch was cached."""
     scene.open()
     cert, key = apart(scene)
     key.write_bytes(scene.bench.alice.key_pem())
@@ -104,7 +104,7 @@ def test_half_written(scene: Scene, name: str) -> None:
 @pytest.mark.parametrize("how", ["rename", "in-place", "same-size-and-times"])
 @pytest.mark.parametrize("state", ["locked", "open"])
 def test_replaced_between_two_runs(scene: Scene, how: str, state: str) -> None:
-    """The run after a renewal uses the new identity, kept launch or not."""
+    """The run after a renewal uses the new identity, cached launch or not."""
     if state == "open":
         scene.open()
     scene.assert_recovers()
@@ -156,7 +156,7 @@ def test_replaced_while_it_is_read(scene: Scene) -> None:
     """What was read is what is checked and handed on, though the file is another by then."""
     other = scene.root.with_name("other.pem")
     other.write_bytes(scene.bench.server.issuer.issue("bobby").pem(scene.canary.text))
-    done = scene.run_at("before:mtls_run.identity.unlocking:unlock", f"replace:{other}:{scene.key}")
+    done = scene.run_at("before:mtls_run.unlock:unlock", f"replace:{other}:{scene.key}")
     scene.assert_worked(done)
     forget(scene)
     scene.bench.assert_installed(scene.run(), WHEELS, subject="CN=bobby")
@@ -194,18 +194,18 @@ def test_wrong_clock(scene: Scene, state: str, by: int, fact: str) -> None:
 
 
 @pytest.mark.parametrize(("by", "fact"), CLOCKS, ids=["behind", "ahead"])
-def test_wrong_clock_and_a_kept_launch(scene: Scene, by: int, fact: str) -> None:
-    """A launch that was kept does not outlive the certificate, nor go before it."""
+def test_wrong_clock_and_a_cached_launch(scene: Scene, by: int, fact: str) -> None:
+    """A cached launch is used only while the certificate is valid."""
     scene.open()
     scene.assert_recovers()
-    assert list((scene.cache / "kept").iterdir()) != []
+    assert list((scene.cache / "launches").iterdir()) != []
     forget(scene)
     scene.assert_failed(scene.run_at("never", f"shift:{by}"), fact)
     scene.assert_recovers()
 
 
 def test_clock_set_forward_and_back(scene: Scene) -> None:
-    """What was kept while the clock was ahead is not believed once it is right again."""
+    """A launch that was cached while the clock was ahead is not used once it is right again."""
     scene.open()
     done = scene.run_at("never", f"shift:{100 * DAY}")
     scene.assert_worked(done)

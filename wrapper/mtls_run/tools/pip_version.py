@@ -6,7 +6,6 @@ the answer rests on every place that Python searches, on what is absent there as
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 
@@ -19,12 +18,16 @@ if TYPE_CHECKING:
 
     from mtls_run.tools.base import ToolCall
 
-# Run by pip's own interpreter. The user's site directory is searched as soon as it exists.
-_SEARCH_PATH = (
-    "import json, site, sys; "
-    "print(json.dumps([*sys.path, site.getusersitepackages()] if site.ENABLE_USER_SITE is not None"
-    " else sys.path))"
-)
+# Run by pip's own interpreter. It imports only `sys`, which is built in: with -c, Python searches the
+# current directory first. The user's site directory is searched as soon as it exists.
+_SEARCH_PATH = """
+import sys
+path = [entry for entry in sys.path if entry]
+site = sys.modules.get("site")
+if site and site.ENABLE_USER_SITE is not None:
+    path.append(site.getusersitepackages())
+sys.stdout.buffer.write("\\0".join(path).encode(sys.getfilesystemencoding(), "surrogateescape"))
+"""
 _SECONDS = 30.0
 # They choose a Python by directory and by variables of their own.
 LAUNCHERS = ("py", "pyw")
@@ -118,7 +121,6 @@ def _search_path(command: Sequence[str], environ: Mapping[str, str]) -> list[str
             check=True,
             env=dict(environ),
         )
-        said = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return [entry for entry in said if entry] if isinstance(said, list) else None
+    return os.fsdecode(done.stdout).split("\0")

@@ -1,4 +1,4 @@
-"""What mtls-run keeps for itself, damaged, misplaced or somebody else's."""
+"""The cache, approvals and configuration: damaged, misplaced, or another user's."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ CACHES: dict[str, Callable[[Path], object]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "where"), rotated(CACHES, ("", "bundles", "verdicts", "kept")))
+@pytest.mark.parametrize(("name", "where"), rotated(CACHES, ("", "bundles", "results", "launches")))
 def test_cache_that_is_no_directory(scene: Scene, name: str, where: str) -> None:
     """Where something else stands in the cache's place, the run works without it."""
-    if where in ("verdicts", "kept"):
+    if where in ("results", "launches"):
         scene.open()
     scene.assert_recovers()
     shutil.rmtree(scene.bench.target)
@@ -58,24 +58,24 @@ def test_cache_that_is_no_directory(scene: Scene, name: str, where: str) -> None
     scene.assert_recovers()
 
 
-@pytest.mark.parametrize("where", ["", "bundles", "verdicts", "kept"])
+@pytest.mark.parametrize("where", ["", "bundles", "results", "launches"])
 @pytest.mark.parametrize("mode", [0o777, 0o755], ids=["777", "755"])
 def test_cache_that_is_open_to_all(scene: Scene, where: str, mode: int) -> None:
-    """A cache that others may write is believed no more than an empty one, and closed again."""
+    """A cache that others may write counts as empty, and is closed again."""
     scene.open()
     scene.assert_recovers()
     shutil.rmtree(scene.bench.target)
     scene.bench.server.forget()
     place = scene.cache / where if where else scene.cache
     place.chmod(mode)
-    if where in ("bundles", "verdicts"):  # a kept launch would ask for neither
-        shutil.rmtree(scene.cache / "kept")
+    if where in ("bundles", "results"):  # a cached launch would use neither
+        shutil.rmtree(scene.cache / "launches")
     scene.assert_worked(scene.run())
     assert place.stat().st_mode & 0o077 == 0
     scene.assert_recovers()
 
 
-@pytest.mark.parametrize("where", ["", "bundles", "verdicts", "kept"])
+@pytest.mark.parametrize("where", ["", "bundles", "results", "launches"])
 def test_cache_of_another(scene: Scene, where: str) -> None:
     """A cache directory of somebody else is not used."""
     scene.open()
@@ -115,10 +115,10 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize(
-    ("name", "folder"), rotated(DAMAGE, ("kept", "verdicts", "kept", "bundles"))
+    ("name", "folder"), rotated(DAMAGE, ("launches", "results", "launches", "bundles"))
 )
 def test_damaged(scene: Scene, folder: str, name: str) -> None:
-    """What is damaged is not believed: the run works with what is right."""
+    """A damaged entry is not used, and the run works without it."""
     scene.open()
     scene.assert_recovers()
     shutil.rmtree(scene.bench.target)
@@ -127,14 +127,14 @@ def test_damaged(scene: Scene, folder: str, name: str) -> None:
     assert files
     for file in files:
         file.write_bytes(DAMAGE[name](file.read_bytes()))
-    if folder == "verdicts":
-        shutil.rmtree(scene.cache / "kept")
+    if folder == "results":
+        shutil.rmtree(scene.cache / "launches")
     scene.assert_worked(scene.run())
     scene.assert_recovers()
 
 
 def test_entries_that_are_no_files(scene: Scene) -> None:
-    """Directories and FIFOs where files are kept are passed over, and nothing waits for them."""
+    """Directories and FIFOs in the place of cache files are passed over, and nothing waits."""
     scene.open()
     scene.assert_recovers()
     shutil.rmtree(scene.bench.target)
@@ -195,7 +195,7 @@ def project(scene: Scene) -> Path:
 
 @pytest.mark.parametrize("state", ["a-file", "full", "a-dangling-link", "of-another"])
 def test_state_that_cannot_be_written(scene: Scene, state: str) -> None:
-    """Where nothing can be kept, `allow` is an error, and nothing is allowed."""
+    """Where nothing can be stored, `allow` is an error, and nothing is allowed."""
     project(scene)
     folder = scene.root / "state/mtls-run"
     sandbox, env = scene.bench.sandbox, scene.bench.tool_env(scene.tool)
