@@ -40,6 +40,8 @@ VARIABLES = (
     "XDG_CACHE_HOME",
     "XDG_CONFIG_DIRS",
     "XDG_CONFIG_HOME",
+    "XDG_DATA_DIRS",  # on macOS pip's own files are there
+    "XDG_DATA_HOME",
     "XDG_STATE_HOME",
 )
 
