@@ -34,7 +34,7 @@ PASSPHRASE = "correct horse battery staple"
 # uv may use the network for the first, and has nothing to ask for: no tool is installed.
 LISTING = ("uv", "tool", "list", "--outdated")
 VERSION = ("uv", "--version")
-# A file that is younger than its file system's clock is coarse is not compared by its status.
+# A large file is compared by its status only once it is older than this, in seconds.
 SETTLED = 2.1
 # The identity lies unlocked in a file of its own until the tool has ended.
 RECIPE = """#!/bin/sh
