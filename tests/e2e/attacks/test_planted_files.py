@@ -591,7 +591,7 @@ def test_nothing_is_left_below_any_of_his(scene: Scene) -> None:
 @pytest.mark.parametrize("then", ["left-open", "closed-again"])
 @pytest.mark.parametrize("kind", ["forged", "renamed"])
 def test_forged_result(scene: Scene, kind: str, then: str) -> None:
-    """A result that tells which bundle belongs to roots counts only from the user, under its name."""
+    """Which bundle belongs to roots counts only from the user, and under its name."""
     scene.assert_worked(scene.run(*INSTALL))
     folder = scene.cache / "results"
     (result,) = folder.glob("bundle-*")
