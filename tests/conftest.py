@@ -17,7 +17,7 @@ __all__ = ["Canary", "FakeTool", "Sandbox", "Seen"]
 
 
 def pytest_configure() -> None:
-    """Undo an ignored Ctrl-C and Ctrl-\\, which a shell hands on to what it runs with `&`.
+    """Undo an ignored SIGINT or SIGQUIT, as a shell leaves them for what it runs with `&`.
 
     Every program under test would inherit it.
     """

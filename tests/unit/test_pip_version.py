@@ -319,6 +319,19 @@ def test_which_starts_cannot_be_told(tmp_path: Path) -> None:
         assert (found_rests_on is None) is (name != "py" or BASE.name == "py"), name
 
 
+def test_modules_of_the_current_directory_do_not_run(tmp_path: Path) -> None:
+    """Python's -c searches that directory first: a clone's json.py would run."""
+    found = place(tmp_path)
+    put(found.site, OLD)
+    marker = tmp_path / "it-ran"
+    for module in ("json", "site", "os", "codecs"):
+        (found.here / f"{module}.py").write_text(f"open({str(marker)!r}, 'a').write({module!r})\n")
+    with working_in(found.here):
+        release, rests_on = answer(found.words("script"))
+    assert (release, rests_on.reusable) == (OLD, True)
+    assert not marker.exists(), marker.read_text()
+
+
 def test_long_first_line(tmp_path: Path) -> None:
     """The script that pip writes for a long path, which sh reads first, is told too."""
     folder = tmp_path / ("a" * 100) / ("b c" * 20)

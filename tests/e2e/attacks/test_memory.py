@@ -203,7 +203,6 @@ def run_as(scene: Scene, how: str, env: dict[str, str]) -> str:
         scene.assert_worked(done)
         return done.stdout
     scene.write_profile(f'{VARIABLE}\nremember = "5m"')
-    time.sleep(0.15)  # until nothing is as new as the file system's clock is coarse
     run = f"'{scene.program}' {' '.join(INSTALL)}"
     script = f"{run} && unset CORP_PASSPHRASE && {run} && {run}"
     done = scene.sandbox.execute(scene.as_user(*LOGIN, "sh", "-c", script), env=env)

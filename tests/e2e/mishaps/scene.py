@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,8 +70,6 @@ class Scene:
         self.allowed = [self.bench.sandbox.write("pki/alice.pem", self.bench.alice.pem())]
         self.bench.env["CORP_PASSPHRASE"] = None
         self.profile("")
-        # What was changed just now may change again within the tick: such a launch is not kept.
-        time.sleep(0.15)
 
     def command(self, *options: str) -> list[str]:
         """Return what is run, without the program: a small installation."""

@@ -202,7 +202,7 @@ def test_no_process_is_needed(scene: Scene) -> None:
     """With the version remembered no process is needed to become the tool."""
     scene.assert_recovers()
     done = scene.run_in(*NO_PROCESS, options=("-v",))
-    assert "mtls-run: becomes: " in done.stderr
+    assert "mtls-run: runs: " in done.stderr
     assert "mtls-run: error: " not in done.stderr
     scene.assert_clean(done)
     scene.assert_recovers()
@@ -452,7 +452,7 @@ def test_pipe_that_takes_nothing(scene: Scene, words: list[str]) -> None:
     scene.bench.sandbox.fake_tool("uv")
     start = [sys.executable, "-I", SURROUNDINGS, "full:1", "--", scene.program]
     done = scene.bench.sandbox.execute([*start, *words], env=scene.bench.env)
-    scene.assert_failed(done, "cannot be written to stdout")
+    scene.assert_failed(done, "cannot write the answer to stdout")
 
 
 def test_full_pipe_as_stderr(scene: Scene) -> None:

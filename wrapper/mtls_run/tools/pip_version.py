@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from mtls_run.tools.base import ToolCall
 
-# Run by pip's own interpreter. It imports only `sys`, which is built in: with -c, Python searches the
-# current directory first. The user's site directory is searched as soon as it exists.
+# Run by pip's own interpreter. It imports only `sys`, which is built in: with -c, Python searches
+# the current directory first. The user's site directory is searched as soon as it exists.
 _SEARCH_PATH = """
 import sys
 path = [entry for entry in sys.path if entry]
