@@ -236,3 +236,16 @@ def test_overwritten_in_the_keyring(login: Login, way: str, content: str, option
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("the variable PP") == 1
     assert login.handed == [alice().pem()] * 3
+
+
+def test_a_cached_launch_imports_no_slow_module(login: Login) -> None:
+    """A remembered identity costs little: its SHA-256 is in the launch, and no result is read."""
+    code = "import sys; sys.argv[0] = 'mtls-run'; from mtls_run.__main__ import main; main()"
+    python = f"'{sys.executable}' -I -X importtime -c \"{code}\""
+    words = "pip download a"
+    done = login.session(f"PP='{login.passphrase}' run {words} && run {words} && {python} {words}")
+    assert done.returncode == 0, done.stderr
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "mtls_run.identity.remembered" in imported
+    assert imported & {"mtls_run.run", "pathlib", "re", "typing", "hashlib", "subprocess"} == set()
+    assert login.handed == [alice().pem()] * 3
