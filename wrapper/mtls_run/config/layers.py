@@ -1,4 +1,4 @@
-"""The user's and the system's configuration files, laid over each other."""
+"""The layers of the configuration: the system's file, and the user's laid over it."""
 
 from __future__ import annotations
 
@@ -76,6 +76,40 @@ def system_file() -> Path:
     return platformdirs.site_config_path("mtls-run", appauthor=False) / "config.toml"
 
 
+@dataclass(frozen=True)
+class Layer:
+    """A configuration file, the top-level keys that it may have, and whether it has to exist."""
+
+    file: Setting[Path]
+    keys: Mapping[str, schema.Reader]
+    required: bool = False
+
+    def read(self, rests_on: Dependencies | None = None) -> LayerValues | None:
+        """Return what the file says, or None where there is none; raises ConfigurationError."""
+        source = document.read(self.file.value, rests_on=rests_on)
+        if source is not None:
+            return read_layer(source, rests_on, self.keys)
+        if self.required:
+            raise ConfigurationError(
+                f"{self.file.origin} names {self.file.value}, which does not exist",
+                hint=f"unset {self.file.origin}, or name a file that exists",
+                code="config-missing",
+            )
+        return None
+
+
+def in_order(environ: Mapping[str, str], system: Path | None = None) -> tuple[Layer, ...]:
+    """Return the layers, the undermost first: each is laid over those before it.
+
+    A new layer, and what it alone may say, is added here.
+    """
+    user = user_file(environ)
+    return (
+        Layer(Setting(system or system_file(), DEFAULT), schema.TOP_KEYS),
+        Layer(user, schema.TOP_KEYS, required=user.origin is not DEFAULT),
+    )
+
+
 def load(
     environ: Mapping[str, str],
     system: Path | None = None,
@@ -84,41 +118,36 @@ def load(
 ) -> Configuration:
     """Return the configuration of this user on this machine.
 
-    Raises ConfigurationError, with file, line and the nearest right spelling, for whatever in the
-    files is not as it should be; a file that MTLS_RUN_CONFIG names must be there.
+    Raises ConfigurationError, with file, line and the nearest right spelling, for a mistake in a
+    file. A file that MTLS_RUN_CONFIG names must exist.
     """
-    user = user_file(environ)
-    user_document = document.read(user.value, rests_on=rests_on)
-    if user_document is None and user.origin is not DEFAULT:
-        raise ConfigurationError(
-            f"MTLS_RUN_CONFIG names {user.value}, which does not exist",
-            hint="unset MTLS_RUN_CONFIG, or name a file that is there",
-            code="config-missing",
-        )
-    system_document = document.read(system or system_file(), rests_on=rests_on)
-    documents = [found for found in (system_document, user_document) if found]
-    return lay(user.value, [read_layer(found, rests_on) for found in documents])
+    found = [layer.read(rests_on) for layer in in_order(environ, system)]
+    return lay(user_file(environ).value, [values for values in found if values is not None])
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One file, read and checked by itself."""
+class LayerValues:
+    """What one file says, checked by itself."""
 
     top: Mapping[str, Setting[Any]]
     profiles: Mapping[str, ProfileValues]
     directories: tuple[DirectoryRule, ...]
 
 
-def read_layer(source: Document, rests_on: Dependencies | None = None) -> Layer:
-    """Return what one file says, checked by itself; raises ConfigurationError."""
-    top = _read_keys(source, source.tables, schema.TOP_KEYS, ())
+def read_layer(
+    source: Document,
+    rests_on: Dependencies | None = None,
+    known: Mapping[str, schema.Reader] = schema.TOP_KEYS,
+) -> LayerValues:
+    """Return what one file says, with these top-level keys; raises ConfigurationError."""
+    top = _read_keys(source, source.tables, known, ())
     profiles: dict[str, ProfileValues] = {}
     for name, table in source.tables.get("profiles", {}).items():
         keys = ("profiles", name)
         schema.check_name(name, source.origin(*keys))
         profiles[name] = read_profile(source, table, keys)
     directories = _read_directories(source, rests_on or Dependencies())
-    return Layer(top, profiles, directories)
+    return LayerValues(top, profiles, directories)
 
 
 def read_profile(
@@ -186,8 +215,8 @@ def _read_directories(source: Document, rests_on: Dependencies) -> tuple[Directo
     return tuple(rules.values())
 
 
-def lay(user: Path, layers: list[Layer]) -> Configuration:
-    """Return the layers, the undermost first, laid over each other; raises ConfigurationError."""
+def lay(user: Path, layers: list[LayerValues]) -> Configuration:
+    """Return these layers, the undermost first, laid over each other; raises ConfigurationError."""
     top: ProfileValues = {}
     profiles: dict[str, ProfileValues] = {}
     directories: dict[Path, DirectoryRule] = {}
