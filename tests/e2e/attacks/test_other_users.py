@@ -354,7 +354,7 @@ SWITCHES = pytest.mark.parametrize("way", ["su", "sudo"])
 def test_remember_in_the_session_of_another(
     alice_and_bob: tuple[Scene, pwd.struct_passwd], way: str
 ) -> None:
-    """After `su alice` or `sudo -u alice` in bob's session nothing is kept, and it is said."""
+    """After `su alice` or `sudo -u alice` in bob's session nothing is remembered, with a notice."""
     scene, bob = alice_and_bob
     if shutil.which(way) is None:
         pytest.skip(f"{way} is missing")

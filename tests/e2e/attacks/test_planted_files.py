@@ -1,4 +1,4 @@
-"""What somebody else puts where mtls-run looks or writes: nothing of it is believed or followed."""
+"""Files and links that another user planted: none is used or followed."""
 
 from __future__ import annotations
 

@@ -36,20 +36,20 @@ def found() -> dict[str, Path]:
     """Return the interpreters of this machine by their versions, such as 3.9, the oldest first.
 
     TEST_PYTHONS names some, as PATH names directories; `python3.9` and so on are looked for on
-    PATH; and there is the one that runs the tests. The answers are kept, for asking takes long.
+    PATH; and there is the one that runs the tests. The answers are cached: asking takes long.
     """
     asked = _candidates()
-    kept = FOLDER / "pythons.json"
+    cached = FOLDER / "pythons.json"
     key = [[name, path, Path(path).stat().st_mtime_ns] for name, path in asked]
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        content = json.loads(kept.read_text())
+        content = json.loads(cached.read_text())
         if content["asked"] == key and all(Path(path).exists() for path in content["found"]):
             return _ordered({name: Path(path) for path, name in content["found"].items()})
     answers = _answers(asked)
     FOLDER.mkdir(exist_ok=True)
-    part = kept.with_suffix(f".{os.getpid()}")
+    part = cached.with_suffix(f".{os.getpid()}")
     part.write_text(json.dumps({"asked": key, "found": {str(p): n for n, p in answers.items()}}))
-    part.replace(kept)
+    part.replace(cached)
     return _ordered(answers)
 
 

@@ -200,7 +200,7 @@ def test_variable_fails(scene: Scene, value: str | None) -> None:
 
 
 @pytest.fixture
-def kept(scene: Scene) -> Scene:
+def locked(scene: Scene) -> Scene:
     """Return the scene with the passphrase to be had from the keyring alone."""
     scene.profile('passphrase = "keyring"')
     scene.bench.env["CORP_PASSPHRASE"] = None
@@ -228,13 +228,13 @@ NO_BUS: dict[str, dict[str, str | None]] = {
 
 
 @pytest.mark.parametrize("env", NO_BUS.values(), ids=NO_BUS)
-def test_no_bus(kept: Scene, keyring: SecretService, env: dict[str, str | None]) -> None:
+def test_no_bus(locked: Scene, keyring: SecretService, env: dict[str, str | None]) -> None:
     """With no D-Bus, or an address that leads nowhere, the error says that there is no keyring."""
-    done = kept.run(env=env)
-    failed_at(kept, done, "keyring")
-    keyring.store("corp", kept.canary.text)
-    use(kept, keyring)
-    kept.assert_recovers()
+    done = locked.run(env=env)
+    failed_at(locked, done, "keyring")
+    keyring.store("corp", locked.canary.text)
+    use(locked, keyring)
+    locked.assert_recovers()
 
 
 @contextlib.contextmanager
@@ -246,42 +246,42 @@ def silent_socket(path: Path) -> Iterator[str]:
         yield f"unix:path={path}"
 
 
-def test_silent_bus(kept: Scene, keyring: SecretService) -> None:
+def test_silent_bus(locked: Scene, keyring: SecretService) -> None:
     """A bus that takes the connection and says nothing is given up soon."""
     folder = Path("/tmp") / f"mr-{os.getpid()}-{time.monotonic_ns()}"
     folder.mkdir()
     try:
         with silent_socket(folder / "bus") as address:
-            done = kept.run(env={"DBUS_SESSION_BUS_ADDRESS": address})
+            done = locked.run(env={"DBUS_SESSION_BUS_ADDRESS": address})
     finally:
         (folder / "bus").unlink()
         folder.rmdir()
-    failed_at(kept, done, "there is no usable keyring here")
-    keyring.store("corp", kept.canary.text)
-    use(kept, keyring)
-    kept.assert_recovers()
+    failed_at(locked, done, "there is no usable keyring here")
+    keyring.store("corp", locked.canary.text)
+    use(locked, keyring)
+    locked.assert_recovers()
 
 
-def test_keyring_that_hangs(kept: Scene, keyring: SecretService) -> None:
+def test_keyring_that_hangs(locked: Scene, keyring: SecretService) -> None:
     """A keyring that owns its name and never answers is given up after the real 30 seconds."""
     with secret_service.mute() as mute:
         started = time.monotonic()
-        done = kept.run(env=dict(mute.env), timeout=90)
+        done = locked.run(env=dict(mute.env), timeout=90)
         taken = time.monotonic() - started
     assert 29 < taken < 50
-    failed_at(kept, done, "did not answer within 30 s")
+    failed_at(locked, done, "did not answer within 30 s")
     assert "waiting for" in done.stderr
-    keyring.store("corp", kept.canary.text)
-    use(kept, keyring)
-    kept.assert_recovers()
+    keyring.store("corp", locked.canary.text)
+    use(locked, keyring)
+    locked.assert_recovers()
 
 
-def test_interrupted_keyring(kept: Scene, keyring: SecretService) -> None:
+def test_interrupted_keyring(locked: Scene, keyring: SecretService) -> None:
     """Ctrl-C while a keyring does not answer ends at once, with 130."""
-    words = [kept.program, *kept.command()]
+    words = [locked.program, *locked.command()]
     with secret_service.mute() as mute:
-        env = kept.bench.tool_env(kept.tool, dict(mute.env))
-        with kept.bench.sandbox.start(words, env=env) as process:
+        env = locked.bench.tool_env(locked.tool, dict(mute.env))
+        with locked.bench.sandbox.start(words, env=env) as process:
             assert process.stderr is not None
             try:
                 assert "waiting for" in process.stderr.readline()
@@ -291,82 +291,82 @@ def test_interrupted_keyring(kept: Scene, keyring: SecretService) -> None:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
     assert (process.returncode, out, err) == (130, "", "")
-    kept.assert_clean()
-    keyring.store("corp", kept.canary.text)
-    use(kept, keyring)
-    kept.assert_recovers()
+    locked.assert_clean()
+    keyring.store("corp", locked.canary.text)
+    use(locked, keyring)
+    locked.assert_recovers()
 
 
-def test_locked_keyring(kept: Scene, own_keyring: SecretService, keyring: SecretService) -> None:
+def test_locked_keyring(locked: Scene, own_keyring: SecretService, keyring: SecretService) -> None:
     """A keyring that is locked, with nobody to answer its dialog, is an error that says so."""
-    own_keyring.store("corp", kept.canary.text)
+    own_keyring.store("corp", locked.canary.text)
     own_keyring.lock()
-    failed_at(kept, kept.run(env=dict(own_keyring.env)), "locked")
-    keyring.store("corp", kept.canary.text)
-    use(kept, keyring)
-    kept.assert_recovers()
+    failed_at(locked, locked.run(env=dict(own_keyring.env)), "locked")
+    keyring.store("corp", locked.canary.text)
+    use(locked, keyring)
+    locked.assert_recovers()
 
 
-def test_keyring_that_went_away(kept: Scene, keyring: SecretService) -> None:
+def test_keyring_that_went_away(locked: Scene, keyring: SecretService) -> None:
     """A keyring daemon that has ended is an error; where it is started again, the run works."""
     with secret_service.running() as gone:
-        gone.store("corp", kept.canary.text)
-        use(kept, gone)
-        kept.assert_recovers()
-    kept.bench.server.forget()
-    shutil.rmtree(kept.bench.target)
-    failed_at(kept, kept.run(), "keyring")
-    keyring.store("corp", kept.canary.text)
-    use(kept, keyring)
-    kept.assert_recovers()
+        gone.store("corp", locked.canary.text)
+        use(locked, gone)
+        locked.assert_recovers()
+    locked.bench.server.forget()
+    shutil.rmtree(locked.bench.target)
+    failed_at(locked, locked.run(), "keyring")
+    keyring.store("corp", locked.canary.text)
+    use(locked, keyring)
+    locked.assert_recovers()
 
 
 @pytest.mark.parametrize("stored", [None, "that of last year"])
 def test_keyring_without_the_right_one(
-    kept: Scene, keyring: SecretService, stored: str | None
+    locked: Scene, keyring: SecretService, stored: str | None
 ) -> None:
     """A keyring without the passphrase, or with one that does not fit, is told apart."""
     if stored:
         keyring.store("corp", stored)
-    use(kept, keyring)
-    failed_at(kept, kept.run(), "does not open" if stored else "no passphrase")
-    keyring.store("corp", kept.canary.text)
-    kept.assert_recovers()
+    use(locked, keyring)
+    failed_at(locked, locked.run(), "does not open" if stored else "no passphrase")
+    keyring.store("corp", locked.canary.text)
+    locked.assert_recovers()
 
 
 @pytest.mark.parametrize(
     "backend",
     ["keyring.backends.null.Keyring", "keyrings.alt.file.PlaintextKeyring", "no.such.Backend"],
 )
-def test_weak_keyring(kept: Scene, keyring: SecretService, backend: str) -> None:
+def test_weak_keyring(locked: Scene, keyring: SecretService, backend: str) -> None:
     """A keyring that keeps nothing, or keeps it in plain text, is refused by its name."""
-    keyring.store("corp", kept.canary.text)
-    use(kept, keyring)
-    failed_at(kept, kept.run(env={"PYTHON_KEYRING_BACKEND": backend}), backend)
-    kept.assert_recovers()
+    keyring.store("corp", locked.canary.text)
+    use(locked, keyring)
+    failed_at(locked, locked.run(env={"PYTHON_KEYRING_BACKEND": backend}), backend)
+    locked.assert_recovers()
 
 
-def test_keyring_settings_that_cannot_be_read(kept: Scene, keyring: SecretService) -> None:
+def test_keyring_settings_that_cannot_be_read(locked: Scene, keyring: SecretService) -> None:
     """Settings of keyring itself, where they are damaged, are named."""
-    keyring.store("corp", kept.canary.text)
-    use(kept, keyring)
-    path = kept.bench.sandbox.write(
-        kept.root / "config/python_keyring/keyringrc.cfg", b"\xff[backend\n"
+    keyring.store("corp", locked.canary.text)
+    use(locked, keyring)
+    path = locked.bench.sandbox.write(
+        locked.root / "config/python_keyring/keyringrc.cfg", b"\xff[backend\n"
     )
-    failed_at(kept, kept.run(), str(path))
+    failed_at(locked, locked.run(), str(path))
     path.unlink()
-    kept.assert_recovers()
+    locked.assert_recovers()
 
 
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM", "SIGINT"])
-def test_signalled_with_a_keyring(kept: Scene, keyring: SecretService, number: str) -> None:
+def test_signalled_with_a_keyring(locked: Scene, keyring: SecretService, number: str) -> None:
     """A signal just after the keyring has answered ends the run, and the keyring is as it was."""
-    keyring.store("corp", kept.canary.text)
-    use(kept, keyring)
+    keyring.store("corp", locked.canary.text)
+    use(locked, keyring)
     point = "after:mtls_run.passphrase.keyring:_patiently"
-    done = kept.run_at(point, f"signal:{number}")
+    done = locked.run_at(point, f"signal:{number}")
     ends = {"SIGKILL": -9, "SIGTERM": -15, "SIGINT": 130}
     assert (done.returncode, done.stdout, done.stderr) == (ends[number], "", "")
-    kept.assert_not_called(done)
-    assert keyring.lookup("corp") == kept.canary.text
-    kept.assert_recovers()
+    locked.assert_not_called(done)
+    assert keyring.lookup("corp") == locked.canary.text
+    locked.assert_recovers()
