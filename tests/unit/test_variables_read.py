@@ -11,7 +11,7 @@ import pytest
 from mtls_run import cli
 from mtls_run.config import pip_settings, project, project_trust
 from mtls_run.resolve import Context, resolve
-from mtls_run.tools import registry
+from mtls_run.tools import registry, variables_read
 from mtls_run.tools.base import PipScope, Target
 from tests.pki import Authority
 from tests.unit.support import Heard, working_in
@@ -152,7 +152,7 @@ def test_variables_read(
         if resolved is not None:
             resolved.launch(resolved.expected_tls_files(), "fingerprint")
     monkeypatch.undo()
-    read = registry.VARIABLES_READ
+    read = variables_read.VARIABLES_READ
     undeclared = {
         asked
         for asked in environ.asked
@@ -170,5 +170,5 @@ def test_variables_read_on_macos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.undo()
     assert "XDG_DATA_DIRS" in environ.asked
     assert {name for name in environ.asked if not name.startswith("PIP_")} <= {
-        *registry.VARIABLES_READ.names
+        *variables_read.VARIABLES_READ.names
     }

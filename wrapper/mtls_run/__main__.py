@@ -186,10 +186,10 @@ def _start(options: Options, target: Target, environ: Mapping[str, str]) -> int:
     from mtls_run import launch
     from mtls_run.cache import launches
     from mtls_run.handoff import leftovers
-    from mtls_run.tools import registry
+    from mtls_run.tools.variables_read import VARIABLES_READ
 
     key = launches.key(target.call.words, target.path, options)
-    cached = None if key is None else launches.find(key, environ, registry.VARIABLES_READ)
+    cached = None if key is None else launches.find(key, environ, VARIABLES_READ)
     if cached is None:
         return _resolve(options, target, environ, key)
     identity = None

@@ -16,7 +16,7 @@ from mtls_run.handoff.private_file import Supervised
 from mtls_run.resolve import resolve
 from mtls_run.roots import bundle
 from mtls_run.system import hardening
-from mtls_run.tools import registry
+from mtls_run.tools.variables_read import VARIABLES_READ
 from mtls_run.tools.which import cannot_start
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def run(context: Context, key: str | None = None) -> int:
     process does not become the tool. Raises MtlsRunError for what stops the run.
     """
     reporter, target = context.reporter, context.target
-    variables = registry.VARIABLES_READ.values(context.environ)
+    variables = VARIABLES_READ.values(context.environ)
     resolved, rests_on = resolve(context, use_results=True)
     if resolved is None:
         if key is not None:

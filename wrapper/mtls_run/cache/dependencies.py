@@ -27,7 +27,7 @@ COARSEST_CLOCK = 2_000_000_000
 
 CONTENT, STATUS, OWNER, TARGET, NAMES = "content", "status", "owner", "target", "names"
 
-# What mtls-run itself reads of the environment. `tools.registry` adds what the tools read.
+# What mtls-run itself reads of the environment. `tools.variables_read` adds what the tools read.
 VARIABLES = (
     "HOME",
     "MTLS_RUN_ACTIVE",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from mtls_run.cache.dependencies import VARIABLES, VariablesRead
 from mtls_run.errors import UsageError
 from mtls_run.tools.command import COMMAND
 from mtls_run.tools.pip import PIP
@@ -18,11 +17,6 @@ if TYPE_CHECKING:
 # Asked in this order; the first that recognises the words has them.
 TOOLS: tuple[Tool, ...] = (PIP, UV, COMMAND)
 PROGRAMS = tuple(tool.PROGRAMS for tool in TOOLS if tool.PROGRAMS)
-# The program that is started may start any tool, so that what each of them reads counts.
-VARIABLES_READ = VariablesRead(
-    names=(*VARIABLES, *(name for tool in TOOLS for name in tool.VARIABLES_READ)),
-    prefixes=tuple(prefix for tool in TOOLS for prefix in tool.PREFIXES_READ),
-)
 
 
 def recognise(
