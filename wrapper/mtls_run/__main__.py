@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mtls_run.cache.launches import Remembered
     from mtls_run.cli import Invocation, Options
+    from mtls_run.errors import MtlsRunError
     from mtls_run.output import Reporter
     from mtls_run.resolve import Context
     from mtls_run.tools.base import Target
@@ -66,14 +67,11 @@ def main() -> None:
 def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Return the status; the one place where an error becomes a message."""
     from mtls_run.errors import FAILED, INTERRUPTED, MtlsRunError
-    from mtls_run.output import Reporter
 
     try:
         return _answered(_dispatch(arguments, environ))
     except MtlsRunError as error:
-        if environ.get("MTLS_RUN_DEBUG") == "1":
-            _trace()
-        Reporter(verbose=_is_verbose(arguments)).error(error)
+        _report(error, environ, verbose=_is_verbose(arguments))
         return error.status
     except KeyboardInterrupt:
         _ignore_interrupts()
@@ -82,12 +80,21 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         _drop_answer()  # the reader went away
         return FAILED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
-        if environ.get("MTLS_RUN_DEBUG") == "1":
-            _trace()
         fact = f"internal error: {type(error).__name__}"
-        hint = "with MTLS_RUN_DEBUG=1 it shows where; please report it"
-        Reporter().error(MtlsRunError(fact, hint=hint))
+        hint = "set MTLS_RUN_DEBUG=1 to see where, and report it"
+        _report(MtlsRunError(fact, hint=hint), environ)
         return FAILED
+
+
+def _report(error: MtlsRunError, environ: Mapping[str, str], *, verbose: bool = False) -> None:
+    """Say what stopped the run; with MTLS_RUN_DEBUG=1 show where."""
+    from mtls_run.output import Reporter
+
+    if environ.get("MTLS_RUN_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exc()  # it shows no local variables, which may hold a secret
+    Reporter(verbose=verbose).error(error)
 
 
 def _is_verbose(arguments: Sequence[str]) -> bool:
@@ -126,13 +133,6 @@ def _answered(status: int) -> int:
 def _drop_answer() -> None:
     """Let what is still to be flushed to stdout go nowhere, or Python would complain at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-
-
-def _trace() -> None:
-    """Show where it happened; local variables, which may hold a secret, are not shown."""
-    import traceback
-
-    traceback.print_exc()
 
 
 def _dispatch(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
