@@ -1,4 +1,4 @@
-"""What an answer rests on, listed by the code that finds the answer.
+"""The files and variables that an answer depends on, noted by the code that finds the answer.
 
 Each step that looks at the file system is given a `Dependencies` and notes there what it saw,
 absent files included. An answer holds for as long as every noted state is the same (`unchanged`).
@@ -79,7 +79,7 @@ class Dependencies:
             self.status(path)
 
     def file(self, path: str | os.PathLike[str]) -> None:
-        """Note what is at `path`, by content where it is small, or that nothing is."""
+        """Note the file at `path`, by content if it is small, or its absence."""
         found = state(CONTENT, _absolute(path))
         if found == _LARGE:
             self.status(path)
@@ -87,7 +87,7 @@ class Dependencies:
             self._note(CONTENT, path, found)
 
     def status(self, path: str | os.PathLike[str], *, written_here: bool = False) -> None:
-        """Note which file is at `path` by its status alone, or that nothing is.
+        """Note the file at `path` by its status alone, or its absence.
 
         A file younger than the coarsest clock may change again unseen, so that the answer cannot be
         used again; unless this process wrote it (`written_here`).

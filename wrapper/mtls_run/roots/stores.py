@@ -124,7 +124,7 @@ def _exported_from_keychains(rests_on: Dependencies) -> bytes:
         found = subprocess.run(command, capture_output=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         raise RootsError(
-            "the keychains' roots cannot be exported: `security find-certificate` failed",
+            "cannot export the keychains' roots: `security find-certificate` failed",
             hint=_NONE_FOUND,
             code="roots-no-store",
         ) from None

@@ -118,7 +118,7 @@ def _search_path(command: Sequence[str], environ: Mapping[str, str]) -> list[str
             check=True,
             env=dict(environ),
         )
-        said = json.loads(done.stdout)
+        entries = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
-    return [entry for entry in said if entry] if isinstance(said, list) else None
+    return [entry for entry in entries if entry] if isinstance(entries, list) else None
