@@ -98,7 +98,7 @@ class Dependencies:
             self.reusable = False
 
     def owner(self, path: str | os.PathLike[str]) -> None:
-        """Note whose file or directory this is, and who may do what with it."""
+        """Note the owner and the permissions of the file or directory."""
         self._note(OWNER, path, state(OWNER, _absolute(path)))
 
     def target(self, path: str | os.PathLike[str]) -> str:
@@ -123,7 +123,7 @@ class Dependencies:
             self._note(kind, path, found)
 
     def forbid_reuse(self) -> None:
-        """Note that the answer rests on what cannot be noted, or holds what must not be stored."""
+        """Note that the answer must not be stored, or depends on a state that cannot be noted."""
         self.reusable = False
 
     def _note(self, kind: str, path: str | os.PathLike[str], found: str) -> None:

@@ -181,6 +181,6 @@ def _shown_identity(found: Mapping[str, Any] | None) -> str:
 
 
 def _command(argv: list[str]) -> str:
-    """Return the command as it may be pasted, but for what is masked."""
+    """Return the command, quoted for a shell, with its secrets masked."""
     words = [word if urls.MASK in word else shlex.quote(word) for word in argv]
     return printable(" ".join(words))

@@ -160,7 +160,7 @@ def _keep(path: Path, approval: Approval) -> Approval:
         write_atomically(_entry(path), json.dumps(entry, indent=1).encode("utf-8"), durable=True)
     except OSError as error:
         raise MtlsRunError(
-            f"cannot store the approval in {store()}: {error.strerror or error}",
+            f"cannot write to {store()}: {error.strerror or error}",
             hint="make the state directory of your home writable",
         ) from None
     return approval
@@ -183,6 +183,6 @@ def _digest(path: Path) -> str:
 
 def _unreadable(entry: Path, reason: str) -> ConfigurationError:
     return ConfigurationError(
-        f"cannot read the approval {entry}: {reason}",
+        f"cannot read the approval or denial {entry}: {reason}",
         hint="remove that file, and say `mtls-run allow` or `deny` again",
     )

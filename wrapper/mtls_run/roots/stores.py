@@ -77,7 +77,7 @@ def system_content(
 def read_bundle(
     path: Path, what: str, rests_on: Dependencies, code: str = "roots-no-store"
 ) -> bytes:
-    """Return the bytes of the file; raises RootsError with `what` it was to be, and `code`."""
+    """Return the bytes of the file; raises RootsError with `what` and `code`."""
     try:
         content = read_file(path, LARGEST)
     except OSError as error:
