@@ -564,7 +564,7 @@ remember = "1h"
     for name, prefix, first in ((OWN, "", 2), (SHARED, "[tool.mtls-run]", 2)):
         found = said(home, prefix + text, name)
         assert found.names is None
-        assert {key: setting.value for key, setting in found.said.items()} == {
+        assert {key: setting.value for key, setting in found.settings.items()} == {
             "client-cert": here / "pki/me.pem",
             "client-key": Path("/abs/key.pem"),
             "ca-cert": (here / "ca.pem", home / "ca.pem", here / "../up.pem"),
@@ -573,7 +573,7 @@ remember = "1h"
             "extends": "base",
             "remember": 3600,
         }
-        lines = [str(setting.origin) for setting in found.said.values()]
+        lines = [str(setting.origin) for setting in found.settings.values()]
         assert lines == [f"{here / name}:{first + number}" for number in range(7)]
         (here / name).unlink()
 
@@ -587,7 +587,7 @@ remember = "1h"
 )
 def test_passphrase_of_the_user(home: Path, text: str, source: object) -> None:
     """The keyring and the prompt are the user's, and may be named."""
-    assert said(home, text).said["passphrase"].value == source
+    assert said(home, text).settings["passphrase"].value == source
 
 
 @pytest.mark.parametrize(

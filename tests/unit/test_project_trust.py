@@ -490,7 +490,7 @@ def test_a_damaged_entry(tmp_path: Path, home: Path, content: bytes) -> None:
     entry = entry_of(found.path)
     entry.write_bytes(content.replace(b"@", os.fsencode(found.path)))
     for text in (None, 'trusted-directories = ["~"]\n'):
-        with pytest.raises(ConfigurationError, match="cannot be told") as caught:
+        with pytest.raises(ConfigurationError, match="cannot read the approval") as caught:
             required(found, configured(tmp_path, text))
         assert str(entry) in caught.value.fact
         assert "remove that file" in str(caught.value.hint)
@@ -511,7 +511,7 @@ def test_an_entry_that_is_no_file(home: Path, nothing: Configuration, kind: str)
         entry.mkdir()
     else:
         entry.symlink_to(entry.name)
-    with pytest.raises(ConfigurationError, match="cannot be told"):
+    with pytest.raises(ConfigurationError, match="cannot read the approval"):
         required(found, nothing)
 
 
@@ -520,7 +520,7 @@ def test_an_unreadable_entry(home: Path, nothing: Configuration) -> None:
     found = put(home / "p")
     project_trust.deny(found.path)
     entry_of(found.path).chmod(0o000)
-    words = "is denied" if sees_everything() else "cannot be told"
+    words = "is denied" if sees_everything() else "cannot read the approval"
     with pytest.raises(ConfigurationError, match=words):
         required(found, nothing)
 

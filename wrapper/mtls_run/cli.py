@@ -68,18 +68,18 @@ _FLAGS = {
     "--version": "version",
     "-h": "help",
     "--help": "help",
-    # Not for people: what our shims and shell functions say. They stand before every call of the
-    # tool, also where no profile is wanted, and that is no news there.
+    # Our shims and shell functions pass this, not people. They run for every call of the tool, so a
+    # missing profile needs no notice there.
     "--wrapped": "wrapped",
 }
 _VALUES = {"-p": "profile", "--profile": "profile", "--handoff": "handoff"}
 
 
 def parse(arguments: Sequence[str]) -> Invocation:
-    """Return what `arguments` (without the program's own name) say.
+    """Return the invocation in `arguments`, which lack the program's own name.
 
     Raises UsageError for an option that is not mtls-run's, one without its value, and options
-    that contradict each other. Whether the words name a tool is not asked here.
+    that contradict each other. Does not check whether the words name a tool.
     """
     given: dict[str, Any] = dict.fromkeys(Options.FIELDS, False)
     given.update(profile=None, handoff=None)
@@ -141,7 +141,7 @@ def check_handoff(value: str, origin: str) -> str:
     """Return `value` where it names a handoff; raise UsageError with `origin` where not."""
     if value not in HANDOFFS:
         raise UsageError(
-            f"{origin}: there is no handoff `{value}`", hint=f"one of: {', '.join(HANDOFFS)}"
+            f"{origin}: there is no handoff `{value}`", hint=f"use one of: {', '.join(HANDOFFS)}"
         )
     return value
 

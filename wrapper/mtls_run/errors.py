@@ -11,8 +11,8 @@ INTERRUPTED = 130
 class MtlsRunError(Exception):
     """Something that stops the run before the tool starts.
 
-    `fact` says what is wrong and where that was said; `hint` says what mends it; `status` is the
-    exit status; `code` is the finding of `doctor.catalogue` that this is, or None for what is no
+    `fact` says what is wrong, with its origin; `hint` says how to mend it; `status` is the
+    exit status; `code` is the finding of `doctor.findings` that this is, or None for what is no
     matter of the set-up. None may carry a secret: raise `from None` where a cause could.
     """
 

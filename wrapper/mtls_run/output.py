@@ -1,6 +1,6 @@
-"""How mtls-run speaks, and the only code that writes to stdout and stderr.
+"""The output of mtls-run: no other code writes to stdout and stderr.
 
-- stdout belongs to the tool, and mtls-run speaks on stderr. `--explain`, `--help` and the
+- stdout belongs to the tool, and mtls-run writes to stderr. `--explain`, `--help` and the
   management commands answer a question: their answer goes to stdout.
 - An error is one fact with its origin, then a hint that says what to do. A notice is one fact.
 - `-q` silences notices, never errors. `-v` adds one line per decision.
@@ -40,7 +40,7 @@ def quoted(path: object) -> str:
 
 
 class Reporter:
-    """What a run says beside the tool.
+    """Print the notices, errors and details of a run.
 
     `noticed` tells whether a notice was given that is due on each run. To name a decision's origin
     takes a search in a file: ask for `verbose` first.
@@ -52,7 +52,7 @@ class Reporter:
         self.verbose = verbose
 
     def error(self, error: MtlsRunError) -> None:
-        """Say what stopped the run."""
+        """Print the error that stopped the run."""
         _say(f"error: {error.fact}")
         if error.hint:
             _say(f"hint: {error.hint}")
@@ -60,13 +60,13 @@ class Reporter:
             _say(f"finding: {error.code} (mtls-run doctor says more)")
 
     def notice(self, fact: str, *, once_a_day: bool = False) -> None:
-        """Say what the user would want to know though the run goes on."""
+        """Print a fact that the user needs to know while the run goes on."""
         self.noticed = self.noticed or not once_a_day
         if not self.quiet:
             _say(f"notice: {fact}")
 
     def detail(self, fact: str) -> None:
-        """Say a decision, where `-v` asks for decisions."""
+        """Print a decision if `-v` asks for decisions."""
         if self.verbose:
             _say(fact)
 
@@ -108,7 +108,7 @@ def _say(line: str) -> None:
         stream.write(shown.decode(encoding))
         stream.flush()
     except (OSError, ValueError):
-        _discard(stream)  # that nobody can read it is no reason to fail
+        _discard(stream)  # a message that cannot be written must not stop the run
 
 
 def _discard(stream: TextIO) -> None:
@@ -120,13 +120,13 @@ def _discard(stream: TextIO) -> None:
 
     try:
         number = stream.fileno()
-        kept, nowhere = os.dup(number), os.open(os.devnull, os.O_WRONLY)
+        original, nowhere = os.dup(number), os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, number)
         try:
             stream.flush()
         finally:
-            os.dup2(kept, number)
-            os.close(kept)
+            os.dup2(original, number)
+            os.close(original)
             os.close(nowhere)
     except (OSError, ValueError):
         return

@@ -146,7 +146,7 @@ def _material(
         if found is not None:
             return found
     # To parse takes cryptography, whose import costs five Python starts.
-    from mtls_run.identity.material import parse  # noqa: PLC0415
+    from mtls_run.identity.material import parse  # noqa: PLC0415 - as above
 
     material = parse(contents)
     material.check_early(validity.utc_now())

@@ -95,7 +95,7 @@ def _supervised(
     delivery: Supervised, target: Target, argv: tuple[str, ...], environ: dict[str, str]
 ) -> int:
     """Run the tool as a child and take back the delivery; end as the tool did."""
-    from mtls_run.handoff import supervise
+    from mtls_run.handoff import supervise  # imported only if the tool runs as a child
 
     try:
         status = delivery.run(target.path, argv, environ)

@@ -73,8 +73,8 @@ def without_passphrase(resolved: Resolved) -> Unlocked | None:
     now = validity.utc_now()
     if not material.locked:
         found = material.unlock(None, now)
-        # A file that an approval pins may be replaced before the tool reads it, so that what was
-        # read and checked is what is handed on.
+        # A file that an approval pins may be replaced before the tool reads it. So the tool gets
+        # the bytes that were checked.
         if found.ready is not None and not profile.pinned:
             known.store(material.digest, found)
             return Unlocked(found, base.own_path(found.ready))
@@ -161,7 +161,7 @@ def _last_notice(identity: Checked) -> float:
 
 
 def valid_between(resolved: Resolved, identity: Checked | None) -> tuple[float, float]:
-    """Return between which times (seconds since 1970) nothing is to be said of the identity."""
+    """Return the times (seconds since 1970) between which the identity needs no notice."""
     if identity is None:
         return ALWAYS
     due = validity.notice_due_at(

@@ -239,7 +239,7 @@ def test_damaged_approval(scene: Scene, name: str) -> None:
         entry.write_text(json.dumps(None))
     else:
         entry.write_bytes(DAMAGE[name](entry.read_bytes()))
-    scene.assert_failed(scene.run(*MEMORY), "cannot be told", str(entry))
+    scene.assert_failed(scene.run(*MEMORY), "cannot read the approval", str(entry))
     entry.unlink()
     assert sandbox.run("allow", env=env).returncode == 0
     scene.assert_recovers()

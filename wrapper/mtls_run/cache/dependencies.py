@@ -1,4 +1,4 @@
-"""What an answer rests on, listed by the code that finds the answer.
+"""The files and variables that an answer depends on, noted by the code that finds the answer.
 
 Each step that looks at the file system is given a `Dependencies` and notes there what it saw,
 absent files included. An answer holds for as long as every noted state is the same (`unchanged`).
@@ -81,7 +81,7 @@ class Dependencies:
             self.status(path)
 
     def file(self, path: str | os.PathLike[str]) -> None:
-        """Note what is at `path`, by content where it is small, or that nothing is."""
+        """Note the file at `path`, by content if it is small, or its absence."""
         found = state(CONTENT, _absolute(path))
         if found == _LARGE:
             self.status(path)
@@ -89,7 +89,7 @@ class Dependencies:
             self._note(CONTENT, path, found)
 
     def status(self, path: str | os.PathLike[str], *, written_here: bool = False) -> None:
-        """Note which file is at `path` by its status alone, or that nothing is.
+        """Note the file at `path` by its status alone, or its absence.
 
         A file younger than the coarsest clock may change again unseen, so that the answer cannot be
         used again; unless this process wrote it (`written_here`).
@@ -100,7 +100,7 @@ class Dependencies:
             self.reusable = False
 
     def owner(self, path: str | os.PathLike[str]) -> None:
-        """Note whose file or directory this is, and who may do what with it."""
+        """Note the owner and the permissions of the file or directory."""
         self._note(OWNER, path, state(OWNER, _absolute(path)))
 
     def target(self, path: str | os.PathLike[str]) -> str:
@@ -125,7 +125,7 @@ class Dependencies:
             self._note(kind, path, found)
 
     def forbid_reuse(self) -> None:
-        """Note that the answer rests on what cannot be noted, or holds what must not be stored."""
+        """Note that the answer must not be stored, or depends on a state that cannot be noted."""
         self.reusable = False
 
     def _note(self, kind: str, path: str | os.PathLike[str], found: str) -> None:

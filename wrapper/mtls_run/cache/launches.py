@@ -132,8 +132,8 @@ def store(
     """
     if not rests_on.reusable:
         return
-    from mtls_run.cache.store import directory, drop_older_half  # noqa: PLC0415
-    from mtls_run.system.files import write_atomically  # noqa: PLC0415
+    from mtls_run.cache.store import directory, drop_older_half  # noqa: PLC0415 - to store
+    from mtls_run.system.files import write_atomically  # noqa: PLC0415 - to store
 
     salt = os.urandom(16).hex()
     sets = cached.launch.variables

@@ -43,5 +43,5 @@ def store(kind: str, digest: str, fields: list[str]) -> None:
 
 
 def _checksum(kind: str, digest: str, text: str) -> str:
-    """Return what shows that the disk gave back this entry, undamaged and under its own name."""
+    """Return the checksum that shows that the entry is undamaged and under its own name."""
     return sha256(f"{kind}-{digest}\0{text}".encode("utf-8", "surrogateescape")).hexdigest()

@@ -1,6 +1,6 @@
-"""The user's private cache. It holds public matter, in a directory that nobody else may enter.
+"""The user's private cache: public data in a directory that only the user may enter.
 
-Nothing in it is needed: where it cannot be written, a run costs more and does the same. One secret
+A run without it takes longer and does the same. One secret
 may pass through: handoff.private_file puts a key here where the system has no place in memory.
 """
 

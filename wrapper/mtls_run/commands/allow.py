@@ -68,7 +68,7 @@ def _settings(found: ProjectFile) -> list[str]:
     """Return a line for each key of the project file."""
     if found.names is not None:
         return [f'profile = "{found.names.value}"']
-    return [f"{name} = {_value(setting.value)}" for name, setting in found.said.items()]
+    return [f"{name} = {_value(setting.value)}" for name, setting in found.settings.items()]
 
 
 def _value(value: object) -> str:

@@ -134,7 +134,7 @@ def _extends(profile: Profile, chosen: Selection, configured: Configuration) -> 
     if profile.name is not None:
         said = tables[profile.name]
     else:
-        said = chosen.winner.project.said if chosen.winner and chosen.winner.project else {}
+        said = chosen.winner.project.settings if chosen.winner and chosen.winner.project else {}
     chain: dict[str, str] = {}
     while "extends" in said:
         setting = said["extends"]

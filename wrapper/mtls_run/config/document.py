@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from mtls_run.cache.dependencies import Dependencies
 
-# A configuration is written by hand. What is larger is something else, and is not read whole.
+# A configuration is written by hand. A larger file is something else: do not read it whole.
 LARGEST = 1024 * 1024
 # A key in more parts takes tomllib time by their square: a file of one key would take hours
 # (Python 3.11 to 3.14).
 _MOST_PARTS = 200
-# Compiled where they are needed, which for most runs is never.
+# Compiled on first use: most runs need neither.
 _BETWEEN_KEYS = r"[=,\[\]{}]|\.{2,}"
 # Strings, comments, brackets and line ends, as far as it takes to see where a statement ends. An
 # escaped quote ends no basic string, and in three quotes the last three of up to five end it.
@@ -43,7 +43,7 @@ _TOKENS = (
 
 @dataclass(frozen=True)
 class FileOrigin(Origin):
-    """A value in a TOML file. The line is looked up only when somebody asks for it."""
+    """A value in a TOML file. The line is looked up on first use."""
 
     document: Document
     keys: tuple[str | int, ...]
@@ -66,7 +66,7 @@ class Document:
         return FileOrigin(str(self.path), self, keys)
 
     def line_of(self, keys: tuple[str | int, ...]) -> int:
-        """Return the 1-based line that says the value under `keys`.
+        """Return the 1-based line of the value under `keys`.
 
         tomllib keeps no positions, so it is asked for them: of the document's first statements, the
         smallest number that has the value ends with the one that says it.
@@ -175,7 +175,7 @@ def parse(path: Path, content: bytes, *, what: str = "configuration") -> Documen
 
 
 def _line_of_many_parts(text: str) -> int | None:
-    """Return the first line with a dotted key that nobody would write, or None."""
+    """Return the number of the first line with a dotted key of too many parts, or None."""
     if text.count(".") <= _MOST_PARTS:
         return None
     for number, line in enumerate(text.split("\n"), start=1):

@@ -34,7 +34,7 @@ class DirectoryRule:
 
 @dataclass(frozen=True)
 class Configuration:
-    """What the user file, laid over the system file, says."""
+    """The settings of the user file laid over those of the system file."""
 
     user_file: Path
     profiles: Mapping[str, ProfileValues]
@@ -57,7 +57,7 @@ class Configuration:
 
 
 def user_file(environ: Mapping[str, str]) -> Setting[Path]:
-    """Return the path of the user file and what says so."""
+    """Return the path of the user file and the origin of that path."""
     named = environ.get("MTLS_RUN_CONFIG")
     if named:
         origin = Origin("MTLS_RUN_CONFIG")
@@ -127,7 +127,7 @@ def load(
 
 @dataclass(frozen=True)
 class LayerValues:
-    """What one file says, checked by itself."""
+    """The checked settings of one file."""
 
     top: Mapping[str, Setting[Any]]
     profiles: Mapping[str, ProfileValues]
@@ -139,7 +139,7 @@ def read_layer(
     rests_on: Dependencies | None = None,
     known: Mapping[str, schema.Reader] = schema.TOP_KEYS,
 ) -> LayerValues:
-    """Return what one file says, with these top-level keys; raises ConfigurationError."""
+    """Return the checked settings of one file, which may have the keys `known` at its top."""
     top = _read_keys(source, source.tables, known, ())
     profiles: dict[str, ProfileValues] = {}
     for name, table in source.tables.get("profiles", {}).items():
@@ -153,21 +153,21 @@ def read_layer(
 def read_profile(
     source: Document, table: object, keys: tuple[str | int, ...], *, also: tuple[str, ...] = ()
 ) -> ProfileValues:
-    """Return what the profile's table under `keys` of `source` says, each value checked.
+    """Return the checked settings of the profile's table under `keys` of `source`.
 
     `also` has further keys that a table in this place may have, for the spelling that is suggested.
     """
     place = schema.Place(".".join(map(str, keys)), source.origin(*keys), source.path.parent)
     values = schema.read_table(table, place)
-    said = _read_keys(source, values, schema.PROFILE_KEYS, keys, also)
-    if "cert" in said:
-        if "ca-cert" in said:
+    settings = _read_keys(source, values, schema.PROFILE_KEYS, keys, also)
+    if "cert" in settings:
+        if "ca-cert" in settings:
             raise ConfigurationError(
-                f"{said['cert'].origin}: `cert` and `ca-cert` are two names of one setting",
+                f"{settings['cert'].origin}: `cert` and `ca-cert` are two names of one setting",
                 hint="keep `ca-cert`",
             )
-        said["ca-cert"] = said.pop("cert")
-    return said
+        settings["ca-cert"] = settings.pop("cert")
+    return settings
 
 
 def _read_keys(
@@ -177,41 +177,41 @@ def _read_keys(
     keys: tuple[str | int, ...],
     also: tuple[str, ...] = (),
 ) -> ProfileValues:
-    said: ProfileValues = {}
+    settings: ProfileValues = {}
     for key, value in table.items():
         origin = source.origin(*keys, key)
         if key not in known:
             where = f" in [{'.'.join(map(str, keys))}]" if keys else ""
             raise schema.unknown(f"key{where}", key, (*known, *also), origin)
         place = schema.Place(key, origin, source.path.parent)
-        said[key] = Setting(known[key](value, place), origin)
-    return said
+        settings[key] = Setting(known[key](value, place), origin)
+    return settings
 
 
 def _read_directories(source: Document, rests_on: Dependencies) -> tuple[DirectoryRule, ...]:
     entries = source.tables.get("directories", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise schema.Place("directories", source.origin("directories"), source.path.parent).wrong(
+        raise schema.Place("directories", source.origin("directories"), source.path.parent).error(
             entries, "tables: [[directories]]"
         )
     rules: dict[Path, DirectoryRule] = {}
     for index, entry in enumerate(entries):
         origin = source.origin("directories", index)
-        said = _read_keys(source, entry, schema.DIRECTORY_KEYS, ("directories", index))
+        settings = _read_keys(source, entry, schema.DIRECTORY_KEYS, ("directories", index))
         for key in schema.DIRECTORY_KEYS:
-            if key not in said:
+            if key not in settings:
                 raise ConfigurationError(
                     f"{origin}: this [[directories]] entry lacks `{key}`",
                     hint="an entry has a `path` and a `profile`",
                 )
-        path = Path(rests_on.target(said["path"].value))
+        path = Path(rests_on.target(settings["path"].value))
         if path in rules:
             raise ConfigurationError(
-                f"{said['path'].origin}: {path} stands in [[directories]] twice, "
+                f"{settings['path'].origin}: {path} stands in [[directories]] twice, "
                 f"first at {rules[path].profile.origin}",
                 hint="keep one of the two",
             )
-        rules[path] = DirectoryRule(path, said["profile"])
+        rules[path] = DirectoryRule(path, settings["profile"])
     return tuple(rules.values())
 
 
@@ -222,8 +222,8 @@ def lay(user: Path, layers: list[LayerValues]) -> Configuration:
     directories: dict[Path, DirectoryRule] = {}
     for layer in layers:
         top.update(layer.top)
-        for name, said in layer.profiles.items():
-            profiles[name] = profile.overlay(profiles.get(name, {}), said)
+        for name, settings in layer.profiles.items():
+            profiles[name] = profile.overlay(profiles.get(name, {}), settings)
         directories.update((rule.path, rule) for rule in layer.directories)
     _check_names(top.get("default-profile"), directories, profiles)
     return Configuration(
@@ -243,7 +243,7 @@ def _check_names(
 ) -> None:
     named = [("default-profile", default)] if default else []
     named += [("[[directories]]", rule.profile) for rule in directories.values()]
-    named += [("extends", said["extends"]) for said in profiles.values() if "extends" in said]
+    named += [("extends", table["extends"]) for table in profiles.values() if "extends" in table]
     for where, setting in named:
         if setting.value not in profiles:
             raise schema.unknown(f"profile in {where}:", setting.value, profiles, setting.origin)

@@ -24,7 +24,7 @@ DEFAULT = Origin("default")
 
 @dataclass(frozen=True)
 class Setting(Generic[T_co]):
-    """A value and where it was said."""
+    """A value and its origin."""
 
     value: T_co
     origin: Origin

@@ -1,7 +1,7 @@
 """What pip's own settings say of certificates and indexes: its files, and the PIP_* variables.
 
 Followed as pip 26.3 has it (`_internal/configuration.py`, `cli/parser.py`, `utils/appdirs.py`);
-21.3 to 26.2 read the same, but for what is noted. Nothing else in pip's files is looked at.
+21.3 to 26.2 read the same, but for what is noted. Other keys in pip's files are ignored.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _HINT = "`pip config debug` lists pip's files; --no-profile leaves them unread"
 # Beside what XDG_CONFIG_DIRS names, pip always looks here.
 _ETC = "/etc"
 
-# What one section says, by key, in the order in which the keys were first said.
+# The settings of one section by key, in the order in which the keys first occur.
 _Section = dict[str, Setting[str]]
 
 
@@ -72,15 +72,15 @@ def read(
         sections[scope.command] = {}
     sections[_VARIABLES] = {}
     for path in _files(environ, scope, rests_on):
-        for section, said in _read_file(path, rests_on).items():
+        for section, values in _read_file(path, rests_on).items():
             if section in sections:
-                sections[section].update(said)
+                sections[section].update(values)
     if not scope.isolated:
         sections[_VARIABLES].update(_read_variables(environ))
     found: _Section = {}
-    for said in sections.values():
-        # An empty value unsets what a file before said in the same section, and nothing else.
-        found.update({_OPTIONS[key]: value for key, value in said.items() if value.value})
+    for values in sections.values():
+        # An empty value unsets an earlier file's value in the same section, and nothing else.
+        found.update({_OPTIONS[key]: value for key, value in values.items() if value.value})
     for value in found.values():
         if "\0" in value.value:  # no variable can hold it
             raise ConfigurationError(f"{value.origin}: a value cannot hold a NUL", hint=_HINT)
@@ -204,7 +204,7 @@ class _Parser(configparser.RawConfigParser):
         key.line = self._line
         return key
 
-    def said(self, section: str, path: Path) -> _Section:
+    def settings(self, section: str, path: Path) -> _Section:
         """Return the keys of this section that count."""
         return {
             str(key): Setting(value, Origin(f"{path}:{key.line}"))
@@ -243,9 +243,9 @@ def _read_file(path: Path, rests_on: Dependencies) -> dict[str, _Section]:
         parser.feed(text)
     except configparser.Error as error:
         raise _broken(path, error) from None
-    defaults = parser.said("DEFAULT", path) if parser.has_section("DEFAULT") else {}
+    defaults = parser.settings("DEFAULT", path) if parser.has_section("DEFAULT") else {}
     return {
-        section: {**defaults, **parser.said(section, path)}
+        section: {**defaults, **parser.settings(section, path)}
         for section in parser.sections()
         if section != "DEFAULT"
     }
@@ -292,16 +292,18 @@ def expand_user(path: str, environ: Mapping[str, str]) -> str:
     return os.path.expanduser(path)
 
 
-def _path(said: Setting[str] | None, environ: Mapping[str, str]) -> Setting[Path] | None:
+def _path(setting: Setting[str] | None, environ: Mapping[str, str]) -> Setting[Path] | None:
     """Return a path as pip opens it: relative to the current directory, not to the file."""
-    if said is None:
+    if setting is None:
         return None
-    if "\0" in said.value:
-        raise ConfigurationError(f"{said.origin}: a path cannot hold a NUL", hint=_HINT)
-    path = Path(expand_user(said.value, environ))
-    return Setting(path if path.is_absolute() else current_directory() / path, said.origin)
+    if "\0" in setting.value:
+        raise ConfigurationError(f"{setting.origin}: a path cannot hold a NUL", hint=_HINT)
+    path = Path(expand_user(setting.value, environ))
+    return Setting(path if path.is_absolute() else current_directory() / path, setting.origin)
 
 
-def _list(said: Setting[str] | None) -> tuple[Setting[str], ...]:
+def _list(setting: Setting[str] | None) -> tuple[Setting[str], ...]:
     """Return the parts of a value that pip splits at whitespace; the whole replaces a list."""
-    return () if said is None else tuple(Setting(part, said.origin) for part in said.value.split())
+    if setting is None:
+        return ()
+    return tuple(Setting(part, setting.origin) for part in setting.value.split())

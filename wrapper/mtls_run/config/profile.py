@@ -1,4 +1,4 @@
-"""A certificate profile: what it says once it is laid over the profiles that it extends."""
+"""A certificate profile, laid over the profiles that it extends."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Profile:
 
     @property
     def label(self) -> str:
-        """Return the profile as it is named in messages."""
+        """Return the name of the profile for messages."""
         if self.name:
             return f"profile {self.name}"
         return "the profile of pip's settings" if self.yields else "the profile of this directory"
@@ -76,7 +76,7 @@ def overlay(base: ProfileValues, over: ProfileValues) -> ProfileValues:
 
 
 def resolve(name: str, tables: Mapping[str, ProfileValues]) -> ProfileValues:
-    """Return what profile `name` says, laid over every profile that it extends.
+    """Return the values of profile `name`, laid over every profile that it extends.
 
     `tables` has each profile by name; `name` is one of them. Raises ConfigurationError for a
     cycle and for a name that no profile has.
@@ -97,16 +97,16 @@ def resolve(name: str, tables: Mapping[str, ProfileValues]) -> ProfileValues:
         if parent.value not in tables:
             raise unknown("profile in `extends`:", parent.value, tables, parent.origin)
         current = parent.value
-    said: ProfileValues = {}
+    values: ProfileValues = {}
     for link in reversed(chain):
-        said = overlay(said, tables[link])
-    said.pop("extends", None)
-    return said
+        values = overlay(values, tables[link])
+    values.pop("extends", None)
+    return values
 
 
 def build(
     name: str | None,
-    said: ProfileValues,
+    values: ProfileValues,
     origin: Origin,
     *,
     pinned: Mapping[str, str] | None = None,
@@ -116,15 +116,15 @@ def build(
 
     Raises ConfigurationError where the values do not fit each other.
     """
-    certificate, key = said.get("client-cert"), said.get("client-key")
+    certificate, key = values.get("client-cert"), values.get("client-key")
     if key is not None and certificate is None:
         raise ConfigurationError(
             f"{key.origin}: `client-key` stands without `client-cert`",
             hint="name the certificate too; in a layer above, the two replace as a pair",
         )
-    if "passphrase" in said and certificate is None and not yields:
+    if "passphrase" in values and certificate is None and not yields:
         raise ConfigurationError(
-            f"{said['passphrase'].origin}: `passphrase` stands without `client-cert`, "
+            f"{values['passphrase'].origin}: `passphrase` stands without `client-cert`, "
             "so the tool would run without a certificate",
             hint="name the certificate, or the profile that has it: extends = …",
         )
@@ -133,10 +133,10 @@ def build(
         origin=origin,
         client_cert=certificate,
         client_key=key,
-        ca_cert=said.get("ca-cert"),
-        roots=said.get("roots", SYSTEM),
-        passphrase=said.get("passphrase", KEYRING),
-        remember=said.get("remember"),
+        ca_cert=values.get("ca-cert"),
+        roots=values.get("roots", SYSTEM),
+        passphrase=values.get("passphrase", KEYRING),
+        remember=values.get("remember"),
         pinned=pinned or {},
         yields=yields,
     )

@@ -1,6 +1,6 @@
 """The project file: `.mtls-run.toml`, or `[tool.mtls-run]` in pyproject.toml, nearest upward.
 
-What it says is read here and believed nowhere: see `approval`.
+This module reads the file; `project_trust` decides whether it counts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PAST_IT = "choose a profile yourself: mtls-run --profile NAME …"
 
 @dataclass(frozen=True)
 class ProjectFile:
-    """What a directory's project file says: the name of a profile, or a profile of its own.
+    """A directory's project file: it names a profile, or has a profile of its own.
 
     `says` is the SHA-256 of what is to be trusted: all of `.mtls-run.toml`, of pyproject.toml the
     table alone, so that adding a dependency asks nothing.
@@ -47,17 +47,17 @@ class ProjectFile:
     document: Document
     says: str
     names: Setting[str] | None
-    said: ProfileValues
+    settings: ProfileValues
 
     @property
     def directory(self) -> Path:
-        """Return the directory that the file speaks for."""
+        """Return the directory that the file applies to."""
         return self.path.parent
 
     def named_files(self) -> tuple[Path, ...]:
         """Return the files below the project that its own profile names."""
         found: list[Path] = []
-        for setting in self.said.values():
+        for setting in self.settings.values():
             value = setting.value
             if isinstance(value, FromFile):
                 found.append(value.path)
@@ -70,7 +70,7 @@ class ProjectFile:
     def _is_below(self, path: Path) -> bool:
         """Tell whether the path goes through the project, or ends in it.
 
-        `a/../../ca.pem` goes through it: where `a` leads is for whoever writes the project to say.
+        `a/../../ca.pem` goes through it: the project's author decides where the link `a` leads.
         """
         try:
             way = path.relative_to(self.directory)
@@ -90,7 +90,7 @@ def find(
     reporter: Reporter,
     rests_on: Dependencies | None = None,
 ) -> ProjectFile | None:
-    """Return the project file that speaks for the directory `start`, or None.
+    """Return the project file that applies to the directory `start`, or None.
 
     Raises ConfigurationError, with its origin, for one that is not as it should be.
     """
@@ -134,7 +134,7 @@ def _upward(
     """
     try:
         home = Path(os.path.realpath(Path.home()))
-    except RuntimeError:  # nobody knows one
+    except RuntimeError:  # there is no home directory
         home = None
     if home is not None:
         rests_on.owner(home)
@@ -183,7 +183,7 @@ def _read_own(path: Path, environ: Mapping[str, str]) -> Document | None:
 
 
 def _read_shared(path: Path, environ: Mapping[str, str]) -> Document | None:
-    """Return pyproject.toml where it has our table; without one it is somebody else's matter."""
+    """Return pyproject.toml where it has our table; else None."""
     found: list[os.stat_result] = []
     try:
         content = read_file(path, document.LARGEST, seen=found.append)
@@ -195,7 +195,7 @@ def _read_shared(path: Path, environ: Mapping[str, str]) -> Document | None:
         parsed = document.parse(path, content, what="project file")
     except ConfigurationError:
         if b"tool.mtls-run" not in content:
-            return None  # it only mentions us, and is for others to complain about
+            return None  # no table of ours: other tools report the error
         raise
     tool = parsed.tables.get("tool")
     if not isinstance(tool, dict) or "mtls-run" not in tool:
@@ -243,7 +243,7 @@ def _parsed(source: Document, table: object, keys: tuple[str, ...]) -> ProjectFi
     place = schema.Place(".".join(keys) or OWN, source.origin(*keys), source.path.parent)
     values: dict[str, Any] = dict(schema.read_table(table, place))
     names: Setting[str] | None = None
-    said: ProfileValues = {}
+    settings: ProfileValues = {}
     if "profile" in values:
         origin = source.origin(*keys, "profile")
         if len(values) > 1:
@@ -255,9 +255,9 @@ def _parsed(source: Document, table: object, keys: tuple[str, ...]) -> ProjectFi
         inner = schema.Place("profile", origin, source.path.parent)
         names = Setting(schema.read_name(values["profile"], inner), origin)
     else:
-        said = layers.read_profile(source, values, keys, also=("profile",))
-        _refuse_programs(said)
-    return ProjectFile(source.path, source, _says(source, values, keys), names, said)
+        settings = layers.read_profile(source, values, keys, also=("profile",))
+        _refuse_programs(settings)
+    return ProjectFile(source.path, source, _says(source, values, keys), names, settings)
 
 
 def _says(source: Document, values: Mapping[str, Any], keys: tuple[str, ...]) -> str:
@@ -268,8 +268,8 @@ def _says(source: Document, values: Mapping[str, Any], keys: tuple[str, ...]) ->
     return sha256(content).hexdigest()
 
 
-def _refuse_programs(said: ProfileValues) -> None:
-    setting = said.get("passphrase")
+def _refuse_programs(settings: ProfileValues) -> None:
+    setting = settings.get("passphrase")
     if setting is None or not isinstance(setting.value, (FromCommand, FromVariable)):
         return
     kind = "command" if isinstance(setting.value, FromCommand) else "variable"

@@ -1,4 +1,4 @@
-"""What the user has said of a directory's project file: allowed as it was then, or denied.
+"""The user's approval or denial of a directory's project file.
 
 Kept in the user's state directory, one private file a project file, named by the absolute path: a
 content that was allowed elsewhere is not allowed here (direnv #83). What was allowed is the very
@@ -36,7 +36,7 @@ _LOOK = "look at what the project file names before it is allowed"
 
 @dataclass(frozen=True)
 class Approval:
-    """What was said of a project file; `files` has the SHA-256 of each file it names."""
+    """The approval or denial of a project file; `files` has the SHA-256 of each file it names."""
 
     denied: bool
     says: str
@@ -49,7 +49,7 @@ def store() -> Path:
 
 
 def recall(path: Path, rests_on: Dependencies | None = None) -> Approval | None:
-    """Return what was said of the project file at `path`, or None.
+    """Return the approval or denial of the project file at `path`, or None.
 
     Raises ConfigurationError where an approval is there and cannot be read: a denial is not lost.
     """
@@ -67,30 +67,30 @@ def recall(path: Path, rests_on: Dependencies | None = None) -> Approval | None:
     if os.name == "posix" and (found[0].st_uid != os.geteuid() or found[0].st_mode & 0o022):
         raise _unreadable(entry, "others could have written it")
     try:
-        said = json.loads(content or b"null")
-        if said["path"] != str(path):
+        approval = json.loads(content or b"null")
+        if approval["path"] != str(path):
             return None
-        files = {str(name): str(digest) for name, digest in said["files"].items()}
-        return Approval(bool(said["denied"]), str(said["says"]), files)
+        files = {str(name): str(digest) for name, digest in approval["files"].items()}
+        return Approval(bool(approval["denied"]), str(approval["says"]), files)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _unreadable(entry, "it is damaged") from None
 
 
 def allow(project: ProjectFile) -> Approval:
-    """Keep that the project file counts as it is now; return what was kept."""
+    """Store that the project file is allowed as it is now; return the approval."""
     files = {str(path): _digest(path) for path in project.named_files()}
     return _keep(project.path, Approval(denied=False, says=project.says, files=files))
 
 
 def deny(path: Path) -> None:
-    """Keep that the project file at `path` does not count, whatever it will say."""
+    """Store that the project file at `path` is denied, whatever its content."""
     _keep(path, Approval(denied=True, says="", files={}))
 
 
 def is_denied(path: Path, rests_on: Dependencies) -> bool:
     """Tell whether the project file at `path` is denied."""
-    said = recall(path, rests_on)
-    return said is not None and said.denied
+    approval = recall(path, rests_on)
+    return approval is not None and approval.denied
 
 
 def require(
@@ -106,16 +106,16 @@ def require(
     """
     if project.names is not None and project.names.value == anyway:
         return {}
-    said = recall(project.path, rests_on)
-    if said is not None and said.denied:
+    approval = recall(project.path, rests_on)
+    if approval is not None and approval.denied:
         raise _refused(project, "is denied by `mtls-run deny`")
     if _is_trusted(project.directory, configured, rests_on):
         return {}
-    if said is None:
+    if approval is None:
         raise _refused(project, "is not allowed")
-    if said.says != project.says:
+    if approval.says != project.says:
         raise _refused(project, "has changed since it was allowed")
-    return said.files
+    return approval.files
 
 
 def _is_trusted(directory: Path, configured: Configuration, rests_on: Dependencies) -> bool:
@@ -130,7 +130,7 @@ def _refused(project: ProjectFile, state: str) -> ConfigurationError:
     if project.names is not None:
         wish = f"names profile {project.names.value}"
     else:
-        wish = f"has a profile of its own ({', '.join(project.said) or 'empty'})"
+        wish = f"has a profile of its own ({', '.join(project.settings) or 'empty'})"
     return ConfigurationError(
         f"the project file {project.path} {wish}, and {state}",
         hint=f"look at it, then: mtls-run allow {quoted(project.directory)}; "
@@ -144,8 +144,13 @@ def _entry(path: Path) -> Path:
     return store() / f"{name}.json"
 
 
-def _keep(path: Path, said: Approval) -> Approval:
-    entry = {"path": str(path), "denied": said.denied, "says": said.says, "files": said.files}
+def _keep(path: Path, approval: Approval) -> Approval:
+    entry = {
+        "path": str(path),
+        "denied": approval.denied,
+        "says": approval.says,
+        "files": approval.files,
+    }
     try:
         directory = store()
         if not directory.is_absolute():
@@ -155,10 +160,10 @@ def _keep(path: Path, said: Approval) -> Approval:
         write_atomically(_entry(path), json.dumps(entry, indent=1).encode("utf-8"), durable=True)
     except OSError as error:
         raise MtlsRunError(
-            f"this cannot be kept in {store()}: {error.strerror or error}",
+            f"cannot write to {store()}: {error.strerror or error}",
             hint="make the state directory of your home writable",
         ) from None
-    return said
+    return approval
 
 
 def _digest(path: Path) -> str:
@@ -178,6 +183,6 @@ def _digest(path: Path) -> str:
 
 def _unreadable(entry: Path, reason: str) -> ConfigurationError:
     return ConfigurationError(
-        f"what was allowed or denied here cannot be told: {entry}: {reason}",
+        f"cannot read the approval or denial {entry}: {reason}",
         hint="remove that file, and say `mtls-run allow` or `deny` again",
     )

@@ -36,7 +36,7 @@ class Place:
         self.origin = origin
         self.directory = directory
 
-    def wrong(self, value: object, takes: str) -> ConfigurationError:
+    def error(self, value: object, takes: str) -> ConfigurationError:
         """Return the error for a value of the wrong type or shape."""
         return ConfigurationError(
             f"{self.origin}: `{self.key}` is {_kind(value)}", hint=f"`{self.key}` takes {takes}"
@@ -76,14 +76,14 @@ def _kind(value: object) -> str:
 def read_table(value: object, place: Place) -> Mapping[str, Any]:
     """Return a table."""
     if not isinstance(value, dict):
-        raise place.wrong(value, f"a table: [{place.key}]")
+        raise place.error(value, f"a table: [{place.key}]")
     return value
 
 
 def read_name(value: object, place: Place) -> str:
     """Return the name of a profile."""
     if not isinstance(value, str):
-        raise place.wrong(value, "the name of a profile, a string")
+        raise place.error(value, "the name of a profile, a string")
     return check_name(value, place.origin)
 
 
@@ -100,7 +100,7 @@ def check_name(name: str, origin: Origin) -> str:
 def read_path(value: object, place: Place) -> Path:
     """Return a path, `~` expanded, relative to the directory of the file that names it."""
     if not isinstance(value, str):
-        raise place.wrong(value, "a path, a string")
+        raise place.error(value, "a path, a string")
     if not value or "\0" in value:
         raise ConfigurationError(
             f"{place.origin}: `{place.key}` is not a path: {value!r}",
@@ -123,14 +123,14 @@ def read_paths(value: object, place: Place) -> tuple[Path, ...]:
     if isinstance(value, str):
         return (read_path(value, place),)
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise place.wrong(value, "a path or a list of paths")
+        raise place.error(value, "a path or a list of paths")
     return tuple(read_path(item, place) for item in value)
 
 
 def read_roots(value: object, place: Place) -> str:
     """Return the name of a base set of roots."""
     if not isinstance(value, str):
-        raise place.wrong(value, " | ".join(f'"{choice}"' for choice in ROOTS))
+        raise place.error(value, " | ".join(f'"{choice}"' for choice in ROOTS))
     if value not in ROOTS:
         raise unknown("value of `roots`", value, ROOTS, place.origin)
     return value
@@ -139,7 +139,7 @@ def read_roots(value: object, place: Place) -> str:
 def read_days(value: object, place: Place) -> int:
     """Return a number of days, zero or more."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise place.wrong(value, "a whole number of days, 0 or more")
+        raise place.error(value, "a whole number of days, 0 or more")
     return value
 
 
@@ -147,7 +147,7 @@ def read_duration(value: object, place: Place) -> int:
     """Return a time such as "8h", "90m" or "1h30m" in seconds; "off" is 0."""
     takes = 'a time such as "8h", "90m" or "1h30m", or "off"'
     if not isinstance(value, str):
-        raise place.wrong(value, takes)
+        raise place.error(value, takes)
     if value == "off":
         return 0
     if not re.fullmatch(r"(\d{1,6}[smhd])+", value, re.ASCII):
@@ -171,7 +171,7 @@ def read_passphrase(value: object, place: Place) -> PassphraseSource:
             hint=f"it takes {takes}",
         )
     if not isinstance(value, dict):
-        raise place.wrong(value, takes)
+        raise place.error(value, takes)
     if len(value) != 1:
         raise ConfigurationError(
             f"{place.origin}: `passphrase` names {len(value)} sources, it takes one",
@@ -185,7 +185,7 @@ def read_passphrase(value: object, place: Place) -> PassphraseSource:
         return FromFile(read_path(detail, inner))
     if kind == "env":
         if not isinstance(detail, str) or not detail or "\0" in detail or "=" in detail:
-            raise inner.wrong(detail, "the name of a variable")
+            raise inner.error(detail, "the name of a variable")
         return FromVariable(detail)
     raise unknown("source in `passphrase`:", kind, ("command", "file", "env"), place.origin)
 
@@ -197,7 +197,7 @@ def _read_command(value: object, place: Place) -> tuple[str, ...]:
         or not all(isinstance(word, str) and "\0" not in word for word in value)
         or not value[0]
     ):
-        raise place.wrong(value, 'a list of words: ["op", "read", "…"]; no shell reads it')
+        raise place.error(value, 'a list of words: ["op", "read", "…"]; no shell reads it')
     # A word with a slash is a path, as everywhere else; any other is looked up on PATH.
     program = value[0]
     if "/" in program or program.startswith("~"):

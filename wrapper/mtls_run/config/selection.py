@@ -56,7 +56,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Selection:
-    """The profile that applies, or None; what said so, and what it won over, best first."""
+    """The profile that applies, or None; its origin, and what it won over, best first."""
 
     profile: Profile | None
     winner: Choice | None = None
@@ -177,25 +177,25 @@ def _resolved(winner: Choice, others: list[Choice], inputs: _Inputs) -> Profile:
 
 def _inline(project: ProjectFile, configured: Configuration, pinned: Mapping[str, str]) -> Profile:
     """Return the profile that the project file holds itself, laid over the one that it extends."""
-    said = dict(project.said)
-    parent = said.pop("extends", None)
+    values = dict(project.settings)
+    parent = values.pop("extends", None)
     if parent is not None:
         if parent.value not in configured.profiles:
             raise unknown("profile in `extends`:", parent.value, configured.profiles, parent.origin)
-        said = profile.overlay(profile.resolve(parent.value, configured.profiles), said)
-    if not said:
+        values = profile.overlay(profile.resolve(parent.value, configured.profiles), values)
+    if not values:
         raise ConfigurationError(
             f"the project file {project.path} says nothing",
             hint='give it `profile = "NAME"`, or the keys of a profile',
         )
-    return profile.build(None, said, Origin(str(project.path)), pinned=pinned)
+    return profile.build(None, values, Origin(str(project.path)), pinned=pinned)
 
 
 def _of_pip(settings: PipSettings, origin: Origin) -> Profile:
     """Return what pip's settings mean: their identity, and their CA added to the system's roots."""
-    said: profile.ProfileValues = {}
+    values: profile.ProfileValues = {}
     if settings.client_cert is not None:
-        said["client-cert"] = settings.client_cert
+        values["client-cert"] = settings.client_cert
     if settings.cert is not None:
-        said["ca-cert"] = Setting((settings.cert.value,), settings.cert.origin)
-    return profile.build(None, said, origin, yields=True)
+        values["ca-cert"] = Setting((settings.cert.value,), settings.cert.origin)
+    return profile.build(None, values, origin, yields=True)

@@ -90,7 +90,7 @@ def checked(pem: bytes, material: KeyMaterial, now: datetime) -> Identity | None
     It passes the same checks as one that is unlocked now.
     """
     # resolve imports this module on every run that is not cached.
-    from mtls_run.identity.material import parse  # noqa: PLC0415
+    from mtls_run.identity.material import parse  # noqa: PLC0415 - imports cryptography
 
     try:
         found = parse([(Path(material.where), pem)]).unlock(None, now)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mtls_run.cache.dependencies import Dependencies
     from mtls_run.roots.resolve import Roots
 
-# A bundle that no run has used for so long belongs to roots that are no more.
+# A bundle that no run has used for this long is out of date.
 KEPT_DAYS = 60
 _DAY = 86400
 _FOLDER = "bundles"
@@ -112,7 +112,7 @@ def _keep(bundle: Bundle) -> Path:
 
 
 def _read(path: Path, largest: int) -> bytes | None:
-    """Return what is in a file that the user alone may change; raises OSError."""
+    """Return the bytes of a file that only the user may change; raises OSError."""
     return read_file(path, largest, seen=own_alone)
 
 

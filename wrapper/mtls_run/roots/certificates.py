@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 _KIND = "ca"
 
 
-def read_added(data: bytes, name: str, said: Origin) -> list[bytes]:
+def read_added(data: bytes, name: str, origin: Origin) -> list[bytes]:
     """Return the DER of each certificate in `data`, the bytes of a file of `ca-cert`.
 
     Raises RootsError for a file without a certificate, or with one that cannot be read: uv 0.12
-    trusts nothing at all then. `said` is where the profile names the file.
+    trusts nothing at all then. `origin` is where the profile names the file.
     """
     digest = sha256(data).hexdigest()
     known = results.find(_KIND, digest)
     if known:
         return [bytes.fromhex(der) for der in known]
-    found = _parse(data, name, said)
+    found = _parse(data, name, origin)
     results.store(_KIND, digest, [der.hex() for der in found])
     return found
 
 
-def _parse(data: bytes, name: str, said: Origin) -> list[bytes]:
+def _parse(data: bytes, name: str, origin: Origin) -> list[bytes]:
     try:
         blocks = pem.split(data, name).items
         found = [chain.load(block) for block in blocks if block.kind is pem.Kind.CERTIFICATE]
     except IdentityError as error:
         raise RootsError(
-            f"{error.fact}; `ca-cert` at {said} names it", hint=error.hint, code="ca-unrecognised"
+            f"{error.fact}; `ca-cert` at {origin} names it", hint=error.hint, code="ca-unrecognised"
         ) from None
     if not found:
         held = ", ".join(sorted({block.kind.value for block in blocks})) or "nothing of use"
         raise RootsError(
-            f"{name}, `ca-cert` at {said}, has no certificate; it holds: {held}",
+            f"{name}, `ca-cert` at {origin}, has no certificate; it holds: {held}",
             hint="name the CA's certificate, PEM or DER",
             code="ca-unrecognised",
         )

@@ -77,7 +77,7 @@ def system_content(
 def read_bundle(
     path: Path, what: str, rests_on: Dependencies, code: str = "roots-no-store"
 ) -> bytes:
-    """Return the bytes of the file; raises RootsError with `what` it was to be, and `code`."""
+    """Return the bytes of the file; raises RootsError with `what` and `code`."""
     try:
         content = read_file(path, LARGEST)
     except OSError as error:
@@ -124,7 +124,7 @@ def _exported_from_keychains(rests_on: Dependencies) -> bytes:
         found = subprocess.run(command, capture_output=True, check=True, timeout=30)
     except (OSError, subprocess.SubprocessError):
         raise RootsError(
-            "the keychains' roots cannot be exported: `security find-certificate` failed",
+            "cannot export the keychains' roots: `security find-certificate` failed",
             hint=_NONE_FOUND,
             code="roots-no-store",
         ) from None

@@ -145,7 +145,7 @@ class Tool:
     def version_rests_on(
         self, call: ToolCall, path: str, answer: str, environ: Mapping[str, str]
     ) -> Dependencies | None:
-        """Return what the answer to `--version` rests on, or None where that cannot be told."""
+        """Return the files on which the answer to `--version` depends, or None if unknown."""
         return None
 
     def check(self, version: Version | None, tls: TlsFiles, key: KeyKind | None) -> None:

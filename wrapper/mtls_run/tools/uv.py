@@ -168,7 +168,7 @@ class Uv(Tool):
         """
         import os  # noqa: PLC0415 - where the answer is new
 
-        from mtls_run.cache.dependencies import Dependencies  # noqa: PLC0415
+        from mtls_run.cache.dependencies import Dependencies  # noqa: PLC0415 - for this alone
 
         rests_on = Dependencies()
         binary = rests_on.target(path)

@@ -82,9 +82,9 @@ def _answer(command: Sequence[str], environ: Mapping[str, str]) -> str:
     except OSError as error:
         raise cannot_start(command[0], error) from None
     if answer.returncode != 0:
-        said = answer.stderr.decode("utf-8", "replace").strip().splitlines()
+        lines = answer.stderr.decode("utf-8", "replace").strip().splitlines()
         raise ToolError(
-            f"`{name}` ended with status {answer.returncode}" + (f": {said[-1]}" if said else ""),
+            f"`{name}` ended with status {answer.returncode}" + (f": {lines[-1]}" if lines else ""),
             hint="reinstall the tool: it does not work by itself",
         )
     return answer.stdout.decode("utf-8", "replace")
