@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from tests.bench.installers import REPOSITORY, install_all
+from tests.bench.installers import REPOSITORY, data, install_all
 from tests.e2e import secret_service, toolbox
 from tests.pki import Authority
 from tests.sandbox import SYSTEM_PATH, Sandbox
@@ -95,6 +95,7 @@ def sandbox(root: Path, name: str, env: Mapping[str, str], *, keys: str = "") ->
     """Return a home before the real uv, with the README's profile and these keys besides."""
     found = Sandbox.create(root / name)
     found.env["PATH"] = f"{found.bin}:{toolbox.newest_uv().ready().bin}:{SYSTEM_PATH}"
+    found.env["XDG_DATA_HOME"] = str(data(root))  # where the installers put things
     found.env.update(env)
     authority = Authority.create("Root")
     alice = authority.intermediate("Issuer").issue("alice", key="rsa")

@@ -28,25 +28,30 @@ def checked(*command: object, env: Mapping[str, str] | None = None, text: str | 
     return done.stdout
 
 
+def data(root: Path) -> Path:
+    """Return the user's data directory of these installations."""
+    return root / "data"
+
+
 def install_all(root: Path) -> dict[str, Path]:
     """Return the program mtls-run of each installer; pip says where packages come from."""
     dist = root / "dist"
     checked(sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", dist, REPOSITORY)
     offline = ("--no-index", "--find-links", str(dist))
-    shell = {**os.environ, "HOME": str(root / "home")}
-    shell.setdefault("XDG_CONFIG_HOME", str(Path.home() / ".config"))  # pip's settings
-    shell.pop("XDG_DATA_HOME", None)
-    Path(shell["HOME"]).mkdir()
-    checked("sh", REPOSITORY / "install.sh", "--python", PYTHON, env=shell)
+    # Each installer's own place below the user's data directory, where the launcher looks first.
+    user = {**os.environ, "HOME": str(root / "home"), "XDG_DATA_HOME": str(data(root))}
+    user.setdefault("XDG_CONFIG_HOME", str(Path.home() / ".config"))  # pip's settings
+    Path(user["HOME"]).mkdir()
+    checked("sh", REPOSITORY / "install.sh", "--python", PYTHON, env=user)
     checked(PYTHON, "-m", "venv", root / "venv")
     checked(root / "venv/bin/pip", "install", "--quiet", *offline, "mtls-run")
-    uv = {**os.environ, "UV_TOOL_DIR": str(root / "uv"), "UV_TOOL_BIN_DIR": str(root / "uv-bin")}
-    uv |= {"UV_CACHE_DIR": str(root / "uv-cache")}
+    uv = {**user, "UV_TOOL_BIN_DIR": str(root / "uv-bin"), "UV_CACHE_DIR": str(root / "uv-cache")}
     program = toolbox.newest_uv().ready().program
     checked(program, "tool", "install", "--python", PYTHON, *offline, "mtls-run", env=uv)
     checked(PYTHON, "-m", "venv", root / "pipx-venv")
     checked(root / "pipx-venv/bin/pip", "install", "--quiet", "pipx")
-    pipx = {**os.environ, "PIPX_HOME": str(root / "pipx"), "PIPX_BIN_DIR": str(root / "pipx-bin")}
+    home = str(data(root) / "pipx")
+    pipx = {**user, "PIPX_HOME": home, "PIPX_BIN_DIR": str(root / "pipx-bin")}
     # pipx brings a pip of its own, from the index.
     options = ("--backend", "pip", "--python", PYTHON, f"--pip-args=--find-links {dist}")
     (wheel,) = dist.glob("mtls_run-*.whl")
