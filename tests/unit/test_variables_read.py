@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtls_run import cli
+from mtls_run.cache.dependencies import VARIABLES
 from mtls_run.config import pip_settings, project, project_trust
 from mtls_run.resolve import Context, resolve
-from mtls_run.tools import registry, variables_read
+from mtls_run.tools import registry
 from mtls_run.tools.base import PipScope, Target
 from tests.pki import Authority
 from tests.unit.support import Heard, working_in
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from tests.sandbox import Sandbox
 
+DECLARED = {*VARIABLES, *registry.VARIABLES_READ}
 ROOT = Authority.create("Root")
 ALICE = ROOT.issue("alice")
 HOME_CONFIG = """
@@ -152,11 +154,10 @@ def test_variables_read(
         if resolved is not None:
             resolved.launch(resolved.expected_tls_files(), "fingerprint")
     monkeypatch.undo()
-    read = variables_read.VARIABLES_READ
     undeclared = {
         asked
         for asked in environ.asked
-        if asked not in read.names and not asked.startswith(read.prefixes)
+        if asked not in DECLARED and not asked.startswith(registry.PREFIXES_READ)
     }
     assert undeclared == set()
     assert "MTLS_RUN_CONFIG" in environ.asked
@@ -169,6 +170,4 @@ def test_variables_read_on_macos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     pip_settings.read(environ, PipScope(command="install"))
     monkeypatch.undo()
     assert "XDG_DATA_DIRS" in environ.asked
-    assert {name for name in environ.asked if not name.startswith("PIP_")} <= {
-        *variables_read.VARIABLES_READ.names
-    }
+    assert {name for name in environ.asked if not name.startswith("PIP_")} <= DECLARED

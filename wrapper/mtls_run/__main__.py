@@ -185,11 +185,13 @@ def _start(options: Options, target: Target, environ: Mapping[str, str]) -> int:
     """Run the tool as the same call did before, where nothing has changed; else resolve."""
     from mtls_run import launch
     from mtls_run.cache import launches
-    from mtls_run.handoff import leftovers
-    from mtls_run.tools.variables_read import VARIABLES_READ
+    from mtls_run.cache.dependencies import VariablesRead
+    from mtls_run.system import dirs
+    from mtls_run.tools import registry
 
     key = launches.key(target.call.words, target.path, options)
-    cached = None if key is None else launches.find(key, environ, VARIABLES_READ)
+    read = VariablesRead(registry.VARIABLES_READ, registry.PREFIXES_READ)
+    cached = None if key is None else launches.find(key, environ, read)
     if cached is None:
         return _resolve(options, target, environ, key)
     identity = None
@@ -197,7 +199,10 @@ def _start(options: Options, target: Target, environ: Mapping[str, str]) -> int:
         identity = _hold_remembered(cached.remembered)
         if identity is None:
             return _resolve(options, target, environ, key)
-    leftovers.sweep(environ)
+    if dirs.has_leftovers(environ):
+        from mtls_run.handoff import private_file
+
+        private_file.sweep(environ)
     if not cached.has_profile and not options.wrapped:
         from mtls_run.output import NO_PROFILE, Reporter
 

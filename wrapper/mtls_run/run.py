@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from mtls_run import launch, output, unlock
 from mtls_run.cache import launches
+from mtls_run.cache.dependencies import VariablesRead
 from mtls_run.cache.launches import CachedLaunch
-from mtls_run.handoff import leftovers
+from mtls_run.handoff import private_file
 from mtls_run.handoff.private_file import Supervised
 from mtls_run.resolve import resolve
 from mtls_run.roots import bundle
-from mtls_run.system import hardening
-from mtls_run.tools.variables_read import VARIABLES_READ
+from mtls_run.system import dirs, hardening
+from mtls_run.tools import registry
 from mtls_run.tools.which import cannot_start
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def run(context: Context, key: str | None = None) -> int:
     process does not become the tool. Raises MtlsRunError for what stops the run.
     """
     reporter, target = context.reporter, context.target
-    variables = VARIABLES_READ.values(context.environ)
+    read = VariablesRead(registry.VARIABLES_READ, registry.PREFIXES_READ)
+    variables = read.values(context.environ)
     resolved, rests_on = resolve(context, use_results=True)
     if resolved is None:
         if key is not None:
@@ -42,7 +44,8 @@ def run(context: Context, key: str | None = None) -> int:
         if not context.options.wrapped:
             reporter.notice(output.NO_PROFILE)
         return launch.become(target.path, target.argv(), context.environ)
-    leftovers.sweep(context.environ)
+    if dirs.has_leftovers(context.environ):
+        private_file.sweep(context.environ)
     unlocked = unlock.unlock(resolved)
     roots = bundle.deliver(resolved.roots, rests_on)
     reporter.detail(f"roots: {resolved.roots}, in {roots or 'the system itself'}")

@@ -27,7 +27,7 @@ COARSEST_CLOCK = 2_000_000_000
 
 CONTENT, STATUS, OWNER, TARGET, NAMES = "content", "status", "owner", "target", "names"
 
-# What mtls-run itself reads of the environment. `tools.variables_read` adds what the tools read.
+# What mtls-run itself reads of the environment. `tools.registry` says what the tools read.
 VARIABLES = (
     "HOME",
     "MTLS_RUN_ACTIVE",
@@ -47,7 +47,10 @@ VARIABLES = (
 
 
 class VariablesRead(Record):
-    """The variables that an answer may rest on: these names, and all with one of these prefixes."""
+    """The variables that an answer may rest on: mtls-run's own, and what the tools read.
+
+    The tools read the variables of these names, and all with one of these prefixes.
+    """
 
     names: tuple[str, ...]
     prefixes: tuple[str, ...]
@@ -55,7 +58,8 @@ class VariablesRead(Record):
     def values(self, environ: Mapping[str, str]) -> str:
         """Return what the environment says of them, as one text."""
         found = [
-            f"{name}={environ[name]}" if name in environ else f"{name}-" for name in self.names
+            f"{name}={environ[name]}" if name in environ else f"{name}-"
+            for name in (*VARIABLES, *self.names)
         ]
         found += sorted(
             f"{name}={value}" for name, value in environ.items() if name.startswith(self.prefixes)

@@ -47,3 +47,16 @@ def in_memory(environ: Mapping[str, str]) -> Iterator[str]:
         if runtime.startswith("/"):
             yield os.path.join(runtime, "mtls-run")
         yield f"/dev/shm/mtls-run-{os.geteuid()}"  # noqa: S108 - lstat'ed, 0700
+
+
+def has_leftovers(environ: Mapping[str, str]) -> bool:
+    """Tell whether a directory of private files has any: a run in progress has, or a killed one."""
+    cached = os.path.join(user("cache"), "handoff")
+    return any(_has_entries(place) for place in (*in_memory(environ), cached))
+
+
+def _has_entries(directory: str) -> bool:
+    try:
+        return any(name != GATE for name in os.listdir(directory))
+    except OSError:
+        return False

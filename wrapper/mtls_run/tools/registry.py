@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 # Asked in this order; the first that recognises the words has them.
 TOOLS: tuple[Tool, ...] = (PIP, UV, COMMAND)
 PROGRAMS = tuple(tool.PROGRAMS for tool in TOOLS if tool.PROGRAMS)
+# The variables that decide how a tool is started, by name and by prefix. The program that is
+# started may start any tool, so what each of them reads counts.
+VARIABLES_READ = tuple(name for tool in TOOLS for name in tool.VARIABLES_READ)
+PREFIXES_READ = tuple(prefix for tool in TOOLS for prefix in tool.PREFIXES_READ)
 
 
 def recognise(
