@@ -1,4 +1,4 @@
-"""`--explain`: what would be done, and why. It unlocks nothing."""
+"""Show what a run would do, and why, for `--explain`. It unlocks nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class NoticeCollector(Reporter):
-    """A reporter that keeps the notices, to be shown with the rest."""
+    """Collect the notices, to show them with the rest."""
 
     def __init__(self) -> None:
         super().__init__(quiet=True)
@@ -53,7 +53,7 @@ def show(context: Context, reporter: NoticeCollector, *, reason: str | None) -> 
 
 
 def _origins(resolved: Resolved) -> list[tuple[str, str]]:
-    """Return each value that was said rather than left to its default, and where."""
+    """Return each value that is not a default, with its origin."""
     profile = resolved.profile
     settings = {
         "client-cert": profile.client_cert,
@@ -150,7 +150,7 @@ def _roots(resolved: Resolved) -> dict[str, Any]:
 def _as_text(found: Mapping[str, Any], label: str, origins: list[tuple[str, str]]) -> str:
     """Return the object for a person to read.
 
-    `label` is what a profile without a name is called, `origins` has where each value was said.
+    `label` is what a profile without a name is called, `origins` has the origin of each value.
     """
     tool = found["tool"]
     kind = " ".join(filter(None, (tool["kind"], tool["version"])))
@@ -181,6 +181,6 @@ def _shown_identity(found: Mapping[str, Any] | None) -> str:
 
 
 def _command(argv: list[str]) -> str:
-    """Return the command as it may be pasted, but for what is masked."""
+    """Return the command as it may be pasted, except for masked words."""
     words = [word if urls.MASK in word else shlex.quote(word) for word in argv]
     return printable(" ".join(words))

@@ -1,4 +1,4 @@
-"""A TOML file as it was read: its bytes, its tables, and the line where each value stands."""
+"""Read a TOML file, and find the line of each value."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from mtls_run.cache.dependencies import Dependencies
 
-# A configuration is written by hand. What is larger is something else, and is not read whole.
+# People write configuration files by hand; a larger file is some other kind of file.
 LARGEST = 1024 * 1024
 # A key in more parts takes tomllib time by their square: a file of one key would take hours
 # (Python 3.11 to 3.14).
@@ -43,7 +43,7 @@ _TOKENS = (
 
 @dataclass(frozen=True)
 class FileOrigin(Origin):
-    """A value in a TOML file. The line is looked up only when somebody asks for it."""
+    """A value in a TOML file. The line is computed on demand."""
 
     document: Document
     keys: tuple[str | int, ...]
@@ -55,18 +55,18 @@ class FileOrigin(Origin):
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """One parsed TOML file; decisions are made on these bytes, never on a second reading."""
+    """Hold one parsed TOML file and the bytes that it was parsed from."""
 
     path: Path
     content: bytes = field(repr=False)
     tables: dict[str, Any] = field(repr=False)
 
     def origin(self, *keys: str | int) -> FileOrigin:
-        """Return where the value under `keys` stands."""
+        """Return the origin of the value under `keys`."""
         return FileOrigin(str(self.path), self, keys)
 
     def line_of(self, keys: tuple[str | int, ...]) -> int:
-        """Return the 1-based line that says the value under `keys`.
+        """Return the 1-based line of the value under `keys`.
 
         tomllib keeps no positions, so it is asked for them: of the document's first statements, the
         smallest number that has the value ends with the one that says it.
@@ -133,12 +133,12 @@ def read_regular(path: Path, *, what: str, rests_on: Dependencies | None = None)
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the {what} {path}: {error.strerror or error}",
-            hint="it has to be a file that you may read",
+            hint="make it a regular file that you can read",
         ) from None
     if content is None:
         raise ConfigurationError(
             f"the {what} {path} is larger than {LARGEST // 1024 // 1024} MiB",
-            hint="a configuration is written by hand; this is another file",
+            hint="check that this is a configuration file",
         )
     if rests_on is not None:
         rests_on.content(path, content)
@@ -166,7 +166,7 @@ def parse(path: Path, content: bytes, *, what: str = "configuration") -> Documen
         line = _error_line(str(error), text)
         raise ConfigurationError(
             f"{path}:{line}: the {what} is not valid TOML: {error}",
-            hint="strings stand in quotes, tables in [brackets]; see https://toml.io",
+            hint="put strings in quotes and table names in [brackets]; see https://toml.io",
         ) from None
     except RecursionError:
         raise ConfigurationError(
@@ -175,7 +175,7 @@ def parse(path: Path, content: bytes, *, what: str = "configuration") -> Documen
 
 
 def _line_of_many_parts(text: str) -> int | None:
-    """Return the first line with a dotted key that nobody would write, or None."""
+    """Return the first line whose dotted key has too many parts, or None."""
     if text.count(".") <= _MOST_PARTS:
         return None
     for number, line in enumerate(text.split("\n"), start=1):

@@ -1,4 +1,4 @@
-"""A certificate profile: what it says once it is laid over the profiles that it extends."""
+"""Build a certificate profile from its values and those of the profiles it extends."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def overlay(base: ProfileValues, over: ProfileValues) -> ProfileValues:
 
 
 def resolve(name: str, tables: Mapping[str, ProfileValues]) -> ProfileValues:
-    """Return what profile `name` says, laid over every profile that it extends.
+    """Return the values of profile `name`, including those it inherits.
 
     `tables` has each profile by name; `name` is one of them. Raises ConfigurationError for a
     cycle and for a name that no profile has.
@@ -92,7 +92,7 @@ def resolve(name: str, tables: Mapping[str, ProfileValues]) -> ProfileValues:
             loop = " -> ".join([*chain[chain.index(parent.value) :], parent.value])
             raise ConfigurationError(
                 f"{parent.origin}: `extends` goes in a circle: {loop}",
-                hint="take one `extends` away",
+                hint="remove one `extends`",
             )
         if parent.value not in tables:
             raise unknown("profile in `extends`:", parent.value, tables, parent.origin)

@@ -1,6 +1,6 @@
 """The project file: `.mtls-run.toml`, or `[tool.mtls-run]` in pyproject.toml, nearest upward.
 
-What it says is read here and believed nowhere: see `approval`.
+This module only reads it. `project_trust` decides whether it applies.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PAST_IT = "choose a profile yourself: mtls-run --profile NAME …"
 
 @dataclass(frozen=True)
 class ProjectFile:
-    """What a directory's project file says: the name of a profile, or a profile of its own.
+    """Hold a project file: the name of a profile, or the keys of its own.
 
     `says` is the SHA-256 of what is to be trusted: all of `.mtls-run.toml`, of pyproject.toml the
     table alone, so that adding a dependency asks nothing.
@@ -51,7 +51,7 @@ class ProjectFile:
 
     @property
     def directory(self) -> Path:
-        """Return the directory that the file speaks for."""
+        """Return the directory that the file applies to."""
         return self.path.parent
 
     def named_files(self) -> tuple[Path, ...]:
@@ -70,7 +70,7 @@ class ProjectFile:
     def _is_below(self, path: Path) -> bool:
         """Tell whether the path goes through the project, or ends in it.
 
-        `a/../../ca.pem` goes through it: where `a` leads is for whoever writes the project to say.
+        `a/../../ca.pem` goes through it: the project's author controls the target of `a`.
         """
         try:
             way = path.relative_to(self.directory)
@@ -90,9 +90,9 @@ def find(
     reporter: Reporter,
     rests_on: Dependencies | None = None,
 ) -> ProjectFile | None:
-    """Return the project file that speaks for the directory `start`, or None.
+    """Return the project file that applies to the directory `start`, or None.
 
-    Raises ConfigurationError, with its origin, for one that is not as it should be.
+    Raises ConfigurationError, with its origin, for an invalid project file.
     """
     rests_on = rests_on or Dependencies()
     for directory in _upward(Path(rests_on.target(start)), reporter, environ, rests_on):
@@ -134,7 +134,7 @@ def _upward(
     """
     try:
         home = Path(os.path.realpath(Path.home()))
-    except RuntimeError:  # nobody knows one
+    except RuntimeError:  # the user has no home directory
         home = None
     if home is not None:
         rests_on.owner(home)
@@ -183,7 +183,7 @@ def _read_own(path: Path, environ: Mapping[str, str]) -> Document | None:
 
 
 def _read_shared(path: Path, environ: Mapping[str, str]) -> Document | None:
-    """Return pyproject.toml where it has our table; without one it is somebody else's matter."""
+    """Return pyproject.toml where it has our table; None otherwise."""
     found: list[os.stat_result] = []
     try:
         content = read_file(path, document.LARGEST, seen=found.append)
@@ -195,7 +195,7 @@ def _read_shared(path: Path, environ: Mapping[str, str]) -> Document | None:
         parsed = document.parse(path, content, what="project file")
     except ConfigurationError:
         if b"tool.mtls-run" not in content:
-            return None  # it only mentions us, and is for others to complain about
+            return None  # it only mentions mtls-run; other tools report its errors
         raise
     tool = parsed.tables.get("tool")
     if not isinstance(tool, dict) or "mtls-run" not in tool:

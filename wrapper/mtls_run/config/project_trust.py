@@ -1,4 +1,4 @@
-"""What the user has said of a directory's project file: allowed as it was then, or denied.
+"""Record and check which project files the user has allowed or denied.
 
 Kept in the user's state directory, one private file a project file, named by the absolute path: a
 content that was allowed elsewhere is not allowed here (direnv #83). What was allowed is the very
@@ -36,7 +36,7 @@ _LOOK = "look at what the project file names before it is allowed"
 
 @dataclass(frozen=True)
 class Approval:
-    """What was said of a project file; `files` has the SHA-256 of each file it names."""
+    """Record the user's decision on a project file; `files` has the SHA-256 of each file it names."""
 
     denied: bool
     says: str
@@ -49,7 +49,7 @@ def store() -> Path:
 
 
 def recall(path: Path, rests_on: Dependencies | None = None) -> Approval | None:
-    """Return what was said of the project file at `path`, or None.
+    """Return the user's decision on the project file at `path`, or None.
 
     Raises ConfigurationError where an approval is there and cannot be read: a denial is not lost.
     """
@@ -77,13 +77,13 @@ def recall(path: Path, rests_on: Dependencies | None = None) -> Approval | None:
 
 
 def allow(project: ProjectFile) -> Approval:
-    """Keep that the project file counts as it is now; return what was kept."""
+    """Allow the project file with its present content; return the approval."""
     files = {str(path): _digest(path) for path in project.named_files()}
     return _keep(project.path, Approval(denied=False, says=project.says, files=files))
 
 
 def deny(path: Path) -> None:
-    """Keep that the project file at `path` does not count, whatever it will say."""
+    """Deny the project file at `path`, whatever its content."""
     _keep(path, Approval(denied=True, says="", files={}))
 
 
@@ -155,7 +155,7 @@ def _keep(path: Path, said: Approval) -> Approval:
         write_atomically(_entry(path), json.dumps(entry, indent=1).encode("utf-8"), durable=True)
     except OSError as error:
         raise MtlsRunError(
-            f"this cannot be kept in {store()}: {error.strerror or error}",
+            f"cannot save the decision in {store()}: {error.strerror or error}",
             hint="make the state directory of your home writable",
         ) from None
     return said
@@ -179,5 +179,5 @@ def _digest(path: Path) -> str:
 def _unreadable(entry: Path, reason: str) -> ConfigurationError:
     return ConfigurationError(
         f"what was allowed or denied here cannot be told: {entry}: {reason}",
-        hint="remove that file, and say `mtls-run allow` or `deny` again",
+        hint="remove that file, then run `mtls-run allow` or `mtls-run deny` again",
     )
