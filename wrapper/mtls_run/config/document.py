@@ -1,4 +1,4 @@
-"""A TOML file as it was read: its bytes, its tables, and the line where each value stands."""
+"""Read a TOML file, and find the line of each value."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ class FileOrigin(Origin):
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """One parsed TOML file; decisions are made on these bytes, never on a second reading."""
+    """Hold one parsed TOML file and the bytes that it was parsed from."""
 
     path: Path
     content: bytes = field(repr=False)
     tables: dict[str, Any] = field(repr=False)
 
     def origin(self, *keys: str | int) -> FileOrigin:
-        """Return where the value under `keys` stands."""
+        """Return the origin of the value under `keys`."""
         return FileOrigin(str(self.path), self, keys)
 
     def line_of(self, keys: tuple[str | int, ...]) -> int:
@@ -133,12 +133,12 @@ def read_regular(path: Path, *, what: str, rests_on: Dependencies | None = None)
     except OSError as error:
         raise ConfigurationError(
             f"cannot read the {what} {path}: {error.strerror or error}",
-            hint="it has to be a file that you may read",
+            hint="make it a regular file that you can read",
         ) from None
     if content is None:
         raise ConfigurationError(
             f"the {what} {path} is larger than {LARGEST // 1024 // 1024} MiB",
-            hint="a configuration is written by hand; this is another file",
+            hint="check that this is a configuration file",
         )
     if rests_on is not None:
         rests_on.content(path, content)
@@ -166,7 +166,7 @@ def parse(path: Path, content: bytes, *, what: str = "configuration") -> Documen
         line = _error_line(str(error), text)
         raise ConfigurationError(
             f"{path}:{line}: the {what} is not valid TOML: {error}",
-            hint="strings stand in quotes, tables in [brackets]; see https://toml.io",
+            hint="put strings in quotes and table names in [brackets]; see https://toml.io",
         ) from None
     except RecursionError:
         raise ConfigurationError(

@@ -1,4 +1,4 @@
-"""Files whose bytes were approved: they are compared as they are read for use."""
+"""Compare the bytes of approved files as they are read for use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def digest(content: bytes) -> str:
-    """Return what a file's bytes are pinned by."""
+    """Return the SHA-256, in hexadecimal, that pins a file's bytes."""
     return sha256(content).hexdigest()
 
 

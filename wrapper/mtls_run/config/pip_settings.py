@@ -1,4 +1,4 @@
-"""What pip's own settings say of certificates and indexes: its files, and the PIP_* variables.
+"""Read certificates and indexes from pip's own files and the PIP_* variables.
 
 Followed as pip 26.3 has it (`_internal/configuration.py`, `cli/parser.py`, `utils/appdirs.py`);
 21.3 to 26.2 read the same, but for what is noted. Other keys in pip's files are ignored.
@@ -60,7 +60,7 @@ class PipSettings:
 def read(
     environ: Mapping[str, str], scope: PipScope, rests_on: Dependencies | None = None
 ) -> PipSettings:
-    """Return what pip's settings say for the calls in this scope.
+    """Return pip's settings for the calls in this scope.
 
     [global] counts always, the section of the scope's command beats it, and a PIP_* variable beats
     both. Raises ConfigurationError, naming file and line,
@@ -219,7 +219,7 @@ def _normal(name: str) -> str:
 
 
 def _read_file(path: Path, rests_on: Dependencies) -> dict[str, _Section]:
-    """Return what the file says, section by section."""
+    """Return the settings in the file, by section."""
     try:
         content = read_regular(path, what="pip configuration", rests_on=rests_on)
     except ConfigurationError as error:
@@ -255,16 +255,16 @@ def _broken(path: Path, error: configparser.Error) -> ConfigurationError:
     """Return the error for a file that is no INI; it shows no line, which may hold a password."""
     if isinstance(error, configparser.DuplicateOptionError):
         return ConfigurationError(
-            f"{path}:{error.lineno}: `{error.option}` stands twice in [{error.section}]",
+            f"{path}:{error.lineno}: `{error.option}` appears twice in [{error.section}]",
             hint="keep one; to pip, upper case and `_` for `-` spell the same name",
         )
     if isinstance(error, configparser.DuplicateSectionError):
         return ConfigurationError(
-            f"{path}:{error.lineno}: [{error.section}] stands twice", hint="make them one section"
+            f"{path}:{error.lineno}: [{error.section}] appears twice", hint="merge the two sections"
         )
     if isinstance(error, configparser.MissingSectionHeaderError):
         return ConfigurationError(
-            f"{path}:{error.lineno}: this stands before the first section",
+            f"{path}:{error.lineno}: a key comes before the first section",
             hint="put a line [global] above it",
         )
     line = getattr(error, "lineno", None)

@@ -92,7 +92,7 @@ def resolve(name: str, tables: Mapping[str, ProfileValues]) -> ProfileValues:
             loop = " -> ".join([*chain[chain.index(parent.value) :], parent.value])
             raise ConfigurationError(
                 f"{parent.origin}: `extends` goes in a circle: {loop}",
-                hint="take one `extends` away",
+                hint="remove one `extends`",
             )
         if parent.value not in tables:
             raise unknown("profile in `extends`:", parent.value, tables, parent.origin)

@@ -92,7 +92,7 @@ def find(
 ) -> ProjectFile | None:
     """Return the project file that applies to the directory `start`, or None.
 
-    Raises ConfigurationError, with its origin, for one that is not as it should be.
+    Raises ConfigurationError, with its origin, for an invalid project file.
     """
     rests_on = rests_on or Dependencies()
     for directory in _upward(Path(rests_on.target(start)), reporter, environ, rests_on):

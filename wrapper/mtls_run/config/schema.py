@@ -1,4 +1,4 @@
-"""The keys of a configuration file, what each takes, and how a wrong one is answered.
+"""Define the keys of a configuration file and read their values.
 
 A new key of a profile is one line in PROFILE_KEYS and one field of `profile.Profile`.
 """
@@ -29,7 +29,7 @@ _OF_NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 
 
 class Place:
-    """The place a value is read at: the key's name, its origin, and the directory of its file."""
+    """Hold the context of a value: the key's name, its origin, and the directory of its file."""
 
     def __init__(self, key: str, origin: Origin, directory: Path) -> None:
         self.key = key

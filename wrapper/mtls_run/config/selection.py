@@ -1,4 +1,4 @@
-"""Which profile applies here: one ordered list of sources, the first that has one wins."""
+"""Select the profile that applies: the first source in an ordered list that has one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Inputs:
-    """All that the choice of a profile depends on."""
+    """Hold the inputs to the choice of a profile."""
 
     flag: str | None
     environ: Mapping[str, str]
@@ -41,7 +41,7 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class Choice:
-    """What one source says: a profile by its name, a project file, or pip's settings."""
+    """Hold the choice of one source: a profile by its name, a project file, or pip's settings."""
 
     origin: Origin
     name: str | None = None
@@ -114,8 +114,8 @@ SOURCES: tuple[Source, ...] = (
     _from_default,
     _from_pip_settings,
 )
-# These are read only where no source before them has spoken: to choose a profile oneself is the way
-# past a project file, and pip's files do not matter beside a profile.
+# These are read only where no earlier source has a profile. Choosing a profile oneself bypasses a
+# project file, and pip's files do not matter beside a profile.
 _NOT_BESIDE_ANOTHER = (_from_project_file, _from_pip_settings)
 
 
