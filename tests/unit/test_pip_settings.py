@@ -332,7 +332,7 @@ def test_other_settings_cannot_hurt(machine: Machine) -> None:
 BROKEN: list[tuple[str, str | bytes, str, str]] = [
     ("both spellings", "[global]\nclient-cert = /a\nclient_cert = /b\n", ":3: ", "keep one"),
     ("twice", "[global]\ncert = /a\n\ncert = /b\n", ":4: ", "keep one"),
-    ("section twice", "[global]\n[install]\n[global]\n", ":3: ", "one section"),
+    ("section twice", "[global]\n[install]\n[global]\n", ":3: ", "merge the two sections"),
     ("no section", "index-url = https://u:hunter2@h/\n[global]\n", ":1: ", "[global]"),
     ("no value", "[global]\n\nindex-url hunter2\nother\n", ":3: ", "key = value"),
     ("no key", "[global]\n= hunter2\n", ":2: ", "key = value"),
