@@ -17,11 +17,11 @@ __all__ = ["Canary", "FakeTool", "Sandbox", "Seen"]
 
 
 def pytest_configure() -> None:
-    """Undo an ignored SIGINT or SIGQUIT, as a shell leaves them for what it runs with `&`.
+    """Undo an ignored signal, as `nohup` leaves SIGHUP, and a shell the others for a job with `&`.
 
     Every program under test would inherit it.
     """
-    for name in ("SIGINT", "SIGQUIT"):
+    for name in ("SIGHUP", "SIGINT", "SIGQUIT"):
         number = getattr(signal, name, None)
         if number and signal.getsignal(number) is signal.SIG_IGN:
             is_interrupt = number == signal.SIGINT

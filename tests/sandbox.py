@@ -90,6 +90,7 @@ class Sandbox:
         (root / "run").mkdir(mode=0o700)
         sandbox.env.update(
             HOME=str(sandbox.home),
+            PWD=str(sandbox.home),  # as a shell has it; the launcher's sh would add it
             XDG_CONFIG_HOME=str(root / "config"),
             XDG_CACHE_HOME=str(root / "cache"),
             XDG_DATA_HOME=str(root / "data"),
@@ -195,7 +196,7 @@ class Sandbox:
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=self.environment(env),
+            env=self.environment({"PWD": str(cwd or self.home), **(env or {})}),
             cwd=str(cwd or self.home),
             start_new_session=True,
             encoding="utf-8",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from typing import TYPE_CHECKING
 
 from mtls_run.roots import certificates
@@ -24,6 +25,12 @@ AMBIENT = dict.fromkeys(
 NATIVE = ("UV_NATIVE_TLS", "UV_SYSTEM_CERTS")
 BUNDLE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 IDENTITY = ("SSL_CLIENT_CERT", "PIP_CLIENT_CERT")
+# mtls-run as its launcher starts it, by a Python that lists on stderr what it imports. A variable
+# would not do: the launcher's Python is isolated.
+LISTS_IMPORTS = [sys.executable, "-I", "-X", "importtime", "-c"]
+MAIN = (
+    "import sys; sys.argv = ['mtls-run', *sys.argv[1:]]; from mtls_run.__main__ import main; main()"
+)
 
 
 @functools.cache

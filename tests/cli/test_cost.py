@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.support import locked, ready
+from tests.cli.support import LISTS_IMPORTS, MAIN, locked, ready
 
 if TYPE_CHECKING:
     from tests.sandbox import Canary, Sandbox
@@ -40,14 +39,11 @@ SLOW = {
     "traceback",
     "enum",
 }
-MAIN = (
-    "import sys; sys.argv = ['mtls-run', *sys.argv[1:]]; from mtls_run.__main__ import main; main()"
-)
 
 
 def imported(sandbox: Sandbox, code: str, *words: str) -> set[str]:
     """Return the top-level names of what Python imports for this code."""
-    command = [sys.executable, "-I", "-X", "importtime", "-c", code, *words]
+    command = [*LISTS_IMPORTS, code, *words]
     done = subprocess.run(
         command, capture_output=True, text=True, check=True, env=sandbox.env, cwd=sandbox.home
     )

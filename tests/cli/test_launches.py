@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Callable
@@ -14,7 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cli.support import AMBIENT_NAMES, ISSUER, ROOT, bundle, locked, ready, write_profile
+from tests.cli.support import (
+    AMBIENT_NAMES,
+    ISSUER,
+    LISTS_IMPORTS,
+    MAIN,
+    ROOT,
+    bundle,
+    locked,
+    ready,
+    write_profile,
+)
 from tests.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -23,9 +32,6 @@ if TYPE_CHECKING:
     from tests.sandbox import Canary, FakeTool, Seen
 
 TYPED = ("pip", "download")
-MAIN = (
-    "import sys; sys.argv = ['mtls-run', *sys.argv[1:]]; from mtls_run.__main__ import main; main()"
-)
 
 
 @dataclass
@@ -45,7 +51,7 @@ class Runs:
     ) -> tuple[Seen, str, bool]:
         """Run the tool; return what it saw, what was said, and whether nothing was resolved."""
         words = words or TYPED
-        command = [sys.executable, "-I", "-X", "importtime", "-c", MAIN, *words]
+        command = [*LISTS_IMPORTS, MAIN, *words]
         done = self.sandbox.execute(command, env=env, cwd=cwd)
         said = [line for line in done.stderr.splitlines() if not line.startswith("import time:")]
         resolved = re.search(r"\| +mtls_run\.resolve$", done.stderr, re.MULTILINE)

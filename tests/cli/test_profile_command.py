@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.cli.support import LISTS_IMPORTS, MAIN
 from tests.pki import Authority
 from tests.terminal import PROMPT, session
 
@@ -642,7 +643,7 @@ def test_brief_where_none_applies(home: Sandbox) -> None:
 def test_brief_is_light(home: Sandbox) -> None:
     """A prompt does not wait for the libraries of other commands."""
     home.write_config(EXTENDED)
-    done = profile(home, "show", "--brief", env={"PYTHONPROFILEIMPORTTIME": "1"})
+    done = home.execute([*LISTS_IMPORTS, MAIN, "profile", "show", "--brief"])
     assert done_well(done) == "corp\n"
     imported = {line.rsplit("|")[-1].strip() for line in done.stderr.splitlines()}
     assert "mtls_run.config.selection" in imported

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.test_cost import MAIN, imported
+from tests.cli.support import MAIN
+from tests.cli.test_cost import imported
 from tests.e2e.toolbox import newest_uv
 from tests.terminal import PROMPT, session
 

@@ -24,7 +24,7 @@ def nginx() -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def environments(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Environments:
-    """Return the environments that all workers of this session share."""
+    """Return the environments that all processes of this test run share."""
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "environments"
     folder.mkdir(exist_ok=True)
