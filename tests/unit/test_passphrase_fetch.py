@@ -256,3 +256,25 @@ def test_command_that_leaves_something_running(tmp_path: Path, script: str) -> N
 def test_late_words_of_what_was_left_running() -> None:
     """What it leaves running has a moment to print the passphrase."""
     assert from_shell("(sleep 0.2; echo secret) &") == b"secret"
+
+
+INTERRUPTED = """\
+import os, sys
+from mtls_run.passphrase import fetch
+from mtls_run.passphrase.sources import FromCommand
+source = FromCommand(("/bin/sh", "-c", "kill -INT $PPID; exec sleep 60"))
+for _ in range(50):
+    try:
+        fetch.from_command(source, "c.toml:3", os.environ)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+def test_an_early_ctrl_c_ends_the_program() -> None:
+    """Ctrl-C ends the program too, even one that has just begun."""
+    # What the programs leave running would hold the pipe open.
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=True, timeout=50
+    )
+    assert done.stdout.split() == ["interrupted"] * 50

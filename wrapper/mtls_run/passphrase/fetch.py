@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
+import signal
 import stat
 import subprocess
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -15,7 +18,7 @@ from mtls_run.secret import Secret
 from mtls_run.system.files import read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import Callable
 
@@ -99,9 +102,10 @@ def from_command(source: FromCommand, said: str, environ: Mapping[str, str]) -> 
     """
     name = f"the passphrase command `{source.argv[0]}`, named at {said},"
     try:
-        process = subprocess.Popen(
-            source.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=dict(environ)
-        )
+        with _interrupts_held() as held:
+            process = subprocess.Popen(
+                source.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=dict(environ)
+            )
     except OSError as error:
         raise PassphraseError(
             f"{name} cannot be started: {error.strerror or error}",
@@ -111,6 +115,8 @@ def from_command(source: FromCommand, said: str, environ: Mapping[str, str]) -> 
     deadline = time.monotonic() + PATIENCE
     with process:
         try:
+            if held:
+                raise KeyboardInterrupt
             output = _read_limited(process, name, deadline)
             status = process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
@@ -127,6 +133,24 @@ def from_command(source: FromCommand, said: str, environ: Mapping[str, str]) -> 
             code="passphrase-command-failed",
         )
     return _one_line(output, f"what {name} printed", "passphrase-command-failed")
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[list[int]]:
+    """Note a Ctrl-C in the list, and raise nothing: Popen would leave its program running.
+
+    An ignored one stays ignored, which the program inherits. Only the main thread gets any.
+    """
+    held: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield held
+        return
+    signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
+    try:
+        yield held
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _too_slow(name: str) -> PassphraseError:
