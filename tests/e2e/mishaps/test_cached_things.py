@@ -213,7 +213,7 @@ def test_state_that_cannot_be_written(scene: Scene, state: str) -> None:
         mount = f"mount -t tmpfs -o ro tmpfs '{folder}'; exec \"$@\""
         command = [*apart, "sh", "-ec", mount, "sh", *command]
     done = sandbox.execute(command, env=env)
-    scene.assert_failed(done, "cannot be kept", str(folder))
+    scene.assert_failed(done, "cannot write to", str(folder))
     scene.assert_failed(scene.run(), "is not allowed")
     if folder.is_dir() and not folder.is_symlink():
         shutil.rmtree(folder)
