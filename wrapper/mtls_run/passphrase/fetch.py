@@ -114,9 +114,10 @@ def from_command(source: FromCommand, said: str, environ: Mapping[str, str]) -> 
         ) from None
     deadline = time.monotonic() + PATIENCE
     with process:
+        if held:
+            process.kill()
+            raise KeyboardInterrupt
         try:
-            if held:
-                raise KeyboardInterrupt
             output = _read_limited(process, name, deadline)
             status = process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
