@@ -167,7 +167,31 @@ def read_profile(
                 hint="keep `ca-cert`",
             )
         settings["ca-cert"] = settings.pop("cert")
+    if "identities" in settings:
+        settings["identities"] = _read_identities(source, settings["identities"], keys)
     return settings
+
+
+def _read_identities(
+    source: Document, entries: Setting[Any], keys: tuple[str | int, ...]
+) -> Setting[tuple[ProfileValues, ...]]:
+    """Return the further identities of a profile, each with all that it needs."""
+    found: list[ProfileValues] = []
+    where = (*keys, "identities")
+    tables = entries.value
+    if not isinstance(tables, list) or not all(isinstance(entry, dict) for entry in tables):
+        place = schema.Place("identities", entries.origin, source.path.parent)
+        raise place.error(tables, f"tables: [[{'.'.join(map(str, where))}]]")
+    for index, entry in enumerate(tables):
+        settings = _read_keys(source, entry, schema.IDENTITY_KEYS, (*where, index))
+        for key in ("hosts", "client-cert"):
+            if key not in settings:
+                raise ConfigurationError(
+                    f"{source.origin(*where, index)}: this identity lacks `{key}`",
+                    hint="an entry has `hosts` and a `client-cert`",
+                )
+        found.append(settings)
+    return Setting(tuple(found), entries.origin)
 
 
 def _read_keys(

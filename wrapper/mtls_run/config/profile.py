@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mtls_run.config import pins
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from mtls_run.config.scope import HostPattern
     from mtls_run.passphrase.sources import PassphraseSource
 
     # What a profile's table says, key by key, each value already read and with its origin.
     ProfileValues = dict[str, Setting[Any]]
 
+GATEWAY = "gateway"
 SYSTEM = Setting("system", DEFAULT)
 KEYRING: Setting[PassphraseSource] = Setting(FromKeyring(), DEFAULT)
 
@@ -30,6 +32,8 @@ class Profile:
     """The identity and roots to use; every value with its origin.
 
     `name` is None for a profile that no user file names; `origin` is why it applies here.
+    `hosts` and `paths` say which servers are shown the identity (none: those that ask), and
+    `identities` has the profile's further identities, each as a profile for hosts of its own.
     `pinned` has the SHA-256 that files named by a project file have to have. `yields` says that
     what is set for uv already wins over it, as it does over pip's own settings.
     """
@@ -42,6 +46,11 @@ class Profile:
     roots: Setting[str] = SYSTEM
     passphrase: Setting[PassphraseSource] = KEYRING
     remember: Setting[int] | None = None
+    handoff: Setting[str] | None = None
+    hosts: Setting[tuple[HostPattern, ...]] | None = None
+    paths: Setting[tuple[str, ...]] | None = None
+    identities: tuple[Profile, ...] = ()
+    is_further: bool = False
     pinned: Mapping[str, str] = field(default_factory=dict)
     yields: bool = False
 
@@ -52,6 +61,9 @@ class Profile:
     @property
     def label(self) -> str:
         """Return the name of the profile for messages."""
+        if self.is_further and self.hosts:
+            shown = ", ".join(map(str, self.hosts.value))
+            return f"profile {self.name} at {shown}" if self.name else f"the identity for {shown}"
         if self.name:
             return f"profile {self.name}"
         return "the profile of pip's settings" if self.yields else "the profile of this directory"
@@ -59,10 +71,16 @@ class Profile:
     @property
     def account(self) -> str:
         """Return the keyring's user name for this profile's passphrase."""
-        if self.name:
+        if self.name and not self.is_further:
             return self.name
         key = self.client_key or self.client_cert
         return f"file:{key.value.absolute()}" if key else "file:"
+
+    @property
+    def gateway_reason(self) -> Setting[object] | None:
+        """Return the setting that only the gateway can fulfil, or None."""
+        found = (self.hosts, self.paths, *(one.hosts for one in self.identities))
+        return next((setting for setting in found if setting is not None), None)
 
 
 def overlay(base: ProfileValues, over: ProfileValues) -> ProfileValues:
@@ -122,13 +140,14 @@ def build(
             f"{key.origin}: `client-key` stands without `client-cert`",
             hint="name the certificate too; in a layer above, the two replace as a pair",
         )
+    _check_handoff(values)
     if "passphrase" in values and certificate is None and not yields:
         raise ConfigurationError(
             f"{values['passphrase'].origin}: `passphrase` stands without `client-cert`, "
             "so the tool would run without a certificate",
             hint="name the certificate, or the profile that has it: extends = …",
         )
-    return Profile(
+    built = Profile(
         name=name,
         origin=origin,
         client_cert=certificate,
@@ -137,6 +156,48 @@ def build(
         roots=values.get("roots", SYSTEM),
         passphrase=values.get("passphrase", KEYRING),
         remember=values.get("remember"),
+        handoff=values.get("handoff"),
+        hosts=values.get("hosts"),
+        paths=values.get("paths"),
         pinned=pinned or {},
         yields=yields,
     )
+    further = values["identities"].value if "identities" in values else ()
+    return replace(built, identities=tuple(_further(built, table) for table in further))
+
+
+def _further(profile: Profile, values: ProfileValues) -> Profile:
+    """Return a further identity of this profile, with the profile's roots."""
+    return replace(
+        profile,
+        client_cert=values["client-cert"],
+        client_key=values.get("client-key"),
+        passphrase=values.get("passphrase", KEYRING),
+        hosts=values["hosts"],
+        paths=values.get("paths"),
+        remember=None,
+        is_further=True,
+    )
+
+
+def _check_handoff(values: ProfileValues) -> None:
+    """Raise ConfigurationError where the values contradict each other about the gateway."""
+    handoff = values.get("handoff")
+    needing = next((name for name in ("hosts", "paths", "identities") if name in values), None)
+    if needing and handoff is not None and handoff.value != GATEWAY:
+        raise ConfigurationError(
+            f'{handoff.origin}: `handoff` is "{handoff.value}", '
+            f"but `{needing}` at {values[needing].origin} needs the gateway",
+            hint=f'write handoff = "gateway", or remove `{needing}`',
+        )
+    for name in ("hosts", "paths"):
+        if name in values and "client-cert" not in values:
+            raise ConfigurationError(
+                f"{values[name].origin}: `{name}` needs `client-cert`, and the profile has none",
+                hint="name the certificate that these hosts are shown",
+            )
+    if "paths" in values and "hosts" not in values:
+        raise ConfigurationError(
+            f"{values['paths'].origin}: `paths` needs `hosts`",
+            hint='name the hosts: hosts = ["pypi.corp.example"]',
+        )

@@ -57,8 +57,7 @@ class ProjectFile:
     def named_files(self) -> tuple[Path, ...]:
         """Return the files below the project that its own profile names."""
         found: list[Path] = []
-        for setting in self.settings.values():
-            value = setting.value
+        for value in _values(self.settings):
             if isinstance(value, FromFile):
                 found.append(value.path)
             elif isinstance(value, Path):
@@ -268,7 +267,17 @@ def _says(source: Document, values: Mapping[str, Any], keys: tuple[str, ...]) ->
     return sha256(content).hexdigest()
 
 
+def _values(settings: ProfileValues) -> list[Any]:
+    """Return all values of the profile's table, with those of its further identities."""
+    found = [setting.value for name, setting in settings.items() if name != "identities"]
+    for table in settings["identities"].value if "identities" in settings else ():
+        found += _values(table)
+    return found
+
+
 def _refuse_programs(settings: ProfileValues) -> None:
+    for table in settings["identities"].value if "identities" in settings else ():
+        _refuse_programs(table)
     setting = settings.get("passphrase")
     if setting is None or not isinstance(setting.value, (FromCommand, FromVariable)):
         return

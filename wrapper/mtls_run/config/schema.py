@@ -9,6 +9,8 @@ import difflib
 import os
 import re
 
+from mtls_run.cli import HANDOFFS
+from mtls_run.config.scope import HostPattern, is_path_prefix
 from mtls_run.errors import ConfigurationError
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable
 
@@ -136,6 +138,49 @@ def read_roots(value: object, place: Place) -> str:
     return value
 
 
+def read_handoff(value: object, place: Place) -> str:
+    """Return the name of a handoff."""
+    if not isinstance(value, str):
+        raise place.error(value, " | ".join(f'"{choice}"' for choice in HANDOFFS))
+    if value not in HANDOFFS:
+        raise unknown("value of `handoff`", value, HANDOFFS, place.origin)
+    return value
+
+
+def read_hosts(value: object, place: Place) -> tuple[HostPattern, ...]:
+    """Return the hosts, each with its port, that an identity is for."""
+    takes = 'a list of hosts: ["pypi.corp.example", "*.corp.example:8443"]'
+    found = []
+    for text in _read_words(value, place, takes):
+        try:
+            found.append(HostPattern.parse(text))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{place.origin}: `{place.key}` has `{text}`: {error}", hint=f"it takes {takes}"
+            ) from None
+    return tuple(found)
+
+
+def read_url_paths(value: object, place: Place) -> tuple[str, ...]:
+    """Return the beginnings of the paths, on its hosts, that an identity is for."""
+    takes = 'a list of URL paths: ["/artifactory/"]'
+    found = _read_words(value, place, takes)
+    for text in found:
+        if not is_path_prefix(text):
+            raise ConfigurationError(
+                f"{place.origin}: `{place.key}` has `{text}`, which is no path of a URL",
+                hint=f"it takes {takes}",
+            )
+    return found
+
+
+def _read_words(value: object, place: Place, takes: str) -> tuple[str, ...]:
+    """Return a list of strings, which may not be empty."""
+    if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
+        raise place.error(value, takes)
+    return tuple(value)
+
+
 def read_days(value: object, place: Place) -> int:
     """Return a number of days, zero or more."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
@@ -214,6 +259,16 @@ PROFILE_KEYS: dict[str, Reader] = {
     "passphrase": read_passphrase,
     "extends": read_name,
     "remember": read_duration,
+    "handoff": read_handoff,
+    "hosts": read_hosts,
+    "paths": read_url_paths,
+    "identities": lambda value, _place: value,  # read entry by entry
+}
+
+# The keys of an entry of [[profiles.NAME.identities]].
+IDENTITY_KEYS: dict[str, Reader] = {
+    name: PROFILE_KEYS[name]
+    for name in ("client-cert", "client-key", "passphrase", "hosts", "paths")
 }
 
 DIRECTORY_KEYS: dict[str, Reader] = {"path": read_path, "profile": read_name}

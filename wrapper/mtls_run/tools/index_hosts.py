@@ -1,0 +1,65 @@
+"""The hosts of the indexes that pip and uv use here."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from mtls_run.config import pip_settings
+from mtls_run.config.origin import Setting
+from mtls_run.config.scope import HostPattern, canonical
+from mtls_run.errors import ConfigurationError, MtlsRunError
+from mtls_run.tools import uv_indexes
+from mtls_run.tools.base import PipScope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from mtls_run.config.pip_settings import PipSettings
+    from mtls_run.config.profile import Profile
+
+    Hosts = tuple[HostPattern, ...]
+
+_HTTPS = 443
+
+
+def of_pip(settings: PipSettings) -> Setting[Hosts] | None:
+    """Return the hosts of the indexes in pip's settings, or None where those name no index."""
+    urls = _urls(settings)
+    found = _hosts(urls)
+    return Setting(found, urls[0].origin) if found else None
+
+
+def missing(profile: Profile, environ: Mapping[str, str], directory: Path) -> ConfigurationError:
+    """Return the error for a profile that names no hosts; its hint has those of the indexes."""
+    urls: list[Setting[str]] = []
+    with contextlib.suppress(MtlsRunError):  # doctor reports a broken file
+        urls += _urls(pip_settings.read(environ, PipScope()))
+    with contextlib.suppress(MtlsRunError):
+        urls += uv_indexes.configured(environ, directory)
+    shown = ", ".join(f'"{host}"' for host in _hosts(urls)) or '"pypi.corp.example"'
+    where = f"[profiles.{profile.name}]" if profile.name else str(profile.origin)
+    return ConfigurationError(
+        f"the gateway shows a certificate to the hosts of its profile alone, and {profile.label} "
+        "names none",
+        hint=f"add to {where}: hosts = [{shown}]",
+    )
+
+
+def _urls(settings: PipSettings) -> list[Setting[str]]:
+    return [url for url in (settings.index_url, *settings.extra_index_urls) if url is not None]
+
+
+def _hosts(urls: Iterable[Setting[str]]) -> Hosts:
+    found: dict[HostPattern, None] = {}
+    for url in urls:
+        try:
+            parts = urlsplit(url.value.strip())
+            if parts.scheme == "https" and parts.hostname:
+                host = HostPattern(canonical(parts.hostname), parts.port or _HTTPS)
+                found[host] = None
+        except ValueError:
+            continue  # doctor reports it
+    return tuple(found)
