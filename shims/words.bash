@@ -18,7 +18,7 @@ function _mtls_run_words {
   profile) words='list show add import edit remove default' ;;
   'profile list') words='--json --names -h --help' ;;
   'profile show') words='--json --brief -h --help' ;;
-  'profile add') words='--client-cert --client-key --ca-cert --roots --passphrase --extends --remember --default --force -h --help' ;;
+  'profile add') words='--client-cert --client-key --ca-cert --roots --passphrase --extends --remember --handoff --host --path --default --force -h --help' ;;
   'profile import') words='--from --default --force -h --help' ;;
   'profile edit') words='-h --help' ;;
   'profile remove') words='--force -h --help' ;;
@@ -34,7 +34,7 @@ function _mtls_run_takes {
   case $1 in
   ' -p') takes=profile ;;
   ' --profile') takes=profile ;;
-  ' --handoff') takes='memfd supervise' ;;
+  ' --handoff') takes='memfd supervise gateway' ;;
   allow) takes=directory ;;
   deny) takes=directory ;;
   doctor) takes=text ;;
@@ -53,6 +53,9 @@ function _mtls_run_takes {
   'profile add --passphrase') takes=text ;;
   'profile add --extends') takes=profile ;;
   'profile add --remember') takes=text ;;
+  'profile add --handoff') takes='memfd supervise gateway' ;;
+  'profile add --host') takes=text ;;
+  'profile add --path') takes=text ;;
   'profile import') takes=text ;;
   'profile import --from') takes=file ;;
   'profile remove') takes=profile ;;

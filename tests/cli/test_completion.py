@@ -22,7 +22,7 @@ FIRST = {*completion_data.FIRST, *cli.SUBCOMMANDS}
 OWN = {name for option in TABLE.options for name in option.names}
 ADDS = {
     *("--client-cert", "--client-key", "--ca-cert", "--roots", "--passphrase", "--extends"),
-    *("--remember", "--force", "--default", "--help"),
+    *("--remember", "--handoff", "--host", "--path", "--force", "--default", "--help"),
 }
 ROOTS = {"system", "public", "environment", "none"}
 SHELLS = {"bash", "zsh", "fish", "powershell"}
@@ -34,7 +34,7 @@ OFFERED = {
     "mtls-run nothing-begins-so": set(),
     "mtls-run -": OWN,
     "mtls-run --ha": {"--handoff"},
-    "mtls-run --handoff ": {"memfd", "supervise"},
+    "mtls-run --handoff ": {"gateway", "memfd", "supervise"},
     "mtls-run --handoff=m": {"memfd"},
     "mtls-run -p ": {"corp", "other"},
     "mtls-run --profile ": {"corp", "other"},

@@ -20,7 +20,7 @@ SUBCOMMANDS = (
     "profile",
     "shims",
 )
-HANDOFFS = ("memfd", "supervise")
+HANDOFFS = ("memfd", "supervise", "gateway")
 _ONE_OF_TWO = "leave one of the two away"
 _ON_OFF = {"": False, "0": False, "1": True}
 

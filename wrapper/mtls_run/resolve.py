@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from mtls_run import plan
 from mtls_run.cache.dependencies import Dependencies
-from mtls_run.cache.launches import WithIdentity
 from mtls_run.config import layers, selection
-from mtls_run.handoff import nested
+from mtls_run.handoff import nested, registry
 from mtls_run.identity import known, source, validity
 from mtls_run.passphrase.sources import FromVariable
 from mtls_run.roots import bundle
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from mtls_run.cli import Options
     from mtls_run.config.profile import Profile
     from mtls_run.config.selection import Selection
+    from mtls_run.handoff.registry import Chosen
     from mtls_run.identity.known import KnownIdentity
     from mtls_run.identity.material import KeyMaterial
     from mtls_run.output import Reporter
@@ -56,7 +56,9 @@ class Resolved:
     selection: Selection
     profile: Profile
     expiry_notice_days: int
+    handoff: Chosen
     material: Material | None
+    further: tuple[tuple[Profile, KeyMaterial], ...]
     roots: Roots
     indexes: Mapping[str, str]
 
@@ -67,8 +69,12 @@ class Resolved:
 
     def expected_tls_files(self) -> TlsFiles:
         """Return what the tool will be handed, as far as that shows before anything is opened."""
-        identity = None if self.material is None else WithIdentity()
-        return TlsFiles(identity, bundle.expected(self.roots), self.roots.native)
+        files = self.handoff.handoff.tls_files(
+            bundle.expected(self.roots), native=self.roots.native
+        )
+        if self.material is None and not self.further:
+            return TlsFiles(None, bundle.expected(self.roots), self.roots.native)
+        return files
 
     def launch(self, tls: TlsFiles, fingerprint: str | None) -> Launch:
         """Return the launch that hands `tls` to the tool.
@@ -78,8 +84,8 @@ class Resolved:
         added: Variables = {**self.indexes, nested.VARIABLE: None}
         if self.material is not None and fingerprint is not None:
             record = nested.record(self.profile, self.material.digest, fingerprint)
-            at_path = isinstance(tls.identity, str)
-            added[nested.VARIABLE] = f"{record.text}{tls.identity}" if at_path else record
+            known = tls.identity if tls.proxy is None else nested.GATEWAY
+            added[nested.VARIABLE] = f"{record.text}{known}" if isinstance(known, str) else record
         return plan.prepare(self.target, self.profile, tls, added, self.context.environ)
 
 
@@ -108,13 +114,26 @@ def resolve(context: Context, *, use_results: bool = False) -> tuple[Resolved | 
         reporter.detail(f"{profile.label}, by {profile.origin}")
         for other in chosen.won_over:
             reporter.detail(f"  rather than {other}, by {other.origin}")
+    handoff = registry.choose(context.options, environ, profile)
+    if handoff.handoff.keeps_key and (profile.client_cert or profile.identities):
+        handoff.handoff.check()
+        profile = _with_hosts(profile, context, chosen)
+    material = _material(
+        profile,
+        target,
+        environ,
+        rests_on,
+        use_results=use_results and not handoff.handoff.keeps_key,
+    )
     resolved = Resolved(
         context=context,
         target=target,
         selection=chosen,
         profile=profile,
         expiry_notice_days=configured.expiry_notice_days.value,
-        material=_material(profile, target, environ, rests_on, use_results=use_results),
+        handoff=handoff,
+        material=material,
+        further=_further(profile, target, rests_on),
         roots=roots_resolve.resolve(profile, environ, rests_on, use_results=use_results),
         indexes=_indexes(context, chosen, rests_on),
     )
@@ -151,6 +170,43 @@ def _material(
     material = parse(contents)
     material.check_early(validity.utc_now())
     return material
+
+
+def _further(
+    profile: Profile, target: Target, rests_on: Dependencies
+) -> tuple[tuple[Profile, KeyMaterial], ...]:
+    """Return the profile's further identities with what their files hold, checked early."""
+    if target.tool.overrides(target.call).client_cert is not None:
+        return ()
+    found = []
+    for identity in profile.identities:
+        from mtls_run.identity.material import parse  # noqa: PLC0415 - imports cryptography
+
+        contents = source.read(identity)
+        for path, data in contents:
+            rests_on.content(path, data)
+        material = parse(contents)
+        material.check_early(validity.utc_now())
+        found.append((identity, material))
+    return tuple(found)
+
+
+def _with_hosts(profile: Profile, context: Context, chosen: Selection) -> Profile:
+    """Return the profile with the hosts that the gateway shows it to.
+
+    For pip's own settings, these are the hosts of pip's indexes.
+
+    Raises ConfigurationError where nothing says which hosts are shown the identity.
+    """
+    if profile.hosts is not None or profile.client_cert is None:
+        return profile
+    from mtls_run.tools import index_hosts  # noqa: PLC0415 - for the gateway alone
+
+    if chosen.winner is not None and chosen.winner.pip_settings is not None:
+        found = index_hosts.of_pip(chosen.winner.pip_settings)
+        if found is not None:
+            return replace(profile, hosts=found)
+    raise index_hosts.missing(profile, context.environ, context.directory)
 
 
 def _indexes(context: Context, chosen: Selection, rests_on: Dependencies) -> Mapping[str, str]:

@@ -13,7 +13,6 @@ from mtls_run.cache import launches
 from mtls_run.cache.dependencies import VariablesRead
 from mtls_run.cache.launches import CachedLaunch
 from mtls_run.handoff import private_file
-from mtls_run.handoff.private_file import Supervised
 from mtls_run.resolve import resolve
 from mtls_run.roots import bundle
 from mtls_run.system import dirs, hardening
@@ -23,6 +22,7 @@ from mtls_run.tools.which import cannot_start
 if TYPE_CHECKING:
     from mtls_run.cache.dependencies import Dependencies
     from mtls_run.cache.launches import Launch
+    from mtls_run.handoff.base import Delivery
     from mtls_run.resolve import Context, Resolved
     from mtls_run.tools.base import Target
     from mtls_run.unlock import Unlocked
@@ -52,7 +52,7 @@ def run(context: Context, key: str | None = None) -> int:
     delivery = unlocked.deliver(resolved)
     try:
         reporter.detail(f"handoff: {delivery.name}")
-        planned = _planned(resolved, unlocked, roots)
+        planned = _planned(resolved, unlocked, delivery, roots)
         words = planned.words(delivery.identity)
         argv = resolved.target.argv(words)
         environ = planned.environ(context.environ, delivery.identity)
@@ -62,7 +62,7 @@ def run(context: Context, key: str | None = None) -> int:
     except BaseException:
         delivery.close()
         raise
-    if isinstance(delivery, Supervised):
+    if delivery.needs_parent:
         del resolved, unlocked  # while the tool runs, nothing here holds the key
         gc.collect()
         return _supervised(delivery, target, argv, environ)
@@ -70,8 +70,10 @@ def run(context: Context, key: str | None = None) -> int:
     return launch.become(target.path, argv, environ)
 
 
-def _planned(resolved: Resolved, unlocked: Unlocked, roots: str | None) -> Launch:
-    tls = unlocked.handoff.tls_files(roots, native=resolved.roots.native)
+def _planned(
+    resolved: Resolved, unlocked: Unlocked, delivery: Delivery, roots: str | None
+) -> Launch:
+    tls = delivery.tls or unlocked.handoff.tls_files(roots, native=resolved.roots.native)
     fingerprint = unlocked.identity.fingerprint if unlocked.identity else None
     return resolved.launch(tls, fingerprint)
 
@@ -95,7 +97,7 @@ def _store(
 
 
 def _supervised(
-    delivery: Supervised, target: Target, argv: tuple[str, ...], environ: dict[str, str]
+    delivery: Delivery, target: Target, argv: tuple[str, ...], environ: dict[str, str]
 ) -> int:
     """Run the tool as a child and take back the delivery; end as the tool did."""
     from mtls_run.handoff import supervise  # imported only if the tool runs as a child

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mtls_run.cache import results
 from mtls_run.cache.launches import ALWAYS, DAY, Remembered
-from mtls_run.handoff import base, nested, registry
+from mtls_run.handoff import base, nested
 from mtls_run.identity import known, remembered, validity
 from mtls_run.identity.known import KnownIdentity
 from mtls_run.passphrase.sources import describe
@@ -45,10 +45,18 @@ class Unlocked:
         context = resolved.context
         if isinstance(self.handoff, base.InPlace):
             return self.handoff.deliver()
-        assert self.identity is not None
         assert not isinstance(self.identity, KnownIdentity)
-        chosen = registry.choose(context.options, context.environ)
-        return chosen.deliver(self.identity, context.environ, context.reporter)
+        return resolved.handoff.deliver(
+            base.Request(
+                identity=self.identity,
+                profile=resolved.profile,
+                further=resolved.further,
+                roots=resolved.roots,
+                target=resolved.target,
+                environ=context.environ,
+                reporter=context.reporter,
+            )
+        )
 
 
 def unlock(resolved: Resolved) -> Unlocked:
@@ -66,8 +74,9 @@ def unlock(resolved: Resolved) -> Unlocked:
 def without_passphrase(resolved: Resolved) -> Unlocked | None:
     """Return the identity where it can be had without a passphrase, else None."""
     context, material, profile = resolved.context, resolved.material, resolved.profile
+    handoff = resolved.handoff.handoff
     if material is None:
-        return Unlocked(None, base.NO_IDENTITY)
+        return Unlocked(None, handoff if resolved.further else base.NO_IDENTITY)
     if isinstance(material, KnownIdentity):
         return Unlocked(material, base.own_path(material.file))
     now = validity.utc_now()
@@ -75,10 +84,12 @@ def without_passphrase(resolved: Resolved) -> Unlocked | None:
         found = material.unlock(None, now)
         # A file that an approval pins may be replaced before the tool reads it. So the tool gets
         # the bytes that were checked.
-        if found.ready is not None and not profile.pinned:
+        if found.ready is not None and not profile.pinned and not handoff.keeps_key:
             known.store(material.digest, found)
             return Unlocked(found, base.own_path(found.ready))
-        return Unlocked(found, registry.choose(context.options, context.environ).handoff)
+        return Unlocked(found, handoff)
+    if handoff.keeps_key:
+        return None
     inherited = nested.reuse(context.environ, profile, material, now)
     if inherited is None:
         return None
@@ -97,7 +108,7 @@ def _remembered(resolved: Resolved) -> Unlocked | None:
         return None
     context.reporter.detail("the identity is remembered: an earlier run unlocked it")
     how = Remembered(digest, sha256(pem).hexdigest())
-    return Unlocked(found, registry.choose(context.options, context.environ).handoff, how)
+    return Unlocked(found, resolved.handoff.handoff, how)
 
 
 def _with_passphrase(resolved: Resolved) -> Unlocked:
@@ -122,13 +133,14 @@ def _with_passphrase(resolved: Resolved) -> Unlocked:
             context.reporter,
         )
         how = Remembered(digest, pem_sha256) if pem_sha256 else None
-    return Unlocked(found, registry.choose(context.options, context.environ).handoff, how)
+    return Unlocked(found, resolved.handoff.handoff, how)
 
 
 def check_tool(resolved: Resolved, identity: Checked) -> None:
-    """Raise ToolError where the tool cannot use this identity."""
+    """Raise ToolError where the tool cannot use this identity, if it gets the key at all."""
     target = resolved.target
-    target.tool.check(target.version, resolved.expected_tls_files(), identity.kind)
+    kind = None if resolved.handoff.handoff.keeps_key else identity.kind
+    target.tool.check(target.version, resolved.expected_tls_files(), kind)
 
 
 def expiry_notice(resolved: Resolved, identity: Checked) -> str | None:

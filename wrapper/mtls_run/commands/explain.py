@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from mtls_run import unlock
 from mtls_run.cache.launches import WithIdentity
 from mtls_run.config.origin import DEFAULT
-from mtls_run.handoff import registry
 from mtls_run.output import Reporter, printable
 from mtls_run.passphrase.sources import describe
 from mtls_run.resolve import resolve
@@ -61,6 +60,9 @@ def _origins(resolved: Resolved) -> list[tuple[str, str]]:
         "ca-cert": profile.ca_cert,
         "roots": profile.roots,
         "passphrase": profile.passphrase,
+        "handoff": profile.handoff,
+        "hosts": profile.hosts,
+        "paths": profile.paths,
     }
     rows = [
         (name, str(setting.origin))
@@ -79,13 +81,11 @@ def _explained(resolved: Resolved, reporter: NoticeCollector) -> dict[str, Any]:
         unlock.check_tool(resolved, identity)
         notice = unlock.expiry_notice(resolved, identity)
         reporter.notices += [notice] if notice else []
-    handoff = (
-        unlocked.handoff if unlocked else registry.choose(context.options, context.environ).handoff
-    )
+    handoff = unlocked.handoff if unlocked else resolved.handoff.handoff
     tls = handoff.tls_files(bundle.expected(resolved.roots), native=resolved.roots.native)
     planned = resolved.launch(tls, identity.fingerprint if identity else None)
     changes = _shown_changes(planned, handoff.shown_path)
-    if tls.identity is not None:
+    if identity is not None and (tls.identity is not None or tls.proxy is not None):
         changes["MTLS_RUN_ACTIVE"] = "(what spares a nested mtls-run a second unlock)"
     for name, value in changes.items():
         before = context.environ.get(name)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import click
 
+from mtls_run.cli import HANDOFFS
 from mtls_run.commands import (
     profile_add,
     profile_edit,
@@ -96,6 +97,9 @@ def _making(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--passphrase", metavar="WHERE", help=f"{PASSPHRASE} (default: keyring).")
 @click.option("--extends", metavar="NAME", help="Another profile, whose keys this one overrides.")
 @click.option("--remember", metavar="TIME", help="Keep the identity unlocked: 8h, 90m.")
+@click.option("--handoff", type=click.Choice(HANDOFFS), help="How an identity reaches the tool.")
+@click.option("--host", "hosts", metavar="HOST", multiple=True, help="Show it to HOST; repeatable.")
+@click.option("--path", "paths", metavar="PATH", multiple=True, help="And below PATH; repeatable.")
 @_making
 @click.pass_obj
 def add(context: Context, /, name: str, *, default: bool, force: bool, **given: Given) -> None:
@@ -107,6 +111,8 @@ def add(context: Context, /, name: str, *, default: bool, force: bool, **given: 
     --passphrase says where the passphrase is, and is never the passphrase itself: keyring; prompt
     (at the terminal, each time); env:NAME (a variable); file:PATH (a file that only you can read);
     "command:op read …" (the output of a program, whose words are split as a shell does).
+
+    With --host, a gateway keeps the key, and shows the certificate to these hosts alone.
     """
     found = values({key.replace("_", "-"): value for key, value in given.items()})
     profile_add.add(context, profile_add.Wish(name, found, default=default, force=force))

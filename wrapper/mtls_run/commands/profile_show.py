@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from mtls_run.commands import Context
     from mtls_run.config.layers import Configuration
+    from mtls_run.config.origin import Setting
     from mtls_run.config.profile import Profile
     from mtls_run.config.selection import Selection
 
@@ -97,14 +98,21 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _settings(profile: Profile) -> dict[str, tuple[Any, str]]:
     """Return the value of each key, ready for JSON, and its origin."""
-    found = {
+    found: dict[str, Setting[Any] | None] = {
         "client-cert": profile.client_cert,
         "client-key": profile.client_key,
         "ca-cert": profile.ca_cert,
         "roots": profile.roots,
         "passphrase": profile.passphrase,
         "remember": profile.remember,
+        "handoff": profile.handoff,
+        "hosts": profile.hosts,
+        "paths": profile.paths,
     }
+    for number, one in enumerate(profile.identities, 1):
+        found[f"identities[{number}].hosts"] = one.hosts
+        found[f"identities[{number}].client-cert"] = one.client_cert
+        found[f"identities[{number}].client-key"] = one.client_key
     said = {name: setting for name, setting in found.items() if setting is not None}
     return {
         name: (_value(name, setting.value, profile), str(setting.origin))

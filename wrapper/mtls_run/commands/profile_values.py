@@ -91,6 +91,8 @@ def values(given: Mapping[str, str | Sequence[str] | None]) -> Values:
             continue
         if key == "passphrase":
             found[key] = passphrase(str(value))
+        elif key in ("hosts", "paths"):
+            found[key] = list(value)
         elif isinstance(value, str):
             found[key] = written(value) if key in ("client-cert", "client-key") else value
         else:

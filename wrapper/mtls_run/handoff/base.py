@@ -13,23 +13,53 @@ from mtls_run.cache.launches import WithIdentity
 from mtls_run.tools.base import TlsFiles
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import Union
 
-    from mtls_run.identity.material import Identity
+    from mtls_run.config.profile import Profile
+    from mtls_run.identity.known import KnownIdentity
+    from mtls_run.identity.material import Identity, KeyMaterial
+    from mtls_run.output import Reporter
+    from mtls_run.roots.resolve import Roots
+    from mtls_run.tools.base import Target
+
+    Material = Union[KeyMaterial, KnownIdentity]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a handoff delivers, and the run that it is for.
+
+    `further` has the profile's further identities, which only the gateway knows to use.
+    """
+
+    identity: Identity | None
+    profile: Profile
+    further: tuple[tuple[Profile, KeyMaterial], ...]
+    roots: Roots
+    target: Target
+    environ: Mapping[str, str]
+    reporter: Reporter
 
 
 class Delivery:
     """An identity that the tool can reach, at the path `identity` (None: the tool gets none).
 
-    `name` is the handoff's. `needs_parent` tells that this process has to outlive the tool: it
-    starts the tool as a child and closes the delivery afterwards.
+    `name` is the handoff's. `tls` is what the tool is handed, where only the delivery tells.
+    `needs_parent` tells that this process has to outlive the tool: it runs the tool as a child
+    (`run`) and closes the delivery afterwards.
     """
 
     needs_parent = False
 
-    def __init__(self, name: str, identity: str | None) -> None:
+    def __init__(self, name: str, identity: str | None, tls: TlsFiles | None = None) -> None:
         self.name = name
         self.identity = identity
+        self.tls = tls
+
+    def run(self, path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
+        """Run the tool as a child; return its status, negative for the signal that ended it."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """Take back what was delivered."""
@@ -41,12 +71,14 @@ class Handoff:
 
     `name` is what --handoff and --explain call it. `shown_path` is what --explain shows for the
     identity's path, which may be known only once the identity is delivered. `outlives_run` tells
-    that a later run will find the same identity at the same path.
+    that a later run will find the same identity at the same path. `keeps_key` tells that the tool
+    never gets the key.
     """
 
     name: str
     shown_path: str
     outlives_run: bool = False
+    keeps_key: bool = False
 
     def tls_files(self, bundle: str | None, *, native: bool) -> TlsFiles:
         """Return what the tool will be handed with these roots."""
@@ -56,7 +88,10 @@ class Handoff:
 class Delivering(Handoff):
     """A handoff that makes an unlocked identity reachable."""
 
-    def deliver(self, identity: Identity, environ: Mapping[str, str]) -> Delivery:
+    def check(self) -> None:
+        """Raise HandoffError where this way cannot be had at all."""
+
+    def deliver(self, request: Request) -> Delivery:
         """Make the identity reachable; raises HandoffError where this way is not to be had."""
         raise NotImplementedError
 

@@ -8,18 +8,14 @@ from mtls_run.handoff.base import Delivering, Delivery
 from mtls_run.system import anonymous_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from mtls_run.identity.material import Identity
+    from mtls_run.handoff.base import Request
 
 
 class Memfd(Delivering):
     """A sealed anonymous file in memory, which ends with the process."""
 
-    def deliver(self, identity: Identity, environ: Mapping[str, str]) -> Delivery:
+    def deliver(self, request: Request) -> Delivery:
         """Put the identity into memory."""
-        del environ
-        return Delivery(
-            self.name,
-            anonymous_file.hold(identity.signer.exportable_pem().reveal(), anonymous_file.IDENTITY),
-        )
+        assert request.identity is not None
+        pem = request.identity.signer.exportable_pem().reveal()
+        return Delivery(self.name, anonymous_file.hold(pem, anonymous_file.IDENTITY))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mtls_run.identity.material import Identity, KeyMaterial
 
 VARIABLE = "MTLS_RUN_ACTIVE"
+# What takes the place of the path where the gateway has the identity.
+GATEWAY = "gateway"
 _FORM = "1"
 _FIELDS = 4
 
@@ -47,6 +49,8 @@ def digest(profile: Profile, files: str) -> str:
         profile.ca_cert and profile.ca_cert.value,
         profile.roots.value,
         profile.passphrase.value,
+        profile.hosts and profile.hosts.value,
+        profile.paths and profile.paths.value,
         files,
     ]
     text = "\0".join(str(value) for value in values)

@@ -28,6 +28,7 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from mtls_run.handoff.base import Request
     from mtls_run.identity.material import Identity
 
 _LOCK, _IDENTITY = "lock", "identity.pem"
@@ -232,6 +233,7 @@ class Supervised(Delivery):
 class PrivateFileHandoff(Delivering):
     """A file that only the user can read, while this process supervises the tool."""
 
-    def deliver(self, identity: Identity, environ: Mapping[str, str]) -> Delivery:
+    def deliver(self, request: Request) -> Delivery:
         """Write the file; signals are held back from before it is there."""
-        return Supervised(self.name, identity, environ)
+        assert request.identity is not None
+        return Supervised(self.name, request.identity, request.environ)

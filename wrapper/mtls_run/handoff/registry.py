@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mtls_run import cli
-from mtls_run.errors import HandoffError
+from mtls_run.config.profile import GATEWAY as NAME_OF_GATEWAY
+from mtls_run.errors import HandoffError, UsageError
+from mtls_run.handoff.gateway.delivery import GatewayHandoff
 from mtls_run.handoff.memfd import Memfd
 from mtls_run.handoff.private_file import PrivateFileHandoff
 
@@ -15,14 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mtls_run.cli import Options
-    from mtls_run.handoff.base import Delivering, Delivery
-    from mtls_run.identity.material import Identity
-    from mtls_run.output import Reporter
-
+    from mtls_run.config.profile import Profile
+    from mtls_run.handoff.base import Delivering, Delivery, Request
 
 MEMFD = Memfd("memfd", "/proc/PID/fd/N")
 SUPERVISE = PrivateFileHandoff("supervise", "(a private file)")
-HANDOFFS: dict[str, Delivering] = {way.name: way for way in (MEMFD, SUPERVISE)}
+GATEWAY = GatewayHandoff(NAME_OF_GATEWAY, "", keeps_key=True)
+HANDOFFS: dict[str, Delivering] = {way.name: way for way in (MEMFD, SUPERVISE, GATEWAY)}
 
 
 @dataclass(frozen=True)
@@ -32,29 +33,41 @@ class Chosen:
     handoff: Delivering
     by_user: bool
 
-    def deliver(
-        self, identity: Identity, environ: Mapping[str, str], reporter: Reporter
-    ) -> Delivery:
+    def deliver(self, request: Request) -> Delivery:
         """Deliver the identity; where memory is refused, by a private file, with a notice.
 
         Raises HandoffError where no way is to be had, or not the one that the user asked for.
         """
         try:
-            return self.handoff.deliver(identity, environ)
+            return self.handoff.deliver(request)
         except HandoffError as error:
-            if self.by_user or self.handoff is SUPERVISE:
+            if self.by_user or self.handoff is not MEMFD:
                 raise
-            reporter.notice(
+            request.reporter.notice(
                 f"{error.fact}; the unlocked identity is in a private file until the tool ends"
             )
-            return SUPERVISE.deliver(identity, environ)
+            return SUPERVISE.deliver(request)
 
 
-def choose(options: Options, environ: Mapping[str, str]) -> Chosen:
-    """Return the handoff for an unlocked identity; raises UsageError for an unknown name."""
-    if options.handoff is not None:
-        return Chosen(HANDOFFS[options.handoff], by_user=True)
-    named = environ.get("MTLS_RUN_HANDOFF")
-    if named:
-        return Chosen(HANDOFFS[cli.check_handoff(named, "MTLS_RUN_HANDOFF")], by_user=True)
+def choose(options: Options, environ: Mapping[str, str], profile: Profile) -> Chosen:
+    """Return the handoff for an unlocked identity.
+
+    Raises UsageError for an unknown name, and for one that cannot do what the profile says.
+    """
+    asked = options.handoff or environ.get("MTLS_RUN_HANDOFF")
+    if asked:
+        origin = "--handoff" if options.handoff else "MTLS_RUN_HANDOFF"
+        found = HANDOFFS[cli.check_handoff(asked, origin)]
+        needs_gateway = profile.gateway_reason
+        if needs_gateway is not None and not found.keeps_key:
+            raise UsageError(
+                f"{origin} asks for {asked}, but {profile.label} needs the gateway, "
+                f"by {needs_gateway.origin}",
+                hint=f"leave {origin} away, or choose another profile",
+            )
+        return Chosen(found, by_user=True)
+    if profile.gateway_reason is not None:
+        return Chosen(GATEWAY, by_user=False)
+    if profile.handoff is not None:
+        return Chosen(HANDOFFS[profile.handoff.value], by_user=True)
     return Chosen(MEMFD if sys.platform.startswith("linux") else SUPERVISE, by_user=False)

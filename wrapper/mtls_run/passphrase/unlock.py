@@ -91,6 +91,20 @@ def unlock(request: Request) -> Unlocked:
         ) from None
 
 
+def needs_person(request: Request) -> bool:
+    """Tell whether a person has to type the passphrase: no source has it."""
+    source = request.profile.passphrase.value
+    if isinstance(source, FromKeyring):
+        try:
+            return (
+                keyring.look_up(request.environ, request.reporter, request.profile.account)[0]
+                is None
+            )
+        except keyring.KeyringUnusableError:
+            return True
+    return isinstance(source, FromPrompt)
+
+
 def offer_to_store(request: Request, unlocked: Unlocked, *, ask: bool = True) -> str | None:
     """Store a typed passphrase in the keyring, if the user agrees; return the keyring's name.
 

@@ -36,16 +36,20 @@ class ToolCall(Record):
 
 
 class TlsFiles(Record):
-    """The identity and roots that the tool is handed, as paths.
+    """The identity and roots that the tool is handed, as paths, and the gateway's URL.
 
     `identity` is one PEM with certificate, chain and key, or None where there is none. `bundle` is
     a PEM file with exactly the roots, or None where the operating system's verifier is meant
-    (macOS, Windows). `native` says that the roots are the operating system's store alone.
+    (macOS, Windows). `native` says that the roots are the operating system's store alone. `proxy`
+    is the URL of the gateway, or None where the tool connects by itself.
     """
+
+    HIDDEN = ("proxy",)  # it has the secret of this run
 
     identity: str | WithIdentity | None
     bundle: str | None
     native: bool
+    proxy: str | None = None
 
 
 class UserOverrides(Record):
@@ -88,6 +92,10 @@ class Tool:
     def skip_reason(self, call: ToolCall, environ: Mapping[str, str]) -> str | None:
         """Return why this call uses no network, or None where it may use it."""
         return None
+
+    def publishes(self, call: ToolCall) -> bool:
+        """Tell whether this call sends something to the index, and not only reads from it."""
+        return False
 
     def pip_scope(self, call: ToolCall, path: str, rests_on: Dependencies) -> PipScope:
         """Return which of pip's own settings count for this call of the program at `path`."""

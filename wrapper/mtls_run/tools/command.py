@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 # Requests reads these two in this order, and curl the second. In pip they beat --cert (pip #10147).
 BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+# Most programs read both spellings; curl and wget read http_proxy in lower case alone.
+_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+_OTHER_PROXY_VARIABLES = ("ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy")
 
 
 class Command(Tool):
@@ -24,9 +27,20 @@ class Command(Tool):
         """Return the call of the program that is the first word."""
         return ToolCall(kind=self.KIND, prefix=tuple(words[:1]), arguments=tuple(words[1:]))
 
+    def publishes(self, call: ToolCall) -> bool:
+        """Return True: what a program may send is not known."""
+        return True
+
     def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:
-        """Return the variables for requests and curl, which many programs are built on."""
-        return dict.fromkeys(BUNDLE_VARIABLES, tls.bundle)
+        """Return the variables for requests and curl, which many programs are built on.
+
+        The gateway takes the place of the user's own proxies, and honours them itself.
+        """
+        changes: Variables = dict.fromkeys(BUNDLE_VARIABLES, tls.bundle)
+        if tls.proxy is not None:
+            changes.update(dict.fromkeys(_PROXY_VARIABLES, tls.proxy))
+            changes.update(dict.fromkeys(_OTHER_PROXY_VARIABLES))
+        return changes
 
 
 COMMAND = Command()

@@ -103,6 +103,10 @@ class Uv(Tool):
             return _skip_run("uv run", after)
         return _skip_plain(command, (*before, *after), environ)
 
+    def publishes(self, call: ToolCall) -> bool:
+        """Tell whether it is `uv publish`."""
+        return _split(call.arguments)[1] == "publish"
+
     def pip_scope(self, call: ToolCall, path: str, rests_on: Dependencies) -> PipScope:
         """Return the scope of pip's own settings: [install] counts for `uv pip install`."""
         _, command, after = _split(call.arguments)

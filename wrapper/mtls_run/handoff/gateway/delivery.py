@@ -1,0 +1,176 @@
+"""The handoff by the gateway: its settings, taken from the run, and what the tool is handed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtls_run.errors import HandoffError
+from mtls_run.handoff.base import Delivering, Delivery
+from mtls_run.tools.base import TlsFiles
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Callable
+
+    from mtls_run.config.profile import Profile
+    from mtls_run.handoff.base import Request
+    from mtls_run.handoff.gateway.process import Running
+    from mtls_run.handoff.gateway.settings import ScopedIdentity, Settings
+    from mtls_run.identity.material import Identity, KeyMaterial
+    from mtls_run.net.proxy import Proxy
+
+# Each reads from the index; what sends to it is allowed to the calls that publish.
+_PACKAGES = ("h11",)
+READING = frozenset({"GET", "HEAD"})
+
+
+class GatewayHandoff(Delivering):
+    """A proxy on loopback that keeps the key in a process of its own."""
+
+    def tls_files(self, bundle: str | None, *, native: bool) -> TlsFiles:
+        """Return what the tool will be handed, as --explain shows it."""
+        return TlsFiles(
+            identity=None,
+            bundle="(in memory: the roots, and the CA of this run)",
+            native=False,
+            proxy="http://127.0.0.1:PORT",
+        )
+
+    def check(self) -> None:
+        """Raise HandoffError where the packages of the extra `gateway` are missing."""
+        from importlib.util import find_spec  # noqa: PLC0415 - for the gateway alone
+
+        missing = [name for name in _PACKAGES if find_spec(name) is None]
+        if missing:
+            raise HandoffError(
+                f"the gateway needs {' and '.join(missing)}, which mtls-run was installed without",
+                hint="install it with the gateway: uv tool install 'mtls-run[gateway]', "
+                "or: pipx install --force 'mtls-run[gateway]'",
+            )
+
+    def deliver(self, request: Request) -> Delivery:
+        """Start the gateway; raises HandoffError where that is not possible."""
+        from mtls_run.handoff.gateway import process  # noqa: PLC0415 - for the gateway alone
+
+        roots = _roots(request)
+        settings = _settings(request, roots)
+        if sys.platform.startswith("linux"):
+            running = process.start(settings, os.getpid(), request.reporter)
+        else:
+            running = process.start_in_process(settings)
+        return GatewayDelivery(self.name, running, roots, request.environ)
+
+
+class GatewayDelivery(Delivery):
+    """A running gateway, and the roots that the tool trusts, with the CA of this run."""
+
+    def __init__(
+        self, name: str, running: Running, roots: bytes, environ: Mapping[str, str]
+    ) -> None:
+        from mtls_run.handoff import private_file  # noqa: PLC0415 - as above
+        from mtls_run.system import anonymous_file  # noqa: PLC0415 - as above
+
+        self.needs_parent = not sys.platform.startswith("linux")
+        self._running = running
+        self._file = None
+        content = roots.rstrip(b"\n") + b"\n" + running.ca_pem
+        try:
+            if self.needs_parent:
+                self._file = private_file.create(content, environ)
+                path = str(self._file.path)
+            else:
+                path = anonymous_file.hold(content, "mtls-run-roots")
+        except BaseException:
+            running.close()
+            raise
+        tls = TlsFiles(identity=None, bundle=path, native=False, proxy=running.proxy_url)
+        super().__init__(name, None, tls)
+
+    def run(self, path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
+        """Run the tool as a child while the gateway serves it."""
+        from mtls_run.handoff import supervise  # noqa: PLC0415 - as above
+
+        block = supervise.Block()
+        try:
+            return supervise.run(path, argv, environ, block)
+        finally:
+            block.release()
+
+    def close(self) -> None:
+        """End the gateway."""
+        self._running.close()
+        if self._file is not None:
+            self._file.remove()
+
+
+def _roots(request: Request) -> bytes:
+    """Return the profile's roots as PEM, on every system."""
+    from mtls_run.cache.dependencies import Dependencies  # noqa: PLC0415 - as above
+    from mtls_run.roots import stores  # noqa: PLC0415 - as above
+
+    roots = request.roots
+    if roots.bundle is not None:
+        return roots.bundle.content
+    if roots.file is not None:
+        return Path(roots.file).read_bytes()
+    return stores.system_content(Dependencies())
+
+
+def _settings(request: Request, roots: bytes) -> Settings:
+    from mtls_run.handoff.gateway.settings import Settings  # noqa: PLC0415 - as above
+
+    identities: list[ScopedIdentity] = []
+    if request.identity is not None:
+        opened = request.identity
+        identities.append(_scoped(request.profile, lambda: opened))
+    for profile, material in request.further:
+        identities.append(_scoped(profile, _opener(profile, material, request)))
+    sends = request.target.tool.publishes(request.target.call)
+
+    def find_proxy(host: str, port: int) -> Proxy | None:
+        from mtls_run.net import proxy  # noqa: PLC0415 - as above
+
+        return proxy.find(host, port, request.environ)
+
+    return Settings(
+        identities=tuple(identities),
+        roots=roots,
+        methods=None if sends else READING,
+        find_proxy=find_proxy,
+        open_first=lambda: None,
+    )
+
+
+def _scoped(profile: Profile, open_identity: Callable[[], Identity]) -> ScopedIdentity:
+    from mtls_run.config.scope import Scope  # noqa: PLC0415 - as above
+    from mtls_run.handoff.gateway import contexts  # noqa: PLC0415 - as above
+    from mtls_run.handoff.gateway.settings import ScopedIdentity  # noqa: PLC0415 - as above
+
+    assert profile.hosts is not None
+    return ScopedIdentity(
+        label=profile.label,
+        scope=Scope(profile.hosts.value, profile.paths.value if profile.paths else ()),
+        load=lambda context: contexts.load_identity(context, open_identity()),
+    )
+
+
+def _opener(profile: Profile, material: KeyMaterial, request: Request) -> Callable[[], Identity]:
+    """Return what opens a further identity, the first time its host is asked for.
+
+    One that only a person can open is opened now: the gateway has no terminal.
+    """
+    from mtls_run.identity.validity import utc_now  # noqa: PLC0415 - as above
+    from mtls_run.passphrase import unlock  # noqa: PLC0415 - as above
+
+    if not material.locked:
+        return lambda: material.unlock(None, utc_now())
+    asked = unlock.Request(profile, material, request.environ, request.reporter)
+    if unlock.needs_person(asked):
+        opened = unlock.unlock(asked)
+        unlock.offer_to_store(asked, opened)
+        return lambda: opened.identity
+    return lambda: unlock.unlock(replace(asked, tries=0)).identity
