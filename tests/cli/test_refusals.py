@@ -103,12 +103,12 @@ CONFIGURATIONS: list[tuple[str, str, str]] = [
     ),
     (
         '[profiles.x]\nextends = "x"\n[profiles.y]\n[[directories]]\npath = "/"\nprofile = "x"',
-        ":2: `extends` goes in a circle: x -> x",
+        ":2: `extends` forms a cycle: x -> x",
         "",
     ),
     (
         'default-profile = "x"\n[profiles.x]\nclient-key = "k"',
-        ":3: `client-key` stands without `client-cert`",
+        ":3: `client-key` needs `client-cert`",
         "",
     ),
     (

@@ -210,8 +210,8 @@ BROKEN = [
     (b"\xff\n", "not UTF-8"),
     (b'[profiles.a]\nrootz = "none"\n', "unknown key"),
     (b'default-profile = "b"\n[profiles.a]\n', "unknown profile"),
-    (b'[profiles.a]\nextends = "a"\n', "circle"),
-    (b'[profiles.a]\nclient-key = "k"\n', "without `client-cert`"),
+    (b'[profiles.a]\nextends = "a"\n', "cycle"),
+    (b'[profiles.a]\nclient-key = "k"\n', "needs `client-cert`"),
     (b'[profiles."a/b"]\n', "cannot name a profile"),
 ]
 
@@ -233,7 +233,7 @@ def test_faults_of_others_are_not_ours(file: ConfigFile) -> None:
     write(file.path, before)
     file.change(adding("b"))
     assert file.path.read_bytes().startswith(before)
-    with pytest.raises(ConfigurationError, match="circle"):
+    with pytest.raises(ConfigurationError, match="cycle"):
         file.change(lambda text: edit.put_profile(text, "a", {"extends": "a"}))
 
 

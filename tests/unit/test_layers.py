@@ -350,7 +350,7 @@ def test_extends_in_a_circle(tmp_path: Path, text: str, loop: str) -> None:
     found = configured(tmp_path, text)
     with pytest.raises(ConfigurationError) as caught:
         found.profile("a", SAID)
-    assert caught.value.fact.endswith(f"`extends` goes in a circle: {loop}")
+    assert caught.value.fact.endswith(f"`extends` forms a cycle: {loop}")
     line = text.rstrip().count("\n") + 1
     assert f"config.toml:{line}: " in caught.value.fact
 
@@ -393,7 +393,7 @@ def test_key_without_certificate(tmp_path: Path, below: str) -> None:
     found = configured(
         tmp_path, f'[profiles.x]\nextends = "y"\nclient-key = "K"\n[profiles.y]\n{below}\n'
     )
-    with pytest.raises(ConfigurationError, match=r"config\.toml:3: `client-key` stands without"):
+    with pytest.raises(ConfigurationError, match=r"config\.toml:3: `client-key` needs"):
         found.profile("x", SAID)
 
 
@@ -454,7 +454,7 @@ def test_a_passphrase_without_a_certificate(tmp_path: Path) -> None:
     found = configured(tmp_path, '[profiles.lost]\npassphrase = "prompt"\n', "")
     with pytest.raises(ConfigurationError) as caught:
         found.profile("lost", SAID)
-    assert "config.toml:2: `passphrase` stands without `client-cert`" in caught.value.fact
+    assert "config.toml:2: `passphrase` needs `client-cert`" in caught.value.fact
     assert "extends" in caught.value.hint
 
 

@@ -164,7 +164,7 @@ def test_passphrase(value: object, source: Any, words: str) -> None:
 @pytest.mark.parametrize("value", ["hunter2 in the open", "Keyring", "", "env", "op read x"])
 def test_literal_passphrase(value: str) -> None:
     """A passphrase that stands there itself is refused, and not repeated."""
-    with pytest.raises(ConfigurationError, match="a passphrase itself never stands here") as caught:
+    with pytest.raises(ConfigurationError, match="write no passphrase here") as caught:
         schema.read_passphrase(value, PLACE)
     if value:
         assert value not in caught.value.fact.replace("a passphrase itself", "")

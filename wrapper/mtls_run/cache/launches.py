@@ -70,7 +70,7 @@ def _with_path(word: str | WithIdentity, identity: str | None) -> str:
 
 
 class Remembered(Record):
-    """An unlocked identity in the session's keyring: what it is kept by, and its PEM's SHA-256."""
+    """An unlocked identity in the session's keyring: its name there, and the SHA-256 of its PEM."""
 
     digest: str
     pem_sha256: str
@@ -137,11 +137,15 @@ def store(
 
     salt = os.urandom(16).hex()
     sets = cached.launch.variables
-    kept = cached.remembered or Remembered("", "")
+    remembered = cached.remembered or Remembered("", "")
     groups: list[list[str]] = [
         [_FORMAT, key, repr(valid[0]), repr(min(valid[1], time.time() + LONGEST))],
         [salt, _digest(salt, variables)],
-        ["profile" if cached.has_profile else "unchanged", kept.digest, kept.pem_sha256],
+        [
+            "profile" if cached.has_profile else "unchanged",
+            remembered.digest,
+            remembered.pem_sha256,
+        ],
         [_written(word) for word in cached.launch.flags],
         [f"{name}={_written(value)}" for name, value in sets.items() if value is not None],
         [name for name, value in sets.items() if value is None],

@@ -109,7 +109,7 @@ def resolve(name: str, tables: Mapping[str, ProfileValues]) -> ProfileValues:
         if parent.value in chain:
             loop = " -> ".join([*chain[chain.index(parent.value) :], parent.value])
             raise ConfigurationError(
-                f"{parent.origin}: `extends` goes in a circle: {loop}",
+                f"{parent.origin}: `extends` forms a cycle: {loop}",
                 hint="remove one `extends`",
             )
         if parent.value not in tables:
@@ -137,14 +137,14 @@ def build(
     certificate, key = values.get("client-cert"), values.get("client-key")
     if key is not None and certificate is None:
         raise ConfigurationError(
-            f"{key.origin}: `client-key` stands without `client-cert`",
+            f"{key.origin}: `client-key` needs `client-cert`",
             hint="name the certificate too; in a layer above, the two replace as a pair",
         )
     _check_handoff(values)
     if "passphrase" in values and certificate is None and not yields:
         raise ConfigurationError(
-            f"{values['passphrase'].origin}: `passphrase` stands without `client-cert`, "
-            "so the tool would run without a certificate",
+            f"{values['passphrase'].origin}: `passphrase` needs `client-cert`; "
+            "the tool would run without a certificate",
             hint="name the certificate, or the profile that has it: extends = …",
         )
     built = Profile(

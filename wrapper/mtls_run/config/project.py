@@ -148,7 +148,7 @@ def _upward(
                 yield directory
             elif any((directory / name).exists() for name in (OWN, SHARED)):
                 owner = ownership.owner_name(found)
-                reporter.detail(f"{directory} is passed over: it belongs to {owner}")
+                reporter.detail(f"{directory} is skipped: it belongs to {owner}")
         if directory == home:
             return
 

@@ -212,7 +212,7 @@ def read_passphrase(value: object, place: Place) -> PassphraseSource:
     if isinstance(value, str):
         # The value is not repeated: it may well be the passphrase itself.
         raise ConfigurationError(
-            f"{place.origin}: `passphrase` names a source; a passphrase itself never stands here",
+            f"{place.origin}: `passphrase` names a source; write no passphrase here",
             hint=f"it takes {takes}",
         )
     if not isinstance(value, dict):

@@ -185,7 +185,7 @@ def _inline(project: ProjectFile, configured: Configuration, pinned: Mapping[str
         values = profile.overlay(profile.resolve(parent.value, configured.profiles), values)
     if not values:
         raise ConfigurationError(
-            f"the project file {project.path} says nothing",
+            f"the project file {project.path} has no setting",
             hint='give it `profile = "NAME"`, or the keys of a profile',
         )
     return profile.build(None, values, Origin(str(project.path)), pinned=pinned)

@@ -36,7 +36,7 @@ def hold(content: bytes, name: str) -> str:
     Raises HandoffError, saying why, where the system call or /proc is not to be had.
     """
     if not sys.platform.startswith("linux"):
-        raise HandoffError("anonymous files are a thing of Linux", hint=_OTHERWISE)
+        raise HandoffError("only Linux has anonymous files", hint=_OTHERWISE)
     import fcntl  # noqa: PLC0415 - not on Windows
 
     low = _create(name)

@@ -20,8 +20,8 @@ def current_directory() -> Path:
         return Path.cwd()
     except OSError as error:
         raise MtlsRunError(
-            f"the current directory cannot be told: {error.strerror}",
-            hint="cd to one that is there",
+            f"cannot find the current directory: {error.strerror}",
+            hint="change to a directory that exists: cd",
         ) from None
 
 

@@ -61,10 +61,10 @@ class SessionKeyring:
             return None
 
     def put(self, name: str, content: bytes, seconds: int) -> None:
-        """Keep `content` for so many seconds; raises OSError, and then nothing is kept.
+        """Store `content` for this many seconds; raises OSError, and then nothing is stored.
 
-        The key is made in the keyring of this thread, and reaches the session once its permissions
-        are set: a new key is open to everybody who has the keyring that it is made in.
+        The key is made in the keyring of this thread. It is linked into the session's keyring once
+        its permissions are set: everybody who possesses a keyring can read a new key in it.
         """
         key = self._call(self._add_key, _TYPE, name.encode("ascii"), content, len(content), _THREAD)
         try:

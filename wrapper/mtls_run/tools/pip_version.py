@@ -40,8 +40,8 @@ def rests_on(
 ) -> Dependencies | None:
     """Return what the answer `pip X from DIRECTORY (python Y)` rests on.
 
-    None where it cannot be told: another wrapper than pip's own script (a version manager's, say),
-    or an interpreter that does not say where it searches.
+    None for a wrapper other than pip's own script, such as a version manager's, and for an
+    interpreter that does not say where it searches.
     """
     found = Dependencies()
     home = location(answer)
@@ -82,7 +82,7 @@ def _interpreter(call: ToolCall, path: str, found: Dependencies) -> tuple[list[s
         *options, dash_m, _ = call.prefix[1:] if len(call.prefix) > 2 else ("", "", "")  # noqa: PLR2004
         name = program_name(os.path.realpath(path))
         if dash_m != "-m" or not is_interpreter(name) or name in LAUNCHERS:
-            return None  # such as -Im: the options are not told from the module
+            return None  # such as -Im, where options and module are one word
         return [path, *options], os.getcwd()
     script = found.target(path)
     found.file(script)

@@ -29,7 +29,7 @@ def is_interpreter(name: str) -> bool:
 
 
 def _chooses(word: str) -> bool:
-    """Tell whether `word` is how the Windows launcher is told which Python: -3, -3.12, -V:3.12."""
+    """Tell whether `word` names a Python to the Windows launcher: -3, -3.12, -V:3.12."""
     return word[1:2].isdigit() or word.startswith("-V:")
 
 

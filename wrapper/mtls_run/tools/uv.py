@@ -198,7 +198,7 @@ class Uv(Tool):
             )
         if version < CA_FILE_SINCE:
             raise ToolError(
-                f"uv {shown} cannot be told which roots to trust; uv 0.1.19 and newer can",
+                f"uv {shown} cannot use the profile's roots; uv 0.1.19 and newer can",
                 hint=upgrade,
                 code="tool-too-old",
             )

@@ -1,7 +1,7 @@
 """Find a program on PATH, and say 126 or 127 where a shell would.
 
-The search leaves out mtls-run's shims, told by what stands in them, mtls-run itself under another
-name, and the programs that called this process back (`system.recursion_guard`).
+The search leaves out mtls-run's shims, which it knows by their first lines, mtls-run itself under
+another name, and the programs that called this process back (`system.recursion_guard`).
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def cannot_start(path: str, error: OSError) -> ToolError:
     if error.errno == errno.ENOENT:
         if not os.path.exists(path):
             return ToolError(
-                f"{path} does not exist", hint="it was there a moment ago", status=NOT_FOUND
+                f"{path} does not exist", hint="run the command again", status=NOT_FOUND
             )
         return ToolError(
             f"{path} cannot be started: the interpreter that its first line names does not exist",
