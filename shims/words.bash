@@ -4,12 +4,13 @@
 function _mtls_run_words {
   case $1 in
   '') words='-p --profile --no-profile --explain --json --handoff -q --quiet -v --verbose --version -h --help' ;;
-  first) words='pip pip3 uv uvx python3 allow demo deny doctor forget init passphrase profile shims' ;;
+  first) words='pip pip3 uv uvx python3 allow demo deny doctor forget help init passphrase profile shims uninstall' ;;
   allow) words='-h --help' ;;
   demo) words='-h --help' ;;
   deny) words='-h --help' ;;
   doctor) words='--json --timeout -h --help' ;;
   forget) words='-h --help' ;;
+  help) words='-h --help' ;;
   init) words='--only --no-completion --shims -h --help' ;;
   passphrase) words='set check forget' ;;
   'passphrase set') words='--stdin -h --help' ;;
@@ -27,6 +28,7 @@ function _mtls_run_words {
   'shims install') words='--dir --tool -h --help' ;;
   'shims remove') words='--dir --tool -h --help' ;;
   'shims list') words='--dir --json -h --help' ;;
+  uninstall) words='-h --help' ;;
   *) words='' ;;
   esac
 }
@@ -39,6 +41,7 @@ function _mtls_run_takes {
   deny) takes=directory ;;
   doctor) takes=text ;;
   'doctor --timeout') takes=text ;;
+  help) takes=text ;;
   init) takes='bash zsh fish powershell' ;;
   'init --only') takes='pip pip3 uv uvx' ;;
   'passphrase set') takes=profile ;;

@@ -1,7 +1,7 @@
 # Written by tests/completion_data.py from mtls-run's commands. Do not edit.
 complete -c mtls-run -e
 set -g __mtls_run_tools pip pip3 uv uvx python3
-set -g __mtls_run_commands allow demo deny doctor forget init passphrase profile shims
+set -g __mtls_run_commands allow demo deny doctor forget help init passphrase profile shims uninstall
 set -g __mtls_run_valued -p --profile --handoff
 complete -c mtls-run -n '__mtls_run_is start' -s p -l profile -x -a '(__mtls_run_profiles)' -d 'Use this profile'
 complete -c mtls-run -n '__mtls_run_is start' -l no-profile -d 'Run TOOL unchanged'
@@ -26,6 +26,8 @@ complete -c mtls-run -n '__mtls_run_is command doctor' -l timeout -x -d 'Limit e
 complete -c mtls-run -n '__mtls_run_is command doctor' -s h -l help -d 'Print this help'
 complete -c mtls-run -n '__mtls_run_is start' -a forget -d 'Forget every identity that this login session keeps unlocked'
 complete -c mtls-run -n '__mtls_run_is command forget' -s h -l help -d 'Print this help'
+complete -c mtls-run -n '__mtls_run_is start' -a help -d 'Print the help of mtls-run, or that of COMMAND'
+complete -c mtls-run -n '__mtls_run_is command help' -s h -l help -d 'Print this help'
 complete -c mtls-run -n '__mtls_run_is start' -a init -d 'Print shell code to evaluate when a shell starts'
 complete -c mtls-run -n '__mtls_run_is command init' -l only -x -a 'pip pip3 uv uvx' -d 'Wrap only this tool'
 complete -c mtls-run -n '__mtls_run_is command init' -l no-completion -d 'Print the functions without completion'
@@ -97,3 +99,5 @@ complete -c mtls-run -n '__mtls_run_is group shims' -a list -d 'Show each shim, 
 complete -c mtls-run -n '__mtls_run_is command shims list' -l dir -x -a '(__fish_complete_directories)' -d 'Use this directory'
 complete -c mtls-run -n '__mtls_run_is command shims list' -l json -d 'Output JSON'
 complete -c mtls-run -n '__mtls_run_is command shims list' -s h -l help -d 'Print this help'
+complete -c mtls-run -n '__mtls_run_is start' -a uninstall -d 'Remove the shims, the line in a shell\'s startup file, the cache and the state'
+complete -c mtls-run -n '__mtls_run_is command uninstall' -s h -l help -d 'Print this help'

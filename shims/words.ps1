@@ -1,11 +1,12 @@
 # Written by tests/completion_data.py from mtls-run's commands. Do not edit.
 $__mtls_run_table = @{
-    '' = '-p --profile --no-profile --explain --json --handoff -q --quiet -v --verbose --version -h --help pip pip3 uv uvx allow demo deny doctor forget init passphrase profile shims'
+    '' = '-p --profile --no-profile --explain --json --handoff -q --quiet -v --verbose --version -h --help pip pip3 uv uvx allow demo deny doctor forget help init passphrase profile shims uninstall'
     'allow' = '-h --help'
     'demo' = '-h --help'
     'deny' = '-h --help'
     'doctor' = '--json --timeout -h --help'
     'forget' = '-h --help'
+    'help' = '-h --help'
     'init' = '--only --no-completion --shims -h --help'
     'passphrase' = 'set check forget -h --help'
     'passphrase set' = '--stdin -h --help'
@@ -23,4 +24,5 @@ $__mtls_run_table = @{
     'shims install' = '--dir --tool -h --help'
     'shims remove' = '--dir --tool -h --help'
     'shims list' = '--dir --json -h --help'
+    'uninstall' = '-h --help'
 }

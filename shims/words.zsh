@@ -8,6 +8,7 @@ function _mtls_run_specs {
   deny) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:directory:_files -/') ;;
   doctor) specs=('--json[Output JSON]' '--timeout=[Limit each network step to this many seconds]:text:' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:text:') ;;
   forget) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
+  help) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:text:') ;;
   init) specs=('*--only=[Wrap only this tool]:word:(pip pip3 uv uvx)' '--no-completion[Print the functions without completion]' '--shims[Also put the directory of the shims first on PATH]' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:word:(bash zsh fish powershell)') ;;
   passphrase) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
   'passphrase set') specs=('--stdin[Read one line from standard input]' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:profile:_mtls_run_profiles') ;;
@@ -25,12 +26,13 @@ function _mtls_run_specs {
   'shims install') specs=('--dir=[Use this directory]:directory:_files -/' '*--tool=[Also make a shim for this program]:text:' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
   'shims remove') specs=('--dir=[Use this directory]:directory:_files -/' '*--tool=[Remove only this one]:text:' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
   'shims list') specs=('--dir=[Use this directory]:directory:_files -/' '--json[Output JSON]' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
+  uninstall) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
   *) specs=() ;;
   esac
 }
 function _mtls_run_commands {
   case $1 in
-  '') subcommands=('allow:Trust the project file of DIR, or of the current directory, as it is now' 'demo:Show what mtls-run does, on this machine' 'deny:Distrust the project file of DIR, or of the current directory, until it is allowed again' 'doctor:Check profile, identity, roots and tools, connect to each URL, and report what is wrong' 'forget:Forget every identity that this login session keeps unlocked' 'init:Print shell code to evaluate when a shell starts' 'passphrase:Keep the passphrase of a profile'"'"'s key in the keyring' 'profile:Show and change the profiles of your configuration' 'shims:Make programs called pip, pip3, uv and uvx that start mtls-run') ;;
+  '') subcommands=('allow:Trust the project file of DIR, or of the current directory, as it is now' 'demo:Show what mtls-run does, on this machine' 'deny:Distrust the project file of DIR, or of the current directory, until it is allowed again' 'doctor:Check profile, identity, roots and tools, connect to each URL, and report what is wrong' 'forget:Forget every identity that this login session keeps unlocked' 'help:Print the help of mtls-run, or that of COMMAND' 'init:Print shell code to evaluate when a shell starts' 'passphrase:Keep the passphrase of a profile'"'"'s key in the keyring' 'profile:Show and change the profiles of your configuration' 'shims:Make programs called pip, pip3, uv and uvx that start mtls-run' 'uninstall:Remove the shims, the line in a shell'"'"'s startup file, the cache and the state') ;;
   passphrase) subcommands=('set:Store the passphrase, after a check that it opens the key' 'check:Open the key with the passphrase that a run would use' 'forget:Delete the stored passphrase') ;;
   profile) subcommands=('list:List the profiles, and where each one applies' 'show:Show a profile, and the origin of each value' 'add:Add the profile NAME, after a check that it works' 'import:Make the profile NAME from settings or from a file' 'edit:Edit a copy of the configuration with $VISUAL, $EDITOR or vi' 'remove:Remove the profile NAME, and its passphrase from the keyring' 'default:Make NAME the default profile') ;;
   shims) subcommands=('install:Install shims for pip, pip3, uv and uvx, and for what --tool names' 'remove:Remove the shims, or those that --tool names' 'list:Show each shim, the tool that it runs, and whether PATH finds it first') ;;

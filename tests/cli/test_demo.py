@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run.commands import demo
+from mtls_run import cli
+from mtls_run.commands import Context, demo
 from mtls_run.demo.environment import demo_environment
 from mtls_run.demo.index import ADDRESSES, HOST, Index
 from mtls_run.demo.pki import Authority
@@ -29,6 +30,7 @@ from mtls_run.demo.programs import Programs
 from mtls_run.demo.transcript import Transcript, wants_colour
 from mtls_run.demo.wheel import GREETING, demo_wheels
 from mtls_run.errors import MtlsRunError, UsageError
+from mtls_run.output import Reporter
 from tests.e2e.toolbox import Tool, newest_uv
 from tests.terminal import session
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from tests.sandbox import Sandbox
 
+CONTEXT = Context(cli.parse([]).options, {}, Reporter())
 REFUSED = 'refused; the index says why: "peer did not return a certificate"'
 INSTALLED = "installed; the index saw O=mtls-run demo, CN=demo user"
 LAST_WORD = "Everything that this demo made is removed again."
@@ -248,7 +251,7 @@ def test_arguments(sandbox: Sandbox) -> None:
     assert (done.returncode, done.stdout) == (125, "")
     assert "mtls-run: error: demo takes no arguments, but there is `--frob`\n" in done.stderr
     with pytest.raises(UsageError) as caught:
-        demo.run(["x"])
+        demo.run(["x"], CONTEXT)
     assert caught.value.hint == "run: mtls-run demo"
 
 
@@ -257,7 +260,7 @@ def test_a_python_without_venv(module: str, monkeypatch: pytest.MonkeyPatch) -> 
     """Debian without python3-venv: the error names the module, the hint the package."""
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(MtlsRunError, match=f"has no module {module}") as caught:
-        demo.run([])
+        demo.run([], CONTEXT)
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     assert f"apt install python{version}-venv" in (caught.value.hint or "")
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mtls_run.output import NO_PROFILE
 from tests.cli.support import (
     AMBIENT_NAMES,
     ISSUER,
@@ -356,7 +357,7 @@ def test_no_profile_is_cached_with_its_notice(sandbox: Sandbox) -> None:
     _, said, cached = runs.run()
     assert (cached, said) == (
         True,
-        "mtls-run: notice: no profile applies here; the tool runs unchanged",
+        f"mtls-run: notice: {NO_PROFILE}",
     )
     assert runs.run("-q", "pip", "download")[1:] == ("", True)
     assert runs.run("--wrapped", "pip", "download")[1:] == ("", True)

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from tests.sandbox import Canary, Sandbox
 
 USAGE: list[tuple[list[str], str, str]] = [
-    ([], "there is no tool to run", "--help"),
-    (["--"], "there is no tool to run", "--help"),
-    (["-q"], "there is no tool to run", "--help"),
+    ([], "there is no tool to run", "mtls-run profile add corp"),
+    (["--"], "there is no tool to run", "mtls-run help"),
+    (["-q"], "there is no tool to run", "mtls-run demo"),
     (["make"], "unknown command 'make'", "mtls-run -- make"),
     (["pipx", "install"], "unknown command 'pipx'", "mtls-run -- pipx"),
     (["python", "x.py"], "unknown command 'python x.py'", "mtls-run -- python x.py"),

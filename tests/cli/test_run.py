@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mtls_run.output import NO_PROFILE
 from tests.cli.support import (
     AMBIENT,
     BUNDLE,
@@ -346,7 +347,7 @@ def test_forged_active(sandbox: Sandbox, canary: Canary, forged: str) -> None:
 
 
 UNCHANGED: list[tuple[list[str], dict[str, str], str]] = [
-    ([], {}, "mtls-run: notice: no profile applies here; the tool runs unchanged\n"),
+    ([], {}, f"mtls-run: notice: {NO_PROFILE}\n"),
     (["-q"], {}, ""),
     (["--no-profile"], {}, ""),
     ([], {"MTLS_RUN_DISABLE": "1"}, ""),

@@ -259,7 +259,12 @@ def test_mtls_run_is_gone(sandbox: Sandbox, shell: str) -> None:
     shim = shims(sandbox) / "uv"
     shim.write_text(shim.read_text().replace(str(sandbox.program), "/gone/mtls-run"))
     done = sandbox.execute([*COMMANDS[shell], shim, "lock"])
-    failed(done, f"{shim} is a shim of mtls-run, which is not there", "delete the shim", 127)
+    failed(
+        done,
+        f"{shim} is a shim of mtls-run, which is not installed",
+        f"without mtls-run, uv is {tool.path}",
+        127,
+    )
     assert tool.runs == 0
 
 

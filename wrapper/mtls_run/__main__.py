@@ -155,9 +155,11 @@ def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
 
     options = called.options
     if not called.words:
-        raise UsageError("there is no tool to run", hint="mtls-run uv pip install …, or --help")
+        raise UsageError("there is no tool to run", hint=cli.FIRST_STEPS)
     tool, call = registry.recognise(
-        called.words, any_program=called.after_dashes, commands=cli.SUBCOMMANDS
+        called.words,
+        any_program=called.after_dashes,
+        commands=(*cli.SUBCOMMANDS, *registry.NAMES),
     )
     reason: str | None
     if options.no_profile:

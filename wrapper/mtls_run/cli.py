@@ -15,12 +15,20 @@ SUBCOMMANDS = (
     "deny",
     "doctor",
     "forget",
+    "help",
     "init",
     "passphrase",
     "profile",
     "shims",
+    "uninstall",
 )
 HANDOFFS = ("memfd", "supervise", "gateway")
+FIRST_STEPS = """\
+mtls-run profile add corp     add a profile for your certificate
+mtls-run uv pip install x     run uv or pip with it
+mtls-run doctor               check the profile and the index
+mtls-run demo                 see it at work on this machine
+mtls-run help                 see everything else"""
 _ONE_OF_TWO = "leave one of the two away"
 _ON_OFF = {"": False, "0": False, "1": True}
 
@@ -119,11 +127,22 @@ def _take(word: str, rest: list[str], given: dict[str, object]) -> None:
             value = rest.pop(0)
         given[_VALUES[name]] = value
     else:
-        raise UsageError(
-            f"mtls-run has no option {name}",
-            hint="mtls-run's own options come before TOOL, the tool's own after it; "
-            "see mtls-run --help",
+        raise _unknown_option(name)
+
+
+def _unknown_option(name: str) -> UsageError:
+    from difflib import get_close_matches  # noqa: PLC0415 - for an error alone
+
+    near = get_close_matches(name, (*_FLAGS, *_VALUES), n=1, cutoff=0.7)
+    if near and near[0] != "--wrapped":
+        return UsageError(
+            f"mtls-run has no option {name}; did you mean {near[0]}?", hint="mtls-run --help"
         )
+    return UsageError(
+        f"mtls-run has no option {name}",
+        hint="mtls-run's own options come before TOOL, the tool's own after it; "
+        "see mtls-run --help",
+    )
 
 
 def _check(options: Options) -> None:

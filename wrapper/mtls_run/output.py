@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from mtls_run.errors import MtlsRunError  # noqa: PLC0415, RUF100
 
-NO_PROFILE = "no profile applies here; the tool runs unchanged"
+NO_PROFILE = (
+    "no profile applies here, so the tool runs unchanged; mtls-run profile add NAME makes one"
+)
 
 
 def printable(text: str) -> str:
@@ -54,8 +56,8 @@ class Reporter:
     def error(self, error: MtlsRunError) -> None:
         """Print the error that stopped the run."""
         _say(f"error: {error.fact}")
-        if error.hint:
-            _say(f"hint: {error.hint}")
+        for line in error.hint.splitlines():
+            _say(f"hint: {line}")
         if self.verbose and error.code:
             _say(f"finding: {error.code} (mtls-run doctor says more)")
 

@@ -95,14 +95,15 @@ def _again_after_a_stop(ask: Callable[[], str]) -> str:
         signal.signal(_STOP, before)
 
 
-def ask_yes(question: str) -> bool:
-    """Return whether the answer is yes; Enter alone means yes, and Ctrl-D no."""
-    tell(f"{question} [Y/n] ", end="")
+def ask_yes(question: str, *, default: bool = True) -> bool:
+    """Return whether the answer is yes; Enter alone means `default`, and Ctrl-D no."""
+    tell(f"{question} [{'Y/n' if default else 'y/N'}] ", end="")
     answer = _read_line()
     if answer is None:
         tell("", start="")
         return False
-    return answer.strip().lower() in (b"", b"y", b"yes")
+    typed = answer.strip().lower()
+    return typed in (b"y", b"yes") or (default and not typed)
 
 
 def ask_line(question: str) -> str:

@@ -61,6 +61,9 @@ subcommands:
                         Check everything, connect to the index, and print what is wrong and how to
                         fix it.
   demo                  Show all of it on this machine, with a throwaway index, key and passphrase.
+  uninstall             Remove the shims, the line in a shell's startup file, the cache and the
+                        state. Ask before removing the configuration and stored passphrases.
+  help [COMMAND]        Print this help, or that of a command.
 
 The profile comes from the first of these that names one: --profile, MTLS_RUN_PROFILE, the project
 file (.mtls-run.toml, or [tool.mtls-run] in pyproject.toml), [[directories]] in the configuration,
@@ -86,16 +89,20 @@ def run(called: Invocation, environ: Mapping[str, str]) -> int:
         answer(f"mtls-run {__version__}")
         return 0
     if called.options.help or called.subcommand is None:
-        # A shell that starts evaluates `init`, which needs no configuration.
-        from mtls_run.config import layers  # noqa: PLC0415
-
-        answer(HELP.format(file=layers.user_file(environ).value))
+        answer(general_help(environ))
         return 0
     module = importlib.import_module(f".{called.subcommand}", __name__)
-    if called.subcommand == "demo":
-        return int(module.run(called.words))
     reporter = Reporter(quiet=called.options.quiet, verbose=called.options.verbose)
-    return int(module.run(called.words, Context(called.options, environ, reporter)))
+    context = Context(called.options, environ, reporter)
+    return int(module.run(called.words, context))
+
+
+def general_help(environ: Mapping[str, str]) -> str:
+    """Return the help of mtls-run itself."""
+    # A shell that starts evaluates `init`, which needs no configuration.
+    from mtls_run.config import layers  # noqa: PLC0415
+
+    return HELP.format(file=layers.user_file(environ).value)
 
 
 def say(text: str) -> None:

@@ -26,6 +26,8 @@ from mtls_run.output import answer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from mtls_run.commands import Context
+
 USAGE = """\
 Usage: mtls-run demo
 
@@ -63,7 +65,7 @@ config.toml   the configuration of mtls-run:
 """
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], _context: Context) -> int:
     """Run the demo and return 0.
 
     Raises UsageError for arguments other than `--help`, and MtlsRunError if a step fails.

@@ -27,8 +27,11 @@ Print shell code to evaluate when a shell starts.
 The code has functions for pip, pip3, uv and uvx that go through mtls-run, and completion for
 mtls-run. Without SHELL, it is for the shell that mtls-run runs in. `command uv` is the bare uv.
 
-  bash, zsh:   eval "$(mtls-run init bash)"
-  fish:        mtls-run init fish | source
+Add one of these lines to the shell's startup file. It does nothing if mtls-run is gone:
+
+  bash:        if command -v mtls-run >/dev/null; then eval "$(mtls-run init bash)"; fi
+  zsh:         if command -v mtls-run >/dev/null; then eval "$(mtls-run init zsh)"; fi
+  fish:        type -q mtls-run; and mtls-run init fish | source
   PowerShell:  mtls-run init powershell | Out-String | Invoke-Expression
 
 Options:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Asked in this order; the first that recognises the words has them.
 TOOLS: tuple[Tool, ...] = (PIP, UV, COMMAND)
 PROGRAMS = tuple(tool.PROGRAMS for tool in TOOLS if tool.PROGRAMS)
+# The words that a user may have meant by a tool's name that is none.
+NAMES = (*(name for names in PROGRAMS for name in names), "uvx")
 # The variables that decide how a tool is started, by name and by prefix. The program that is
 # started may start any tool, so what each of them reads counts.
 VARIABLES_READ = tuple(name for tool in TOOLS for name in tool.VARIABLES_READ)
@@ -43,13 +45,10 @@ def _unknown(words: Sequence[str], commands: Sequence[str]) -> UsageError:
 
     word = words[0]
     near = get_close_matches(word.lower(), commands, n=1, cutoff=0.7)
-    if near:
-        return UsageError(
-            f"unknown command '{word}'; did you mean '{near[0]}'?", hint="mtls-run --help"
-        )
+    guess = f"; did you mean '{near[0]}'?" if near else ""
     shown = " ".join(words[:2]) if is_interpreter(program_name(word)) else word
     return UsageError(
-        f"unknown command '{shown}'", hint=f"to run any program: mtls-run -- {shown} …"
+        f"unknown command '{shown}'{guess}", hint=f"to run any program: mtls-run -- {shown} …"
     )
 
 

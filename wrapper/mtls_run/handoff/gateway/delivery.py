@@ -44,12 +44,13 @@ class GatewayHandoff(Delivering):
         """Raise HandoffError where the packages of the extra `gateway` are missing."""
         from importlib.util import find_spec  # noqa: PLC0415 - for the gateway alone
 
+        from mtls_run.system import installer  # noqa: PLC0415 - as above
+
         missing = [name for name in _PACKAGES if find_spec(name) is None]
         if missing:
             raise HandoffError(
                 f"the gateway needs {' and '.join(missing)}, which mtls-run was installed without",
-                hint="install it with the gateway: uv tool install 'mtls-run[gateway]', "
-                "or: pipx install --force 'mtls-run[gateway]'",
+                hint=installer.add_command("gateway"),
             )
 
     def deliver(self, request: Request) -> Delivery:
