@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.supply import lock
-from tests.supply.test_locks import ASKED, lowest_admitted
+from tests.supply.test_locks import ASKED, EXTRAS, lowest_admitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +58,8 @@ def test_declared_is_imported_and_imported_is_declared() -> None:
         one for file in files for one in imports(file.read_text("utf-8")) if one[0] not in ours
     }
     running = {name for name, typing in found if not typing}
-    declared = {IMPORTED_AS.get(name, name) for name in lowest_admitted(ASKED["run"])}
+    requirements = ASKED["run"] + EXTRAS["gateway"]
+    declared = {IMPORTED_AS.get(name, name) for name in lowest_admitted(requirements)}
     assert running == declared
     assert {name for name, _ in found} - declared <= TYPES_ALONE
 

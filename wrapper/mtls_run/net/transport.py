@@ -34,6 +34,11 @@ class Socket:
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
 
+    @property
+    def connected(self) -> socket.socket:
+        """Return the socket itself."""
+        return self._socket
+
     def send(self, data: bytes, deadline: float) -> None:
         """Send all the data; raises NetworkError."""
         try:
