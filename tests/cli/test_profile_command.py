@@ -212,7 +212,7 @@ def test_identity_that_cannot_work(home: Sandbox, name: str) -> None:
         (["--roots", "none"], "trusts nobody"),
         (["--roots", "sistem"], "--roots"),
         (["--extends", "ohter"], "ohter"),
-        (["--extends", "corp"], "circle"),
+        (["--extends", "corp"], "cycle"),
         (["--remember", "soon"], "--remember"),
         ([], "would be empty"),
         (["--nix"], "--nix"),

@@ -10,7 +10,6 @@ import os
 import re
 
 from mtls_run.cli import HANDOFFS
-from mtls_run.config.scope import HostPattern, is_path_prefix
 from mtls_run.errors import ConfigurationError
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from mtls_run.config.origin import Origin
+    from mtls_run.config.scope import HostPattern
     from mtls_run.passphrase.sources import PassphraseSource
 
     Reader = Callable[[Any, "Place"], Any]
@@ -149,6 +149,8 @@ def read_handoff(value: object, place: Place) -> str:
 
 def read_hosts(value: object, place: Place) -> tuple[HostPattern, ...]:
     """Return the hosts, each with its port, that an identity is for."""
+    from mtls_run.config.scope import HostPattern  # noqa: PLC0415 - imports idna
+
     takes = 'a list of hosts: ["pypi.corp.example", "*.corp.example:8443"]'
     found = []
     for text in _read_words(value, place, takes):
@@ -163,10 +165,12 @@ def read_hosts(value: object, place: Place) -> tuple[HostPattern, ...]:
 
 def read_url_paths(value: object, place: Place) -> tuple[str, ...]:
     """Return the beginnings of the paths, on its hosts, that an identity is for."""
+    from mtls_run.config.scope import is_prefix  # noqa: PLC0415 - imports idna
+
     takes = 'a list of URL paths: ["/artifactory/"]'
     found = _read_words(value, place, takes)
     for text in found:
-        if not is_path_prefix(text):
+        if not is_prefix(text):
             raise ConfigurationError(
                 f"{place.origin}: `{place.key}` has `{text}`, which is no path of a URL",
                 hint=f"it takes {takes}",

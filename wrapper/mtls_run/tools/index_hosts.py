@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from mtls_run.config import pip_settings
 from mtls_run.config.origin import Setting
-from mtls_run.config.scope import HostPattern, canonical
+from mtls_run.config.scope import HTTPS_PORT, HostPattern, normalized_host
 from mtls_run.errors import ConfigurationError, MtlsRunError
 from mtls_run.tools import uv_indexes
 from mtls_run.tools.base import PipScope
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mtls_run.config.profile import Profile
 
     Hosts = tuple[HostPattern, ...]
-
-_HTTPS = 443
 
 
 def of_pip(settings: PipSettings) -> Setting[Hosts] | None:
@@ -58,7 +56,7 @@ def _hosts(urls: Iterable[Setting[str]]) -> Hosts:
         try:
             parts = urlsplit(url.value.strip())
             if parts.scheme == "https" and parts.hostname:
-                host = HostPattern(canonical(parts.hostname), parts.port or _HTTPS)
+                host = HostPattern(normalized_host(parts.hostname), parts.port or HTTPS_PORT)
                 found[host] = None
         except ValueError:
             continue  # doctor reports it

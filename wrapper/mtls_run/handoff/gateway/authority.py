@@ -18,7 +18,7 @@ from mtls_run.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mtls_run.handoff.gateway.scope import HostPattern
+    from mtls_run.config.scope import HostPattern
 
 _VALID = dt.timedelta(days=1)
 _BEFORE = dt.timedelta(hours=1)  # for a clock that is set back meanwhile

@@ -62,7 +62,7 @@ class GatewayHandoff(Delivering):
         if sys.platform.startswith("linux"):
             running = process.start(settings, os.getpid(), request.reporter)
         else:
-            running = process.start_in_process(settings)
+            running = process.start_in_process(settings, request.reporter)
         return GatewayDelivery(self.name, running, roots, request.environ)
 
 
@@ -155,7 +155,7 @@ def _scoped(profile: Profile, open_identity: Callable[[], Identity]) -> ScopedId
     return ScopedIdentity(
         label=profile.label,
         scope=Scope(profile.hosts.value, profile.paths.value if profile.paths else ()),
-        load=lambda context: contexts.load_identity(context, open_identity()),
+        load=lambda context: contexts.load_pem(context, open_identity().signer.exportable_pem()),
     )
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import h11
 
+from mtls_run.config.scope import HTTPS_PORT, normalized_host, split_authority
 from mtls_run.handoff.gateway import contexts, messages, peer
 from mtls_run.handoff.gateway.authority import RunAuthority
-from mtls_run.handoff.gateway.scope import HTTPS_PORT, normalized_host, split_authority
 from mtls_run.handoff.gateway.transfer import Transfer
 from mtls_run.handoff.gateway.upstream import (
     Destination,

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import ssl
     from typing import Callable
 
-    from mtls_run.handoff.gateway.scope import Scope
+    from mtls_run.config.scope import Scope
     from mtls_run.net.proxy import Proxy
 
 

@@ -1,0 +1,168 @@
+"""The gateway with a real index, pip and uv: the tool works, and never has the key."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.toolbox import in_slow_tier, newest_pip, newest_uv, pips, uvs
+
+if TYPE_CHECKING:
+    from tests.e2e.bench import Bench
+    from tests.e2e.toolbox import Tool
+    from tests.sandbox import Canary
+
+pytestmark = pytest.mark.e2e
+
+TOOLS = [newest_pip(), newest_uv()]
+OLDER = in_slow_tier(
+    *pips("21.3", "23.3", "24.2", "25.0.1"), *uvs("0.2.11", "0.4.30", "0.8.24", "0.11.33")
+)
+
+
+def scoped(bench: Bench, more: str = "", *, passphrase: str | None = None) -> None:
+    """Write a profile whose identity is for the index alone."""
+    bench.sandbox.write("pki/alice.pem", bench.alice.pem(passphrase))
+    host = bench.server.url.split("/")[2]
+    bench.profile(f'client-cert = "~/pki/alice.pem"\nhosts = ["{host}"]\n{more}')
+
+
+def processes(mark: str) -> list[int]:
+    """Return the processes that were started with this word on their command line."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if mark.encode() in words:  # a zombie has no command line
+            found.append(int(entry.name))
+    return found
+
+
+@pytest.mark.parametrize("tool", [*TOOLS, *OLDER], ids=str)
+def test_the_key_is_nowhere_near_the_tool(bench: Bench, tool: Tool, canary: Canary) -> None:
+    """A wheel and an sdist are installed by the identity, and a build backend finds no key."""
+    scoped(bench, 'passphrase = { env = "PP" }', passphrase=canary.text)
+    record = bench.sandbox.root.parent / "record.json"
+    done = bench.run(tool, options=("-v",), env={"PP": canary.text, "GAMMA_RECORD": str(record)})
+    bench.assert_installed(done)
+    seen = json.loads(record.read_text())
+    assert {"SSL_CLIENT_CERT", "PIP_CLIENT_CERT", "PP", "NO_PROXY"} & set(seen["env"]) == set()
+    files = [base64.b64decode(content) for content in seen["files"].values()]
+    assert len(files) == 2
+    cmdlines = [base64.b64decode(line) for line in seen["cmdlines"]]
+    values = [f"{name}={value}" for name, value in seen["env"].items()]
+    canary.assert_absent(*cmdlines, *values, *files, done.stderr, below=[bench.sandbox.root])
+    for trace in bench.alice.traces:
+        assert not any(trace in content for content in files)
+    secret = seen["env"]["HTTPS_PROXY"].split("@")[0].split(":")[-1]
+    assert not any(secret.encode() in line for line in cmdlines)
+    assert secret not in done.stderr
+
+
+def test_another_host_sees_no_certificate(bench: Bench) -> None:
+    """A host outside the profile is reached with no identity, by its own TLS."""
+    bench.sandbox.write("pki/alice.pem", bench.alice.pem())
+    bench.profile('client-cert = "~/pki/alice.pem"\nhosts = ["other.example"]')
+    done = bench.run(newest_uv(), "alpha-pkg")
+    assert done.returncode != 0
+    assert "400" in done.stderr
+    assert {request.verify for request in bench.server.requests()} == {"NONE"}
+
+
+def test_another_port_is_another_host(bench: Bench) -> None:
+    """A host's other ports, such as 443 where none is said, are not what the profile names."""
+    bench.sandbox.write("pki/alice.pem", bench.alice.pem())
+    bench.profile('client-cert = "~/pki/alice.pem"\nhosts = ["localhost"]')
+    assert bench.run(newest_uv(), "alpha-pkg").returncode != 0
+    assert {request.subject for request in bench.server.requests()} == {""}
+
+
+def test_the_path_is_a_limit(bench: Bench) -> None:
+    """Below another path of the host the gateway answers itself, and the server sees nothing."""
+    scoped(bench, 'paths = ["/artifactory/"]')
+    done = bench.run(newest_uv(), "alpha-pkg")
+    assert done.returncode != 0
+    assert "403" in done.stderr
+    assert bench.server.requests() == []
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_the_status_is_the_tools(bench: Bench, status: int) -> None:
+    """The tool's status is exact, no process is left, and the gateway ends with it."""
+    scoped(bench)
+    mark = str(bench.sandbox.root)
+    done = bench.sandbox.run("--", "sh", "-c", f"exit {status}", mark)
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", "")
+    assert_ended(mark)
+
+
+def test_the_gateway_ends_with_a_killed_tool(bench: Bench) -> None:
+    """SIGKILL of the tool ends the gateway too."""
+    scoped(bench)
+    mark, ready = str(bench.sandbox.root), bench.sandbox.root / "ready"
+    script = f"echo >'{ready}'; exec sleep 60"
+    words: list[str | Path] = [bench.sandbox.program, "--", "sh", "-c", script, mark]
+    with bench.sandbox.start(words) as tool:
+        while not ready.exists():
+            time.sleep(0.02)
+        assert set(processes(mark)) - {tool.pid}
+        os.kill(tool.pid, signal.SIGKILL)
+        tool.communicate(timeout=10)
+    assert_ended(mark)
+
+
+def assert_ended(mark: str) -> None:
+    """Fail unless every process with this word ends soon."""
+    deadline = time.monotonic() + 5
+    while processes(mark) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert processes(mark) == []
+
+
+def test_a_further_identity(bench: Bench, canary: Canary) -> None:
+    """Each host is shown the identity that is for it; a passphrase is read when it is needed."""
+    port = bench.server.url.split(":")[2].split("/")[0]
+    bob = bench.server.issuer.issue("bob")
+    bench.sandbox.write("pki/bob.pem", bob.pem(canary.text))
+    bench.sandbox.write("pki/alice.pem", bench.alice.pem())
+    bench.profile(
+        'client-cert = "~/pki/alice.pem"\nhosts = ["other.example"]\n'
+        f'[[profiles.corp.identities]]\nhosts = ["localhost:{port}"]\n'
+        'client-cert = "~/pki/bob.pem"\npassphrase = { env = "PP" }\n'
+    )
+    done = bench.run(newest_uv(), "alpha-pkg", env={"PP": canary.text})
+    assert done.returncode == 0, done.stderr
+    assert {request.subject for request in bench.server.requests()} == {"CN=bob"}
+    wrong = bench.run(newest_uv(), "gamma-src", env={"PP": "wrong"})
+    assert wrong.returncode != 0
+    assert "502" in wrong.stderr
+
+
+def test_a_further_identity_is_checked_first(bench: Bench) -> None:
+    """An identity that cannot work stops the run before anything is asked for."""
+    scoped(
+        bench,
+        '[[profiles.corp.identities]]\nhosts = ["lab.example"]\nclient-cert = "~/pki/none.pem"\n',
+    )
+    bench.assert_refused(bench.run(newest_uv(), "alpha-pkg"))
+
+
+def test_what_sends_is_refused_but_to_what_publishes(bench: Bench) -> None:
+    """GET alone reaches the index, except from `uv publish` and a command after `--`."""
+    scoped(bench)
+    script = f"curl -s -o /dev/null -w '%{{http_code}}' -X POST -d x {bench.server.url}alpha-pkg/"
+    done = bench.sandbox.run("--", "sh", "-c", script)
+    assert done.stdout == "405"  # nginx's own answer
+    tool = bench.sandbox.write(bench.sandbox.bin / "uv", f"#!/bin/sh\n{script}\n", 0o755)
+    tool.write_text(f"#!/bin/sh\ncase $1 in --version) echo uv 0.13.9 ;; *) {script} ;; esac\n")
+    assert bench.sandbox.run("uv", "sync").stdout == "403"
+    assert bench.sandbox.run("uv", "publish").stdout == "405"
