@@ -166,3 +166,38 @@ def test_what_sends_is_refused_but_to_what_publishes(bench: Bench) -> None:
     tool.write_text(f"#!/bin/sh\ncase $1 in --version) echo uv 0.13.9 ;; *) {script} ;; esac\n")
     assert bench.sandbox.run("uv", "sync").stdout == "403"
     assert bench.sandbox.run("uv", "publish").stdout == "405"
+
+
+def nested_run(bench: Bench, *options: str, env: dict[str, str | None]) -> str:
+    """Return the stderr of a run within a run; the server has seen what the inner one asked."""
+    inner = [bench.sandbox.program, *options, *bench.install(newest_uv(), "alpha-pkg")]
+    done = bench.sandbox.run(
+        *("--", "sh", "-c", '"$@"', "sh", *map(str, inner)), env=bench.tool_env(newest_uv(), env)
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_a_nested_run_joins_the_gateway(bench: Bench, canary: Canary) -> None:
+    """A run within a run of the same profile reads no passphrase again, and starts no gateway."""
+    asked = bench.sandbox.root / "asked"
+    script = bench.sandbox.write(
+        "vault.sh", f"#!/bin/sh\necho >>'{asked}'\necho '{canary.text}'\n", 0o700
+    )
+    scoped(bench, f'passphrase = {{ command = ["{script}"] }}', passphrase=canary.text)
+    said = nested_run(bench, "-v", env={})
+    assert "an outer mtls-run has a gateway for this profile" in said
+    assert asked.read_text() == "\n"
+    assert {request.subject for request in bench.server.requests()} == {bench.subject}
+
+
+def test_a_nested_run_of_another_profile(bench: Bench) -> None:
+    """A run of another profile within it shows that profile's identity to the same host."""
+    scoped(bench)
+    bob = bench.server.issuer.issue("bob")
+    bench.sandbox.write("pki/bob.pem", bob.pem())
+    config = bench.sandbox.config_file
+    text = config.read_text()
+    config.write_text(text + '[profiles.lab]\nextends = "corp"\nclient-cert = "~/pki/bob.pem"\n')
+    nested_run(bench, "-p", "lab", env={})
+    assert {request.subject for request in bench.server.requests()} == {"CN=bob"}

@@ -82,10 +82,11 @@ class Resolved:
         `fingerprint` is the SHA-256 of the identity's certificate, where there is an identity.
         """
         added: Variables = {**self.indexes, nested.VARIABLE: None}
-        if self.material is not None and fingerprint is not None:
+        # A nested run finds a gateway by the proxy's variable.
+        if self.material is not None and fingerprint is not None and tls.proxy is None:
             record = nested.record(self.profile, self.material.digest, fingerprint)
-            known = tls.identity if tls.proxy is None else nested.GATEWAY
-            added[nested.VARIABLE] = f"{record.text}{known}" if isinstance(known, str) else record
+            at_path = isinstance(tls.identity, str)
+            added[nested.VARIABLE] = f"{record.text}{tls.identity}" if at_path else record
         return plan.prepare(self.target, self.profile, tls, added, self.context.environ)
 
 

@@ -42,21 +42,10 @@ class Unlocked:
 
     def deliver(self, resolved: Resolved) -> Delivery:
         """Deliver the identity to the tool; raises HandoffError where it cannot be delivered."""
-        context = resolved.context
         if isinstance(self.handoff, base.InPlace):
             return self.handoff.deliver()
         assert not isinstance(self.identity, KnownIdentity)
-        return resolved.handoff.deliver(
-            base.Request(
-                identity=self.identity,
-                profile=resolved.profile,
-                further=resolved.further,
-                roots=resolved.roots,
-                target=resolved.target,
-                environ=context.environ,
-                reporter=context.reporter,
-            )
-        )
+        return resolved.handoff.deliver(_request(resolved, self.identity))
 
 
 def unlock(resolved: Resolved) -> Unlocked:
@@ -75,6 +64,9 @@ def without_passphrase(resolved: Resolved) -> Unlocked | None:
     """Return the identity where it can be had without a passphrase, else None."""
     context, material, profile = resolved.context, resolved.material, resolved.profile
     handoff = resolved.handoff.handoff
+    joined = handoff.join(_request(resolved))
+    if joined is not None:
+        return Unlocked(None, joined)
     if material is None:
         return Unlocked(None, handoff if resolved.further else base.NO_IDENTITY)
     if isinstance(material, KnownIdentity):
@@ -94,6 +86,19 @@ def without_passphrase(resolved: Resolved) -> Unlocked | None:
     if inherited is None:
         return None
     return Unlocked(inherited.identity, base.inherited(inherited.path))
+
+
+def _request(resolved: Resolved, identity: Identity | None = None) -> base.Request:
+    return base.Request(
+        identity=identity,
+        profile=resolved.profile,
+        material=resolved.material,
+        further=resolved.further,
+        roots=resolved.roots,
+        target=resolved.target,
+        environ=resolved.context.environ,
+        reporter=resolved.context.reporter,
+    )
 
 
 def _remembered(resolved: Resolved) -> Unlocked | None:

@@ -85,7 +85,7 @@ def _explained(resolved: Resolved, reporter: NoticeCollector) -> dict[str, Any]:
     tls = handoff.tls_files(bundle.expected(resolved.roots), native=resolved.roots.native)
     planned = resolved.launch(tls, identity.fingerprint if identity else None)
     changes = _shown_changes(planned, handoff.shown_path)
-    if identity is not None and (tls.identity is not None or tls.proxy is not None):
+    if tls.identity is not None:
         changes["MTLS_RUN_ACTIVE"] = "(what spares a nested mtls-run a second unlock)"
     for name, value in changes.items():
         before = context.environ.get(name)

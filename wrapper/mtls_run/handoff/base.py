@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 class Request:
     """What a handoff delivers, and the run that it is for.
 
-    `further` has the profile's further identities, which only the gateway knows to use.
+    `identity` is None until it is opened. `further` has the profile's further identities, which
+    only the gateway knows to use.
     """
 
     identity: Identity | None
     profile: Profile
+    material: Material | None
     further: tuple[tuple[Profile, KeyMaterial], ...]
     roots: Roots
     target: Target
@@ -90,6 +92,10 @@ class Delivering(Handoff):
 
     def check(self) -> None:
         """Raise HandoffError where this way cannot be had at all."""
+
+    def join(self, request: Request) -> InPlace | None:
+        """Return the handoff by what an outer mtls-run delivered already, or None."""
+        return None
 
     def deliver(self, request: Request) -> Delivery:
         """Make the identity reachable; raises HandoffError where this way is not to be had."""

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from mtls_run.identity.material import Identity, KeyMaterial
 
 VARIABLE = "MTLS_RUN_ACTIVE"
-# What takes the place of the path where the gateway has the identity.
-GATEWAY = "gateway"
 _FORM = "1"
 _FIELDS = 4
 

@@ -27,7 +27,11 @@ _VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy. `shown` is its URL without the password, `origin` the setting that names it."""
+    """A proxy.
+
+    `shown` is its URL without the password, `origin` the setting that names it. `headers` are sent
+    with each CONNECT.
+    """
 
     scheme: str
     host: str
@@ -35,6 +39,7 @@ class Proxy:
     shown: str
     origin: str
     authorization: Secret | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_supported(self) -> bool:
@@ -96,7 +101,7 @@ def _contains(network: str, address: str) -> bool:
 def tunnel(stream: Stream, proxy: Proxy, host: str, port: int, timeout: float) -> None:
     """Have the proxy connect this stream to the host; raises NetworkError."""
     authority = hostname.with_port(host, port)
-    headers = {"Host": authority}
+    headers = {"Host": authority, **dict(proxy.headers)}
     if proxy.authorization is not None:
         headers["Proxy-Authorization"] = proxy.authorization.reveal().decode("latin-1")
     try:

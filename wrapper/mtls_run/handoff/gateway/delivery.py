@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run.errors import HandoffError
-from mtls_run.handoff.base import Delivering, Delivery
+from mtls_run.handoff.base import Delivering, Delivery, InPlace
 from mtls_run.tools.base import TlsFiles
 
 if TYPE_CHECKING:
@@ -53,6 +53,24 @@ class GatewayHandoff(Delivering):
                 hint=installer.add_command("gateway"),
             )
 
+    def join(self, request: Request) -> InPlace | None:
+        """Return the handoff by an outer gateway that serves the same, or None."""
+        if not request.environ.get("HTTPS_PROXY", "").startswith("http://mtls-run:"):
+            return None
+        from mtls_run.handoff.gateway import outer  # noqa: PLC0415 - for the gateway alone
+        from mtls_run.system import anonymous_file  # noqa: PLC0415 - as above
+
+        found = outer.find(request.environ)
+        sends = request.target.tool.publishes(request.target.call)
+        if found is None or (sends and not found.publishes):
+            return None
+        roots = _roots(request)
+        if found.meaning != _meaning(request, roots):
+            return None
+        request.reporter.detail("an outer mtls-run has a gateway for this profile")
+        bundle = anonymous_file.hold(_with_ca(roots, found.ca_pem), "mtls-run-roots")
+        return Joined(self.name, "", bundle=bundle, proxy=found.proxy_url)
+
     def deliver(self, request: Request) -> Delivery:
         """Start the gateway; raises HandoffError where that is not possible."""
         from mtls_run.handoff.gateway import process  # noqa: PLC0415 - for the gateway alone
@@ -64,6 +82,18 @@ class GatewayHandoff(Delivering):
         else:
             running = process.start_in_process(settings, request.reporter)
         return GatewayDelivery(self.name, running, roots, request.environ)
+
+
+@dataclass(frozen=True)
+class Joined(InPlace):
+    """The gateway of an outer mtls-run; `bundle` has the roots and the CA of that run."""
+
+    bundle: str = ""
+    proxy: str = field(default="", repr=False)
+
+    def tls_files(self, bundle: str | None, *, native: bool) -> TlsFiles:
+        """Return what the tool is handed: the outer gateway, and its CA."""
+        return TlsFiles(identity=None, bundle=self.bundle, native=False, proxy=self.proxy)
 
 
 class GatewayDelivery(Delivery):
@@ -78,7 +108,7 @@ class GatewayDelivery(Delivery):
         self.needs_parent = not sys.platform.startswith("linux")
         self._running = running
         self._file = None
-        content = roots.rstrip(b"\n") + b"\n" + running.ca_pem
+        content = _with_ca(roots, running.ca_pem)
         try:
             if self.needs_parent:
                 self._file = private_file.create(content, environ)
@@ -121,6 +151,23 @@ def _roots(request: Request) -> bytes:
     return stores.system_content(Dependencies())
 
 
+def _with_ca(roots: bytes, ca_pem: bytes) -> bytes:
+    return roots.rstrip(b"\n") + b"\n" + ca_pem
+
+
+def _meaning(request: Request, roots: bytes) -> str:
+    """Return a digest of the profile, the files of its identities, and its roots."""
+    from mtls_run.handoff import nested  # noqa: PLC0415 - as above
+    from mtls_run.system.digests import sha256  # noqa: PLC0415 - as above
+
+    found = sha256(roots)
+    if request.material is not None:
+        found.update(nested.digest(request.profile, request.material.digest).encode())
+    for profile, material in request.further:
+        found.update(nested.digest(profile, material.digest).encode())
+    return found.hexdigest()
+
+
 def _settings(request: Request, roots: bytes) -> Settings:
     from mtls_run.handoff.gateway.settings import Settings  # noqa: PLC0415 - as above
 
@@ -133,9 +180,10 @@ def _settings(request: Request, roots: bytes) -> Settings:
     sends = request.target.tool.publishes(request.target.call)
 
     def find_proxy(host: str, port: int) -> Proxy | None:
+        from mtls_run.handoff.gateway import outer  # noqa: PLC0415 - as above
         from mtls_run.net import proxy  # noqa: PLC0415 - as above
 
-        return proxy.find(host, port, request.environ)
+        return outer.passing(proxy.find(host, port, request.environ), request.environ)
 
     return Settings(
         identities=tuple(identities),
@@ -143,6 +191,7 @@ def _settings(request: Request, roots: bytes) -> Settings:
         methods=None if sends else READING,
         find_proxy=find_proxy,
         open_first=lambda: None,
+        meaning=_meaning(request, roots),
     )
 
 

@@ -39,6 +39,11 @@ if TYPE_CHECKING:
 
 USER = "mtls-run"
 ERROR_HEADER = "X-Mtls-Run-Error"
+# For a nested mtls-run (`outer`): what the gateway serves, and a CONNECT that it leaves alone.
+PROFILE_HEADER = "X-Mtls-Run-Profile"
+METHODS_HEADER = "X-Mtls-Run-Methods"
+TUNNEL_HEADER = "X-Mtls-Run-Tunnel"
+ANY = "any"
 # Pip and uv keep an idle connection longer than any server of an index does.
 _IDLE = 300.0
 _HEAD = 30.0
@@ -200,6 +205,9 @@ class Gateway:
                 given = messages.value_of(request.headers, b"proxy-authorization") or b""
                 if not hmac.compare_digest(given, self._authorization.reveal()):
                     raise _Refusal(407, _NOT_OURS, "the secret of this run is missing or wrong")
+                if (request.method, request.target) == (b"OPTIONS", b"*"):
+                    self._describe(connection.wire, parsed)
+                    raise _Ended
                 if request.method != b"CONNECT":
                     keep = self._forward_plain(connection, request, parsed)
                     continue
@@ -210,6 +218,17 @@ class Gateway:
             else:
                 self._pass_through(connection, answer)
             return
+
+    def _describe(self, wire: Wire, parsed: h11.Connection) -> None:
+        """Tell a nested mtls-run what is served here, and the run's CA."""
+        headers = [
+            ("Content-Length", str(len(self.ca_pem))),
+            ("Connection", "close"),
+            (PROFILE_HEADER, self._settings.meaning),
+            (METHODS_HEADER, ANY if self._settings.methods is None else "reading"),
+        ]
+        wire.send(messages.sent(parsed, h11.Response(status_code=200, headers=headers)))
+        wire.send(self.ca_pem)
 
     def _next_request(self, connection: _Connection) -> tuple[h11.Connection, h11.Request]:
         """Return the next request and what parsed it; raises Broken, _Ended."""
@@ -277,7 +296,9 @@ class Gateway:
             host = normalized_host(given)
         except ValueError as error:  # UnicodeDecodeError is one
             raise _Refusal(400, "bad-target", f"the target is refused: {error}") from None
-        if any(one.scope.matches(host, port) for one in self._settings.identities):
+        is_passed = messages.value_of(request.headers, TUNNEL_HEADER.lower().encode()) is not None
+        identities = () if is_passed else self._settings.identities
+        if any(one.scope.matches(host, port) is not None for one in identities):
             return host, port, None
         self._log(f"gateway: {hostname.with_port(host, port)} is passed through")
         try:

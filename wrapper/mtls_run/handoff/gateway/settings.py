@@ -33,7 +33,8 @@ class Settings:
     `roots` is the PEM that servers are verified by (None: OpenSSL's own). `methods` are those that
     are sent on to the identities' hosts (None: any). `find_proxy` returns the user's own proxy for
     a host and a port; it raises NetworkError. `open_first` runs in the gateway's process before the
-    tool starts, and stops the run by an MtlsRunError.
+    tool starts, and stops the run by an MtlsRunError. `meaning` tells a nested mtls-run whether it
+    means the same profile.
     """
 
     identities: tuple[ScopedIdentity, ...]
@@ -41,3 +42,4 @@ class Settings:
     methods: frozenset[str] | None
     find_proxy: Callable[[str, int], Proxy | None]
     open_first: Callable[[], None]
+    meaning: str = ""
