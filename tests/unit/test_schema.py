@@ -98,9 +98,9 @@ WRONG: list[tuple[schema.Reader, Any, str]] = [
     (schema.read_paths, [1], "is a list"),
     (schema.read_paths, ["a", ["b"]], "is a list"),
     (schema.read_paths, {}, "is a table"),
-    (schema.read_roots, 1, "is a number"),
-    (schema.read_roots, ["system"], "is a list"),
-    (schema.read_roots, False, "is true or false"),
+    (schema.PROFILE_KEYS["roots"], 1, "is a number"),
+    (schema.PROFILE_KEYS["roots"], ["system"], "is a list"),
+    (schema.PROFILE_KEYS["roots"], False, "is true or false"),
     (schema.read_days, "14", "is a string"),
     (schema.read_days, True, "is true or false"),
     (schema.read_days, 1.5, "is a number"),
@@ -127,14 +127,14 @@ def test_wrong_types(reader: schema.Reader, value: object, words: str) -> None:
 @pytest.mark.parametrize("value", ["system", "public", "environment", "none"])
 def test_roots(value: str) -> None:
     """The four bases are taken."""
-    assert schema.read_roots(value, PLACE) == value
+    assert schema.PROFILE_KEYS["roots"](value, PLACE) == value
 
 
 @pytest.mark.parametrize(("value", "near"), [("sytem", "system"), ("None", "none")])
 def test_wrong_roots(value: str, near: str) -> None:
     """Another base is answered with the nearest."""
-    with pytest.raises(ConfigurationError, match=f"unknown value of `roots` `{value}`") as caught:
-        schema.read_roots(value, PLACE)
+    with pytest.raises(ConfigurationError, match=f"unknown value of `the-key` `{value}`") as caught:
+        schema.PROFILE_KEYS["roots"](value, PLACE)
     assert caught.value.hint == f"did you mean `{near}`?"
 
 

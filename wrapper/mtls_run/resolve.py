@@ -115,7 +115,7 @@ def resolve(context: Context, *, use_results: bool = False) -> tuple[Resolved | 
         reporter.detail(f"{profile.label}, by {profile.origin}")
         for other in chosen.won_over:
             reporter.detail(f"  rather than {other}, by {other.origin}")
-    handoff = registry.choose(context.options, environ, profile)
+    handoff = registry.choose(context.options, environ, profile, configured.policy)
     if handoff.handoff.keeps_key and (profile.client_cert or profile.identities):
         handoff.handoff.check()
         profile = _with_hosts(profile, context, chosen)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mtls_run.commands import Context, runner, say
-from mtls_run.config import project, project_trust
+from mtls_run.config import layers, project, project_trust
 from mtls_run.errors import ConfigurationError
 from mtls_run.passphrase import sources
 from mtls_run.passphrase.sources import FromFile, FromKeyring, FromPrompt
@@ -37,6 +37,7 @@ def allow(context: Context, directory: str | None) -> None:
     found = project.find(start, context.environ, context.reporter)
     if found is None:
         raise no_project_file(start)
+    layers.load(context.environ).policy.check_project_files(found.path)
     approval = project_trust.allow(found)
     say(f"allowed: {found.path}")
     for line in _settings(found):

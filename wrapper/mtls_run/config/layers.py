@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config import document, profile, schema
 from mtls_run.config.origin import DEFAULT, Origin, Setting
+from mtls_run.config.policy import Policy
 from mtls_run.errors import ConfigurationError
 from mtls_run.system import dirs
 from mtls_run.system.files import current_directory
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from mtls_run.config.document import Document
     from mtls_run.config.profile import Profile, ProfileValues
 
+NO_POLICY = Policy()
 EXPIRY_NOTICE_DAYS: Setting[int] = Setting(14, DEFAULT)
 
 
@@ -34,7 +36,10 @@ class DirectoryRule:
 
 @dataclass(frozen=True)
 class Configuration:
-    """The settings of the user file laid over those of the system file."""
+    """The settings of the user file laid over those of the system file.
+
+    `own` has the profiles that the user file has, and where.
+    """
 
     user_file: Path
     profiles: Mapping[str, ProfileValues]
@@ -42,6 +47,8 @@ class Configuration:
     directories: tuple[DirectoryRule, ...] = ()
     trusted_directories: Setting[tuple[Path, ...]] | None = None
     expiry_notice_days: Setting[int] = EXPIRY_NOTICE_DAYS
+    policy: Policy = NO_POLICY
+    own: Mapping[str, Origin] = field(default_factory=dict)
 
     def profile(self, name: str, origin: Origin) -> Profile:
         """Return profile `name`, chosen by `origin`; raise where no file has it."""
@@ -53,7 +60,11 @@ class Configuration:
                     hint=f"mtls-run profile add {name} --client-cert FILE",
                 )
             raise schema.unknown("profile", name, self.profiles, origin)
-        return profile.build(name, profile.resolve(name, self.profiles), origin)
+        values = profile.resolve(name, self.profiles)
+        for link in profile.chain(name, self.profiles):
+            if link in self.own:
+                self.policy.check_profile(f"profile {link}", self.own[link])
+        return profile.build(name, values, origin)
 
 
 def user_file(environ: Mapping[str, str]) -> Setting[Path]:
@@ -98,16 +109,28 @@ class Layer:
         return None
 
 
-def in_order(environ: Mapping[str, str], system: Path | None = None) -> tuple[Layer, ...]:
+def in_order(
+    environ: Mapping[str, str],
+    system: Path | None = None,
+    rests_on: Dependencies | None = None,
+) -> tuple[Layer, ...]:
     """Return the layers, the undermost first: each is laid over those before it.
 
     A new layer, and what it alone may say, is added here.
     """
     user = user_file(environ)
     return (
-        Layer(Setting(system or system_file(), DEFAULT), schema.TOP_KEYS),
+        *system_layers(system or system_file(), rests_on or Dependencies()),
         Layer(user, schema.TOP_KEYS, required=user.origin is not DEFAULT),
     )
+
+
+def system_layers(file: Path, rests_on: Dependencies) -> tuple[Layer, ...]:
+    """Return the system's file, and those of config.d beside it, in order of name."""
+    folder = file.with_name("config.d")
+    names = sorted(rests_on.names(folder, (), ".toml"))
+    files = (file, *(folder / name for name in names))
+    return tuple(Layer(Setting(path, DEFAULT), schema.SYSTEM_KEYS) for path in files)
 
 
 def load(
@@ -121,8 +144,10 @@ def load(
     Raises ConfigurationError, with file, line and the nearest right spelling, for a mistake in a
     file. A file that MTLS_RUN_CONFIG names must exist.
     """
-    found = [layer.read(rests_on) for layer in in_order(environ, system)]
-    return lay(user_file(environ).value, [values for values in found if values is not None])
+    found = [layer.read(rests_on) for layer in in_order(environ, system, rests_on)]
+    configured = lay(user_file(environ).value, [values for values in found if values is not None])
+    configured.policy.check_version()
+    return configured
 
 
 @dataclass(frozen=True)
@@ -132,6 +157,8 @@ class LayerValues:
     top: Mapping[str, Setting[Any]]
     profiles: Mapping[str, ProfileValues]
     directories: tuple[DirectoryRule, ...]
+    policy: Mapping[str, Setting[Any]] = field(default_factory=dict)
+    own: Mapping[str, Origin] = field(default_factory=dict)
 
 
 def read_layer(
@@ -147,7 +174,12 @@ def read_layer(
         schema.check_name(name, source.origin(*keys))
         profiles[name] = read_profile(source, table, keys)
     directories = _read_directories(source, rests_on or Dependencies())
-    return LayerValues(top, profiles, directories)
+    if known is schema.SYSTEM_KEYS:
+        stated = source.tables.get("policy", {})
+        policy = _read_keys(source, stated, schema.POLICY_KEYS, ("policy",))
+        return LayerValues(top, profiles, directories, policy)
+    own = {name: source.origin("profiles", name) for name in profiles}
+    return LayerValues(top, profiles, directories, own=own)
 
 
 def read_profile(
@@ -244,8 +276,12 @@ def lay(user: Path, layers: list[LayerValues]) -> Configuration:
     top: ProfileValues = {}
     profiles: dict[str, ProfileValues] = {}
     directories: dict[Path, DirectoryRule] = {}
+    policy: dict[str, Setting[Any]] = {}
+    own: dict[str, Origin] = {}
     for layer in layers:
         top.update(layer.top)
+        policy.update(layer.policy)
+        own.update(layer.own)
         for name, settings in layer.profiles.items():
             profiles[name] = profile.overlay(profiles.get(name, {}), settings)
         directories.update((rule.path, rule) for rule in layer.directories)
@@ -257,6 +293,8 @@ def lay(user: Path, layers: list[LayerValues]) -> Configuration:
         directories=tuple(directories.values()),
         trusted_directories=top.get("trusted-directories"),
         expiry_notice_days=top.get("expiry-notice-days", EXPIRY_NOTICE_DAYS),
+        policy=Policy.of(policy),
+        own=own,
     )
 
 

@@ -99,15 +99,27 @@ def resolve(name: str, tables: Mapping[str, ProfileValues]) -> ProfileValues:
     `tables` has each profile by name; `name` is one of them. Raises ConfigurationError for a
     cycle and for a name that no profile has.
     """
-    chain: list[str] = []
+    values: ProfileValues = {}
+    for link in reversed(chain(name, tables)):
+        values = overlay(values, tables[link])
+    values.pop("extends", None)
+    return values
+
+
+def chain(name: str, tables: Mapping[str, ProfileValues]) -> list[str]:
+    """Return the profile's name and those of the profiles that it extends, nearest first.
+
+    Raises as `resolve` does.
+    """
+    found: list[str] = []
     current: str | None = name
     while current is not None:
-        chain.append(current)
+        found.append(current)
         parent = tables[current].get("extends")
         if parent is None:
             break
-        if parent.value in chain:
-            loop = " -> ".join([*chain[chain.index(parent.value) :], parent.value])
+        if parent.value in found:
+            loop = " -> ".join([*found[found.index(parent.value) :], parent.value])
             raise ConfigurationError(
                 f"{parent.origin}: `extends` forms a cycle: {loop}",
                 hint="remove one `extends`",
@@ -115,11 +127,7 @@ def resolve(name: str, tables: Mapping[str, ProfileValues]) -> ProfileValues:
         if parent.value not in tables:
             raise unknown("profile in `extends`:", parent.value, tables, parent.origin)
         current = parent.value
-    values: ProfileValues = {}
-    for link in reversed(chain):
-        values = overlay(values, tables[link])
-    values.pop("extends", None)
-    return values
+    return found
 
 
 def build(

@@ -129,24 +129,6 @@ def read_paths(value: object, place: Place) -> tuple[Path, ...]:
     return tuple(read_path(item, place) for item in value)
 
 
-def read_roots(value: object, place: Place) -> str:
-    """Return the name of a base set of roots."""
-    if not isinstance(value, str):
-        raise place.error(value, " | ".join(f'"{choice}"' for choice in ROOTS))
-    if value not in ROOTS:
-        raise unknown("value of `roots`", value, ROOTS, place.origin)
-    return value
-
-
-def read_handoff(value: object, place: Place) -> str:
-    """Return the name of a handoff."""
-    if not isinstance(value, str):
-        raise place.error(value, " | ".join(f'"{choice}"' for choice in HANDOFFS))
-    if value not in HANDOFFS:
-        raise unknown("value of `handoff`", value, HANDOFFS, place.origin)
-    return value
-
-
 def read_hosts(value: object, place: Place) -> tuple[HostPattern, ...]:
     """Return the hosts, each with its port, that an identity is for."""
     from mtls_run.config.scope import HostPattern  # noqa: PLC0415 - imports idna
@@ -254,16 +236,54 @@ def _read_command(value: object, place: Place) -> tuple[str, ...]:
     return (program, *value[1:])
 
 
+def _read_one_of(*choices: str) -> Reader:
+    def read(value: object, place: Place) -> str:
+        if not isinstance(value, str):
+            raise place.error(value, " | ".join(f'"{choice}"' for choice in choices))
+        if value not in choices:
+            raise unknown(f"value of `{place.key}`", value, choices, place.origin)
+        return value
+
+    return read
+
+
+def _read_bool(value: object, place: Place) -> bool:
+    if not isinstance(value, bool):
+        raise place.error(value, "true or false")
+    return value
+
+
+def _read_version(value: object, place: Place) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"\d{1,6}(\.\d{1,6})*", value, re.ASCII):
+        raise place.error(value, 'a version such as "0.2.0"')
+    return value
+
+
+def _refuse_policy(_value: object, place: Place) -> object:
+    raise ConfigurationError(
+        f"{place.origin}: [policy] counts in the system's configuration alone",
+        hint="remove it, or move it to a file that the administrators keep",
+    )
+
+
+# The keys of [policy], which the system's configuration alone may have.
+POLICY_KEYS: dict[str, Reader] = {
+    "handoff": _read_one_of("gateway"),
+    "allow-project-files": _read_bool,
+    "profiles": _read_one_of("system"),
+    "min-version": _read_version,
+}
+
 PROFILE_KEYS: dict[str, Reader] = {
     "client-cert": read_path,
     "client-key": read_path,
     "ca-cert": read_paths,
     "cert": read_paths,  # pip's name for ca-cert
-    "roots": read_roots,
+    "roots": _read_one_of(*ROOTS),
     "passphrase": read_passphrase,
     "extends": read_name,
     "remember": read_duration,
-    "handoff": read_handoff,
+    "handoff": _read_one_of(*HANDOFFS),
     "hosts": read_hosts,
     "paths": read_url_paths,
     "identities": lambda value, _place: value,  # read entry by entry
@@ -283,4 +303,6 @@ TOP_KEYS: dict[str, Reader] = {
     "expiry-notice-days": read_days,
     "profiles": read_table,
     "directories": lambda value, _place: value,  # read entry by entry
+    "policy": _refuse_policy,
 }
+SYSTEM_KEYS: dict[str, Reader] = {**TOP_KEYS, "policy": read_table}

@@ -164,14 +164,18 @@ def _is_denied(winner: Choice, next_one: Choice, inputs: _Inputs) -> bool:
 def _resolved(winner: Choice, others: list[Choice], inputs: _Inputs) -> Profile:
     configured = inputs.configuration
     if winner.pip_settings is not None:
+        configured.policy.check_profile("the one of pip's settings", winner.origin)
         return _of_pip(winner.pip_settings, winner.origin)
     if winner.project is None:
         assert winner.name is not None
         return configured.profile(winner.name, winner.origin)
     anyway = others[0].name if others else None
+    if winner.name is None or winner.name != anyway:
+        configured.policy.check_project_files(winner.project.path)
     pinned = project_trust.require(winner.project, configured, anyway, inputs.rests_on)
     if winner.name is not None:
         return configured.profile(winner.name, winner.origin)
+    configured.policy.check_profile("the project file's own", winner.origin)
     return _inline(winner.project, configured, pinned)
 
 

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtls_run.config import document, layers, schema
+from mtls_run.cache.dependencies import Dependencies
+from mtls_run.config import document, layers, profile, schema
 from mtls_run.config.origin import DEFAULT, Origin
 from mtls_run.errors import ConfigurationError, MtlsRunError
 from mtls_run.system.files import make_directory, write_atomically
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from mtls_run.config.document import Document
-    from mtls_run.config.layers import Configuration
+    from mtls_run.config.layers import Configuration, LayerValues
     from mtls_run.config.profile import ProfileValues
 
 if sys.platform == "win32":
@@ -67,17 +68,25 @@ class ConfigFile:
 
     def system_profiles(self) -> Mapping[str, ProfileValues]:
         """Return the profiles of the system's file alone."""
-        found = document.read(self.system)
-        return _profiles(found) if found else {}
+        found: dict[str, ProfileValues] = {}
+        for layer in self._system_layers():
+            for name, values in layer.profiles.items():
+                found[name] = profile.overlay(found.get(name, {}), values)
+        return found
 
     def configuration(self, content: bytes | None) -> Configuration:
         """Return the configuration with these bytes in the user's file.
 
         Raises ConfigurationError for an error in it.
         """
-        user = None if content is None else document.parse(self.path, content)
-        sources = (document.read(self.system), user)
-        return layers.lay(self.path, [layers.read_layer(source) for source in sources if source])
+        found = self._system_layers()
+        if content is not None:
+            found.append(layers.read_layer(document.parse(self.path, content)))
+        return layers.lay(self.path, found)
+
+    def _system_layers(self) -> list[LayerValues]:
+        read = [layer.read() for layer in layers.system_layers(self.system, Dependencies())]
+        return [values for values in read if values is not None]
 
     def change(self, edit: Callable[[bytes], bytes]) -> None:
         """Replace the bytes of the file by the result of `edit`; raises MtlsRunError.

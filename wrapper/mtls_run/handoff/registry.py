@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mtls_run.cli import Options
+    from mtls_run.config.policy import Policy
     from mtls_run.config.profile import Profile
     from mtls_run.handoff.base import Delivering, Delivery, Request
 
@@ -49,15 +50,19 @@ class Chosen:
             return SUPERVISE.deliver(request)
 
 
-def choose(options: Options, environ: Mapping[str, str], profile: Profile) -> Chosen:
+def choose(
+    options: Options, environ: Mapping[str, str], profile: Profile, policy: Policy
+) -> Chosen:
     """Return the handoff for an unlocked identity.
 
-    Raises UsageError for an unknown name, and for one that cannot do what the profile says.
+    Raises UsageError for an unknown name, and for one that cannot do what the profile says;
+    ConfigurationError for one that the policy does not admit.
     """
     asked = options.handoff or environ.get("MTLS_RUN_HANDOFF")
     if asked:
         origin = "--handoff" if options.handoff else "MTLS_RUN_HANDOFF"
         found = HANDOFFS[cli.check_handoff(asked, origin)]
+        policy.check_handoff(asked, origin)
         needs_gateway = profile.gateway_reason
         if needs_gateway is not None and not found.keeps_key:
             raise UsageError(
@@ -66,7 +71,9 @@ def choose(options: Options, environ: Mapping[str, str], profile: Profile) -> Ch
                 hint=f"leave {origin} away, or choose another profile",
             )
         return Chosen(found, by_user=True)
-    if profile.gateway_reason is not None:
+    if profile.handoff is not None:
+        policy.check_handoff(profile.handoff.value, f"`handoff` at {profile.handoff.origin}")
+    if profile.gateway_reason is not None or policy.handoff is not None:
         return Chosen(GATEWAY, by_user=False)
     if profile.handoff is not None:
         return Chosen(HANDOFFS[profile.handoff.value], by_user=True)

@@ -13,6 +13,11 @@ _REMOVE = {
     PIPX: "pipx uninstall mtls-run",
     SCRIPT: "sh install.sh --uninstall",
 }
+_UPGRADE = {
+    UV: "uv tool upgrade mtls-run",
+    PIPX: "pipx upgrade mtls-run",
+    SCRIPT: "sh install.sh",
+}
 _ADD = {
     UV: "uv tool install --force 'mtls-run[{extra}]'",
     PIPX: "pipx install --force 'mtls-run[{extra}]'",
@@ -35,6 +40,11 @@ def name() -> str:
 def remove_command() -> str:
     """Return the command that removes mtls-run itself."""
     return _REMOVE.get(name(), f"{sys.executable} -m pip uninstall mtls-run")
+
+
+def upgrade_command() -> str:
+    """Return the command that installs the newest mtls-run."""
+    return _UPGRADE.get(name(), f"{sys.executable} -m pip install --upgrade mtls-run")
 
 
 def add_command(extra: str) -> str:
