@@ -6,7 +6,7 @@ function _mtls_run_words {
   '') words='-p --profile --no-profile --explain --json --handoff -q --quiet -v --verbose --version -h --help' ;;
   first) words='pip pip3 uv uvx python3 allow demo deny doctor forget help init passphrase profile shims uninstall' ;;
   allow) words='-h --help' ;;
-  demo) words='-h --help' ;;
+  demo) words='--gateway -h --help' ;;
   deny) words='-h --help' ;;
   doctor) words='--json --timeout -h --help' ;;
   forget) words='-h --help' ;;

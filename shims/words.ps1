@@ -2,7 +2,7 @@
 $__mtls_run_table = @{
     '' = '-p --profile --no-profile --explain --json --handoff -q --quiet -v --verbose --version -h --help pip pip3 uv uvx allow demo deny doctor forget help init passphrase profile shims uninstall'
     'allow' = '-h --help'
-    'demo' = '-h --help'
+    'demo' = '--gateway -h --help'
     'deny' = '-h --help'
     'doctor' = '--json --timeout -h --help'
     'forget' = '-h --help'

@@ -2,9 +2,9 @@
 typeset -ga _mtls_run_tools=(pip pip3 uv uvx python3) _mtls_run_valued=(-p --profile --handoff)
 function _mtls_run_specs {
   case $1 in
-  '') specs=('(-p --profile)-p+[Use this profile]:profile:_mtls_run_profiles' '(-p --profile)--profile=[Use this profile]:profile:_mtls_run_profiles' '--no-profile[Run TOOL unchanged]' '--explain[Print what mtls-run would do, and why]' '--json[Output JSON]' '--handoff=[Hand an unlocked identity to TOOL by memfd or supervise]:word:(memfd supervise gateway)' '(-q --quiet)-q[Print no notices]' '(-q --quiet)--quiet[Print no notices]' '(-v --verbose)-v[Print each decision on stderr, one on a line]' '(-v --verbose)--verbose[Print each decision on stderr, one on a line]' '--version[Print the version]' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
+  '') specs=('(-p --profile)-p+[Use this profile]:profile:_mtls_run_profiles' '(-p --profile)--profile=[Use this profile]:profile:_mtls_run_profiles' '--no-profile[Run TOOL unchanged]' '--explain[Print what mtls-run would do, and why]' '--json[Output JSON]' '--handoff=[How an identity reaches TOOL: memfd, supervise or gateway]:word:(memfd supervise gateway)' '(-q --quiet)-q[Print no notices]' '(-q --quiet)--quiet[Print no notices]' '(-v --verbose)-v[Print each decision on stderr, one on a line]' '(-v --verbose)--verbose[Print each decision on stderr, one on a line]' '--version[Print the version]' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
   allow) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:directory:_files -/') ;;
-  demo) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
+  demo) specs=('--gateway[Show the gateway, which keeps the key from pip and from what pip starts]' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;
   deny) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:directory:_files -/') ;;
   doctor) specs=('--json[Output JSON]' '--timeout=[Limit each network step to this many seconds]:text:' '(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]' '*:text:') ;;
   forget) specs=('(-h --help)-h[Print this help]' '(-h --help)--help[Print this help]') ;;

@@ -105,6 +105,18 @@ def test_with_uv(clean: Sandbox, uv: Tool) -> None:
     assert done.stdout.count(f"| {GREETING}") == 2
 
 
+def test_the_gateway(clean: Sandbox) -> None:
+    """A build backend finds the key that was handed over, and none behind the gateway."""
+    done = clean.run("demo", "--gateway", timeout=120)
+    assert (done.returncode, done.stderr) == (0, ""), done
+    found = [line for line in done.stdout.splitlines() if line.startswith("   => ")]
+    assert found == [
+        "   => its build backend says: it found a private key, by PIP_CLIENT_CERT",
+        "   => its build backend says: it found no private key",
+        "   => the other index asked in 4 requests, and saw no certificate",
+    ]
+
+
 @pytest.mark.slow
 def test_a_uv_that_is_too_old(sandbox: Sandbox) -> None:
     """One before 0.2.11 cannot present a certificate: said in a line, and never started."""
@@ -242,17 +254,17 @@ def test_help(sandbox: Sandbox, option: str) -> None:
     """--help is on stdout and ends 0."""
     done = sandbox.run("demo", option)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("Usage: mtls-run demo\n")
+    assert done.stdout.startswith("Usage: mtls-run demo [--gateway]\n")
 
 
 def test_arguments(sandbox: Sandbox) -> None:
     """An argument is an error that names it, with nothing made."""
     done = sandbox.run("demo", "--frob")
     assert (done.returncode, done.stdout) == (125, "")
-    assert "mtls-run: error: demo takes no arguments, but there is `--frob`\n" in done.stderr
+    assert "mtls-run: error: demo has no argument `--frob`\n" in done.stderr
     with pytest.raises(UsageError) as caught:
         demo.run(["x"], CONTEXT)
-    assert caught.value.hint == "run: mtls-run demo"
+    assert caught.value.hint == "run: mtls-run demo [--gateway]"
 
 
 @pytest.mark.parametrize("module", ["venv", "ensurepip"])

@@ -36,7 +36,7 @@ options, before TOOL:
       --no-profile      Run TOOL unchanged.
       --explain         Print what mtls-run would do, and why. Unlock nothing.
       --json            Output JSON. Use it with --explain.
-      --handoff HOW     Hand an unlocked identity to TOOL by memfd or supervise.
+      --handoff HOW     How an identity reaches TOOL: memfd, supervise or gateway.
   -q, --quiet           Print no notices. Errors stay.
   -v, --verbose         Print each decision on stderr, one on a line.
       --version         Print the version.
@@ -60,7 +60,7 @@ subcommands:
   doctor [--json] [URL…]
                         Check everything, connect to the index, and print what is wrong and how to
                         fix it.
-  demo                  Show all of it on this machine, with a throwaway index, key and passphrase.
+  demo [--gateway]      Show all of it on this machine, with a throwaway index, key and passphrase.
   uninstall             Remove the shims, the line in a shell's startup file, the cache and the
                         state. Ask before removing the configuration and stored passphrases.
   help [COMMAND]        Print this help, or that of a command.

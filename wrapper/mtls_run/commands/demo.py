@@ -19,8 +19,9 @@ from mtls_run.demo.pki import Authority
 from mtls_run.demo.programs import Programs
 from mtls_run.demo.steps import Steps
 from mtls_run.demo.transcript import Transcript
-from mtls_run.demo.wheel import demo_wheels
+from mtls_run.demo.wheel import demo_wheels, key_seeker
 from mtls_run.errors import MtlsRunError, UsageError
+from mtls_run.handoff import registry
 from mtls_run.output import answer
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from mtls_run.commands import Context
 
 USAGE = """\
-Usage: mtls-run demo
+Usage: mtls-run demo [--gateway]
 
 Show what mtls-run does, on this machine.
 
@@ -38,7 +39,8 @@ passphrase locks. The index refuses pip, and uv if it is installed. With mtls-ru
 package from it. The demo needs no network and no setup, and removes everything that it made.
 
 Options:
-  -h, --help  Print this help.
+      --gateway  Show the gateway, which keeps the key from pip and from what pip starts.
+  -h, --help     Print this help.
 
 Exit status: 0 if the package was installed and can be imported; 125 if anything failed.
 """
@@ -52,6 +54,21 @@ client-key  = "client.key"
 ca-cert     = "ca.pem"
 roots       = "none"
 passphrase  = { file = "passphrase" }
+"""
+
+_GATEWAY_CONFIG = """\
+default-profile = "demo"
+
+[profiles.by-file]
+client-cert = "client.pem"
+client-key  = "client.key"
+ca-cert     = "ca.pem"
+roots       = "none"
+passphrase  = {{ file = "passphrase" }}
+
+[profiles.demo]
+extends     = "by-file"
+hosts       = ["{host}"]
 """
 
 _USER = "demo user"
@@ -73,15 +90,19 @@ def run(arguments: Sequence[str], _context: Context) -> int:
     if any(argument in {"-h", "--help"} for argument in arguments):
         answer(USAGE.rstrip())
         return 0
-    if arguments:
+    others = [argument for argument in arguments if argument != "--gateway"]
+    if others:
         raise UsageError(
-            f"demo takes no arguments, but there is `{arguments[0]}`", hint="run: mtls-run demo"
+            f"demo has no argument `{others[0]}`", hint="run: mtls-run demo [--gateway]"
         )
+    shows_gateway = bool(arguments)
+    if shows_gateway:
+        registry.GATEWAY.check()
     _require_venv_modules()
     transcript = Transcript()
     programs = Programs()
     with programs.stopped_by_signals(), _private_directory(programs) as root:
-        _play(root, transcript, programs)
+        (_play_gateway if shows_gateway else _play)(root, transcript, programs)
     own = layers.user_file(os.environ).value
     transcript.end(
         f"Everything that this demo made is removed again. Your own profiles go into {own}"
@@ -147,6 +168,55 @@ def _play(root: Path, transcript: Transcript, programs: Programs) -> None:
             f"cannot set up the demo: {error}",
             hint="set TMPDIR to a directory with room, where programs may run",
         ) from error
+
+
+def _play_gateway(root: Path, transcript: Transcript, programs: Programs) -> None:
+    """Set up two indexes, and show who gets the key and the certificate by the gateway."""
+    index, other = Index([*demo_wheels(), key_seeker()]), Index(demo_wheels())
+    try:
+        _write_files(root)
+        server = root / "server.pem"
+        with (
+            index.serving(identity=server, client_ca=root / "ca.pem"),
+            other.serving(identity=server, client_ca=root / "ca.pem", required=False),
+        ):
+            server.unlink()
+            host = index.url.split("/")[2]
+            config = root / "config.toml"
+            config.write_text(_GATEWAY_CONFIG.format(host=host), encoding="utf-8")
+            env = demo_environment(os.environ, root=root, config=config)
+            _run_gateway_steps(Steps(root, transcript, index, env, programs), other)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise MtlsRunError(
+            f"cannot set up the demo: {error}",
+            hint="set TMPDIR to a directory with room, where programs may run",
+        ) from error
+
+
+def _run_gateway_steps(steps: Steps, other: Index) -> None:
+    transcript = steps.transcript
+    transcript.title("mtls-run demo --gateway: a key that is never handed over")
+
+    transcript.step(f"What is made for it, in {steps.root}")
+    transcript.show(_INVENTORY)
+    transcript.show(textwrap.indent((steps.root / "config.toml").read_text(), " " * 14))
+    transcript.say(
+        f"The index {steps.index.url} refuses every client without a certificate. It has "
+        "key-seeker, a package whose build looks for a private key. A second index, "
+        f"{other.url}, asks for a certificate too, and serves everybody."
+    )
+    venv = steps.make_venv("pip-env", with_pip=True)
+    steps = steps.with_first_on_path(venv)
+
+    transcript.step("With the key handed to pip, each package that is built can read it")
+    steps.build_key_seeker(venv, index=steps.index, uses_gateway=False)
+    transcript.step("With the gateway, pip gets the package and never has the key")
+    steps.build_key_seeker(venv, index=steps.index, uses_gateway=True)
+    transcript.step("The certificate is shown to the hosts of the profile alone")
+    words = ["pip", "download", "-q", "--no-cache-dir", "-d", "wheels"]
+    steps.expect_nobody([*words, "--index-url", other.url, "hello-mtls"], other)
 
 
 def _run_steps(steps: Steps) -> None:

@@ -55,15 +55,16 @@ class Index:
         return f"https://{HOST}:{self._port}/simple/"
 
     @contextlib.contextmanager
-    def serving(self, *, identity: Path, client_ca: Path) -> Iterator[None]:
+    def serving(self, *, identity: Path, client_ca: Path, required: bool = True) -> Iterator[None]:
         """Serve until the block is left; `identity` is one PEM with certificate and key.
 
-        Raises OSError where no port on the loopback interface can be had.
+        Without `required` the index asks for a certificate, and serves those who show none. Raises
+        OSError where no port on the loopback interface can be had.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(identity)
         context.load_verify_locations(client_ca)
-        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
         servers = _listen(lambda family, port: _Server(family, port, self, context))
         self._port = servers[0].server_address[1]
         for server in servers:
@@ -224,7 +225,9 @@ def _reason(error: OSError) -> str:
 
 
 def _subject(certificate: object) -> str:
-    """Return the subject of what `SSLSocket.getpeercert` gave, as `O=…, CN=…`."""
+    """Return the subject of what `SSLSocket.getpeercert` gave, as `O=…, CN=…`; empty for none."""
+    if not certificate:
+        return ""
     short = {"commonName": "CN", "organizationName": "O"}
     assert isinstance(certificate, dict)
     return ", ".join(

@@ -151,6 +151,42 @@ class Steps:
             f"installed; the index saw {subjects} in {len(visits)} requests by {programs}"
         )
 
+    def build_key_seeker(self, venv: Venv, *, index: Index, uses_gateway: bool) -> None:
+        """Build the sdist through mtls-run; raise MtlsRunError unless it finds what it should."""
+        target = "gateway-target" if uses_gateway else "memfd-target"
+        options = [] if uses_gateway else ["-p", "by-file"]
+        install = ["pip", "install", "-q", "--no-cache-dir", "--target", target]
+        install += ["--index-url", index.url, "key-seeker"]
+        outcome = self._run(
+            ["mtls-run", *options, *install], [str(own_program()), *options, *install]
+        )
+        if outcome.status != 0:
+            raise MtlsRunError(f"mtls-run pip ended with status {outcome.status}", hint=_ABOVE)
+        code = (
+            f"import sys; sys.path.insert(0, {target!r}); "
+            "import key_seeker; print(key_seeker.FOUND)"
+        )
+        outcome = self._run_quietly([venv.program("python"), "-I", "-c", code], _QUESTION_SECONDS)
+        said = outcome.lines[-1] if outcome.lines else "it says nothing"
+        if ("found no private key" in said) is not uses_gateway:
+            raise MtlsRunError(f"the build backend says: {said}", hint=_ABOVE)
+        (self.transcript.good if uses_gateway else self.transcript.refused)(
+            f"its build backend says: {said}"
+        )
+
+    def expect_nobody(self, shown: Sequence[str], other: Index) -> None:
+        """Run a tool through mtls-run against another index; raise if that saw a certificate."""
+        self._run(["mtls-run", *shown], [str(own_program()), *shown])
+        visits = other.take_visits()
+        if not visits:
+            raise MtlsRunError(f"mtls-run {shown[0]} never reached the index", hint=_ABOVE)
+        seen = {visit.subject for visit in visits if visit.subject}
+        if seen:
+            raise MtlsRunError(f"the other index saw {' and '.join(seen)}", hint=_ABOVE)
+        self.transcript.good(
+            f"the other index asked in {len(visits)} requests, and saw no certificate"
+        )
+
     def expect_greeting(self, venv: Venv) -> None:
         """Import the package in an environment; raise MtlsRunError unless it gives its greeting."""
         outcome = self._run(

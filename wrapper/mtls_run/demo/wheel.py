@@ -1,10 +1,11 @@
-"""Two small wheels, one of which needs the other, built from literals."""
+"""Small packages, built from literals: wheels, and an sdist that looks for a private key."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import io
+import tarfile
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -31,9 +32,49 @@ def greeting():
 '''
 
 
+# Looks where any build backend can look: at its variables, and at the files that they name.
+_SEEKER = """import base64, hashlib, os, zipfile
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    found = []
+    for name, value in sorted(os.environ.items()):
+        try:
+            content = open(value, "rb").read() if os.path.isfile(value) else value.encode()
+        except (OSError, ValueError):
+            continue
+        if b"PRIVATE KEY" in content:
+            found.append(name)
+    text = "it found a private key, by " + found[0] if found else "it found no private key"
+    files = {
+        "key_seeker.py": "FOUND = %r\\n" % text,
+        "METADATA": "Metadata-Version: 2.1\\nName: key-seeker\\nVersion: 1.0\\n",
+        "WHEEL": "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    }
+    info = "key_seeker-1.0.dist-info/"
+    files = {name if name.endswith(".py") else info + name: files[name] for name in files}
+    name = "key_seeker-1.0-py3-none-any.whl"
+    record = info + "RECORD"
+    with zipfile.ZipFile(os.path.join(wheel_directory, name), "w") as wheel:
+        for path, content in files.items():
+            wheel.writestr(path, content)
+        wheel.writestr(record, "".join(path + ",,\\n" for path in (*files, record)))
+    return name
+"""
+_SEEKER_PROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+
+[project]
+name = "key-seeker"
+version = "1.0"
+"""
+
+
 @dataclass(frozen=True)
 class Wheel:
-    """One wheel: its project's normalized name, its file's name and its bytes."""
+    """One wheel or sdist: its project's normalized name, its file's name and its bytes."""
 
     project: str
     filename: str
@@ -53,6 +94,21 @@ def demo_wheels() -> tuple[Wheel, Wheel]:
         ),
         build_wheel("hello-mtls-words", {"hello_mtls_words.py": _WORDS}),
     )
+
+
+def key_seeker() -> Wheel:
+    """Return an sdist whose build backend looks for a private key, and says what it found."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as opened:
+        for name, text in (
+            ("backend.py", _SEEKER),
+            ("pyproject.toml", _SEEKER_PROJECT),
+            ("PKG-INFO", "Metadata-Version: 2.1\nName: key-seeker\nVersion: 1.0\n"),
+        ):
+            member = tarfile.TarInfo(f"key_seeker-1.0/{name}")
+            member.size = len(text.encode())
+            opened.addfile(member, io.BytesIO(text.encode()))
+    return Wheel("key-seeker", "key_seeker-1.0.tar.gz", archive.getvalue())
 
 
 def build_wheel(project: str, files: Mapping[str, str], requires: str | None = None) -> Wheel:
