@@ -113,7 +113,7 @@ class Gateway:
         self._listener = listener
         self._log = log
         self._authorization = basic_authorization(USER, secret)
-        self._checks_user = peer.is_known()
+        self._owner = peer.way_to_ask()
         patterns = [one for identity in settings.identities for one in identity.scope.hosts]
         self._authority = RunAuthority(patterns)
         self._slots = _slots()
@@ -183,7 +183,7 @@ class Gateway:
         try:
             accepted = connection.wire.socket
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._checks_user and peer.uid_of(accepted) != os.geteuid():
+            if self._owner is not None and self._owner(accepted) != os.geteuid():
                 self._log("gateway: refused a connection of another user")
                 return
             with contextlib.suppress(_Ended):

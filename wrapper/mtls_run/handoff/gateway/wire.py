@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-CHUNK = 256 * 1024
+# A TLS record has 16 KB at most; from 128 KB on, the C library maps memory for each buffer anew.
+CHUNK = 64 * 1024
 LARGEST_HEAD = 64 * 1024
 # A peer that takes or gives nothing for so long is gone, in seconds.
 STALLED = 300.0

@@ -1,0 +1,176 @@
+"""Measure the gateway beside the same tool without it: `python -m tests.bench.gateway [--rounds N]`.
+
+Prints a table of ratios. Each round runs a case directly and through the gateway, one right after
+the other, against the same nginx. Only the engine is measured here, not a run of mtls-run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mtls_run.handoff.gateway import contexts, process
+from mtls_run.handoff.gateway.scope import HostPattern, Scope
+from mtls_run.handoff.gateway.settings import ScopedIdentity, Settings
+from mtls_run.output import Reporter
+from mtls_run.secret import Secret
+from tests.e2e import server, toolbox
+from tests.e2e.packages import wheel
+
+if TYPE_CHECKING:
+    from mtls_run.handoff.gateway.process import Running
+    from tests.e2e.server import Server
+    from tests.e2e.toolbox import Tool
+
+WHEELS = 200
+LARGE = 100 * 1024 * 1024
+LIMITS = {"start": 0.25, "idle": 25.0, "large": 1 / 0.6, "many": 1.5}
+
+
+def add_packages(www: Path) -> None:
+    """Add 200 small wheels, and one of 100 MB, to the index."""
+    for number in range(WHEELS):
+        name = f"many_{number:03}"
+        add(www, name, wheel(name, "1.0", f"VERSION = {number}\n" + "#" * 20_000))
+    path = www / "files" / "large-1.0-py3-none-any.whl"
+    path.write_bytes(wheel("large", "1.0", "VERSION = '1.0'\n"))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as archive:
+        archive.writestr("large_data.bin", os.urandom(1 << 20) * (LARGE >> 20))
+    add(www, "large", None)
+
+
+def add(www: Path, name: str, content: bytes | None) -> None:
+    """Add one wheel, and its page."""
+    file = www / "files" / f"{name}-1.0-py3-none-any.whl"
+    if content is not None:
+        file.write_bytes(content)
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    page = www / "simple" / name.replace("_", "-") / "index.html"
+    page.parent.mkdir(parents=True)
+    page.write_text(
+        f'<!DOCTYPE html><a href="../../files/{file.name}#sha256={digest}">{file.name}</a>'
+    )
+
+
+def seconds(root: Path, tool: Tool, env: dict[str, str], url: str, words: list[str]) -> float:
+    """Return how long an installation takes, with an empty cache."""
+    target = root / "target"
+    shutil.rmtree(target, ignore_errors=True)
+    command = [str(tool.program), "pip", "install", "--no-cache", "--no-deps"]
+    command += ["--python", sys.executable]
+    if tool.kind == "pip":
+        command = [str(tool.program), "install", "--no-cache-dir", "--no-deps", "--no-compile"]
+    command += ["--target", str(target), "--index-url", url, *words]
+    began = time.perf_counter()
+    subprocess.run(command, env=env, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+def environment(root: Path, **more: str) -> dict[str, str]:
+    """Return an environment for pip and uv without this machine's settings."""
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(root),
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_USE_DEPRECATED": "legacy-certs",
+        **more,
+    }
+
+
+def start(nginx: Server, identity: bytes) -> Running:
+    """Start a gateway with one identity for the index, until this process ends."""
+    scope = Scope((HostPattern("localhost", nginx.port),))
+    found = ScopedIdentity("a", scope, lambda it: contexts.load_pem(it, Secret(identity)))
+    settings = Settings(
+        (found,),
+        nginx.server_ca.pem,
+        frozenset({"GET", "HEAD"}),
+        lambda _host, _port: None,
+        lambda: None,
+    )
+    return process.start(settings, os.getpid(), Reporter())
+
+
+def resident(pid: int) -> float:
+    """Return the resident memory of a process in MB."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    (found,) = [line.split()[1] for line in lines if line.startswith("VmRSS")]
+    return int(found) / 1024
+
+
+def gateway_pid() -> int:
+    """Return the process that is in no session of ours and has our command line."""
+    ours = Path("/proc/self/cmdline").read_bytes()
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            pid = int(entry.name)
+            if (entry / "cmdline").read_bytes() == ours and os.getsid(pid) != os.getsid(0):
+                return pid
+    raise AssertionError("there is no gateway")
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.gateway", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="how often each case runs")
+    asked = parser.parse_args()
+    uv, pip = toolbox.newest_uv().ready(), toolbox.newest_pip().ready()
+    measured: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder, server.running() as nginx:
+        root = Path(folder)
+        add_packages(nginx.root / "www")
+        alice = nginx.issuer.issue("alice")
+        (root / "alice.pem").write_bytes(alice.pem())
+        (root / "ca.pem").write_bytes(nginx.server_ca.pem)
+        began = time.perf_counter()
+        running = start(nginx, alice.pem())
+        measured["start, s|start"] = [time.perf_counter() - began]
+        (root / "run-ca.pem").write_bytes(running.ca_pem)
+        pid = gateway_pid()
+        direct = environment(
+            root,
+            SSL_CERT_FILE=str(root / "ca.pem"),
+            PIP_CERT=str(root / "ca.pem"),
+            SSL_CLIENT_CERT=str(root / "alice.pem"),
+            PIP_CLIENT_CERT=str(root / "alice.pem"),
+        )
+        ca = str(root / "run-ca.pem")
+        through = environment(root, SSL_CERT_FILE=ca, PIP_CERT=ca, HTTPS_PROXY=running.proxy_url)
+        many = [f"many-{number:03}" for number in range(WHEELS)]
+        for _ in range(asked.rounds):
+            for shown, tool, words in (
+                (f"100 MB, {uv}, times direct|large", uv, ["large"]),
+                (f"100 MB, {pip}, times direct|large", pip, ["large"]),
+                (f"200 wheels, {uv}, times direct|many", uv, many),
+            ):
+                one = seconds(root, tool, direct, nginx.url, words)
+                other = seconds(root, tool, through, nginx.url, words)
+                sys.stderr.write(f"{shown}: {one:.2f} s, {other:.2f} s\n")
+                measured.setdefault(shown, []).append(other / one)
+        measured["idle after all this, MB|idle"] = [resident(pid)]
+        running.close()
+    lines = ["| | median | at most | reached |", "|---|--:|--:|---|"]
+    for name, values in measured.items():
+        shown, _, limit = name.partition("|")
+        value = statistics.median(values)
+        reached = "yes" if value <= LIMITS[limit] else "**no**"
+        lines.append(f"| {shown} | {value:.2f} | {LIMITS[limit]:.2f} | {reached} |")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
