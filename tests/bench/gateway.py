@@ -20,8 +20,8 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtls_run.config.scope import HostPattern, Scope
 from mtls_run.handoff.gateway import contexts, process
-from mtls_run.handoff.gateway.scope import HostPattern, Scope
 from mtls_run.handoff.gateway.settings import ScopedIdentity, Settings
 from mtls_run.output import Reporter
 from mtls_run.secret import Secret

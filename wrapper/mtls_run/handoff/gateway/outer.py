@@ -46,7 +46,8 @@ def find(environ: Mapping[str, str]) -> Outer | None:
     except NetworkError:
         return None
     try:
-        if peer.is_known() and peer.uid_of(stream.connected) != os.geteuid():
+        owner_of = peer.way_to_ask()
+        if owner_of is not None and owner_of(stream.connected) != os.geteuid():
             return None
         headers = {
             "Host": f"{found.host}:{found.port}",
