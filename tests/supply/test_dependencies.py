@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.supply import lock
-from tests.supply.test_locks import ASKED, lowest_admitted
+from tests.supply.test_locks import ASKED, EXTRAS, lowest_admitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = lock.REPOSITORY / "wrapper" / "mtls_run"
-IMPORTED_AS = {"pyopenssl": "OpenSSL", "service-identity": "service_identity"}
+IMPORTED_AS = {
+    "pyopenssl": "OpenSSL",
+    "python-pkcs11": "pkcs11",
+    "service-identity": "service_identity",
+}
 # Named in the code's types alone, where no running program asks for it.
 TYPES_ALONE = {"typing_extensions"}
 
@@ -58,7 +62,8 @@ def test_declared_is_imported_and_imported_is_declared() -> None:
         one for file in files for one in imports(file.read_text("utf-8")) if one[0] not in ours
     }
     running = {name for name, typing in found if not typing}
-    declared = {IMPORTED_AS.get(name, name) for name in lowest_admitted(ASKED["run"])}
+    asked = ASKED["run"] + EXTRAS["pkcs11"]
+    declared = {IMPORTED_AS.get(name, name) for name in lowest_admitted(asked)}
     assert running == declared
     assert {name for name, _ in found} - declared <= TYPES_ALONE
 

@@ -1,0 +1,122 @@
+"""Real tokens for tests: SoftHSM 2, whose keys never leave it, each in a directory of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from cryptography import x509
+
+PIN, SO_PIN = "1234-geheim", "87654321"
+KINDS = {"rsa": "rsa:2048", "p256": "EC:prime256v1", "p384": "EC:secp384r1"}
+_READ_KEY = """
+import sys, pkcs11
+from pkcs11.util import ec, rsa
+module, label, pin, number = sys.argv[1:]
+with pkcs11.lib(module).get_token(token_label=label).open(user_pin=pin) as session:
+    wanted = dict(object_class=pkcs11.ObjectClass.PUBLIC_KEY, id=bytes.fromhex(number))
+    key = session.get_key(**wanted)
+    if key.key_type is pkcs11.KeyType.EC:
+        print(ec.encode_ec_public_key(key).hex())
+    else:
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+        from cryptography.hazmat.primitives.serialization import load_der_public_key
+        from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
+        parts = [key[a] for a in (pkcs11.Attribute.PUBLIC_EXPONENT, pkcs11.Attribute.MODULUS)]
+        public = RSAPublicNumbers(*(int.from_bytes(p, "big") for p in parts)).public_key()
+        print(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo).hex())
+"""
+
+
+def softhsm_module() -> Path:
+    """Return the module of SoftHSM 2."""
+    found = sorted(Path("/usr/lib").glob("**/libsofthsm2.so"))
+    if not found:
+        raise AssertionError("SoftHSM is missing: tests/run installs it")
+    return found[0]
+
+
+@dataclass
+class SoftToken:
+    """A token of SoftHSM 2, and the environment in which its module finds it."""
+
+    folder: Path
+    label: str = "Lab"
+    environ: Mapping[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "tokens").mkdir(exist_ok=True)
+        configuration = self.folder / "softhsm2.conf"
+        configuration.write_text(
+            f"directories.tokendir = {self.folder / 'tokens'}\n"
+            "objectstore.backend = file\nlog.level = ERROR\nslots.removable = true\n"
+        )
+        self.environ = {"SOFTHSM2_CONF": str(configuration)}
+        self.add_token(self.label)
+
+    def add_token(self, label: str) -> None:
+        """Make a further token, with the same PIN."""
+        command = ["softhsm2-util", "--init-token", "--free", "--label", label]
+        self._run([*command, "--pin", PIN, "--so-pin", SO_PIN])
+
+    def make_key(self, kind: str, label: str = "alice", number: str = "01") -> Any:
+        """Make a key that cannot be extracted, and return its public key."""
+        words = ["--keypairgen", "--key-type", KINDS[kind], "--usage-sign"]
+        self.tool("--login", "--pin", PIN, *words, "--label", label, "--id", number)
+        # pkcs11-tool 0.23 cannot read the public key of P-384.
+        words = [str(self.module), self.label, PIN, number]
+        return load_der_public_key(
+            bytes.fromhex(self._run([sys.executable, "-c", _READ_KEY, *words]))
+        )
+
+    def put(self, certificate: x509.Certificate, label: str = "alice", number: str = "01") -> None:
+        """Write a certificate into the token."""
+        from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+
+        path = self.folder / f"{number}.der"
+        path.write_bytes(certificate.public_bytes(Encoding.DER))
+        words = ["--write-object", str(path), "--type", "cert", "--label", label, "--id", number]
+        self.tool("--login", "--pin", PIN, *words)
+
+    def pull(self) -> None:
+        """Take the token away, as a card is pulled."""
+        shutil.rmtree(self.folder / "tokens")
+
+    @cached_property
+    def module(self) -> Path:
+        """The module to load."""
+        return softhsm_module()
+
+    def uri(self, rest: str = "object=alice") -> str:
+        """Return the URI of an object in this token."""
+        return f"pkcs11:token={self.label};{rest}?module-path={self.module}"
+
+    def tool(self, *words: str) -> str:
+        """Run pkcs11-tool on this token, and return what it printed."""
+        command = ["pkcs11-tool", "--module", str(self.module), "--token-label", self.label]
+        return self._run([*command, *words])
+
+    def _run(self, command: list[str]) -> str:
+        done = subprocess.run(
+            command,
+            env={**os.environ, **self.environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise AssertionError(f"{command} ended with {done.returncode}: {done.stderr}")
+        return done.stdout
