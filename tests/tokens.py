@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,15 +10,16 @@ import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
 
     from cryptography import x509
+
+    from tests.pki import Authority, Issued
 
 PIN, SO_PIN = "1234-geheim", "87654321"
 KINDS = {"rsa": "rsa:2048", "p256": "EC:prime256v1", "p384": "EC:secp384r1"}
@@ -120,3 +122,40 @@ class SoftToken:
         if done.returncode:
             raise AssertionError(f"{command} ended with {done.returncode}: {done.stderr}")
         return done.stdout
+
+
+class PublicOnly:
+    """Stands for a private key that cannot be had where a certificate is issued for it."""
+
+    def __init__(self, public: Any) -> None:
+        self._public = public
+
+    def public_key(self) -> Any:
+        """Return the public key."""
+        return self._public
+
+
+def identity(place: SoftToken, authority: Authority, kind: str, **given: Any) -> Issued:
+    """Make a key in the token, and put its certificate and chain beside it."""
+    public = place.make_key(kind)
+    issued = authority.issue("alice", key=cast("Any", PublicOnly(public)), **given)
+    place.put(issued.certificate)
+    for number, above in enumerate(issued.chain):
+        place.put(above, "issuer", f"f{number}")
+    return issued
+
+
+def run(
+    asked: Mapping[str, Any], environ: Mapping[str, str], python: str | Path = sys.executable
+) -> dict[str, Any]:
+    """Run `tests/by_token.py` and return its answer."""
+    done = subprocess.run(
+        [str(python), str(Path(__file__).with_name("by_token.py"))],
+        input=json.dumps(asked),
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return cast("dict[str, Any]", json.loads(done.stdout))

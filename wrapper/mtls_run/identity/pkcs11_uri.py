@@ -16,12 +16,12 @@ SCHEME = "pkcs11:"
 # RFC 7512, section 2.3: each attribute of the path, and the field that holds it.
 _PATH = {
     "token": "token",
-    "object": "object",
-    "id": "id",
     "serial": "serial",
     "manufacturer": "manufacturer",
     "model": "model",
     "slot-id": "slot_id",
+    "object": "object",
+    "id": "id",
     "type": "type",
 }
 _QUERY = {"module-path": "module_path"}
@@ -136,7 +136,10 @@ def _value(name: str, text: str) -> object:
             f"the value of `{name}` in the URI has a character that is to be escaped",
             "write a space as %20, a semicolon as %3B, a percent sign as %25",
         )
-    raw = unquote_to_bytes(text)
+    try:
+        raw = unquote_to_bytes(text)
+    except UnicodeEncodeError:  # a word of a command line that is not UTF-8
+        raise _not_utf8(name) from None
     if name == "id":
         if not raw:
             raise UriError("`id` of the URI is empty", "write each byte as %XX, or leave `id` out")
@@ -144,7 +147,7 @@ def _value(name: str, text: str) -> object:
     try:
         value = raw.decode("utf-8")
     except UnicodeDecodeError:
-        raise UriError(f"`{name}` of the URI is not UTF-8", "escape it as UTF-8") from None
+        raise _not_utf8(name) from None
     if "\0" in value:
         raise UriError(f"`{name}` of the URI has a zero byte", f"leave `{name}` out")
     if name == "slot-id":
@@ -164,6 +167,10 @@ def _value(name: str, text: str) -> object:
             "write it in full: module-path=/usr/lib/…/opensc-pkcs11.so",
         )
     return value
+
+
+def _not_utf8(name: str) -> UriError:
+    return UriError(f"`{name}` of the URI is not UTF-8", "escape it as UTF-8")
 
 
 def _is_absolute(path: str) -> bool:
