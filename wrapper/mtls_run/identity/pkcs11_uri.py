@@ -127,7 +127,7 @@ def _check_name(name: str, known: dict[str, str]) -> None:
     raise UriError(f"unknown attribute `{shown}` in the URI", hint)
 
 
-def _value(name: str, text: str) -> object:
+def _unescaped(name: str, text: str) -> bytes:
     # Its import costs a run that has no token as much as this whole module.
     from urllib.parse import unquote_to_bytes  # noqa: PLC0415 - as above
 
@@ -137,9 +137,13 @@ def _value(name: str, text: str) -> object:
             "write a space as %20, a semicolon as %3B, a percent sign as %25",
         )
     try:
-        raw = unquote_to_bytes(text)
+        return unquote_to_bytes(text)
     except UnicodeEncodeError:  # a word of a command line that is not UTF-8
         raise _not_utf8(name) from None
+
+
+def _value(name: str, text: str) -> object:
+    raw = _unescaped(name, text)
     if name == "id":
         if not raw:
             raise UriError("`id` of the URI is empty", "write each byte as %XX, or leave `id` out")
