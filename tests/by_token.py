@@ -27,12 +27,18 @@ from mtls_run.secret import Secret
 def fetch(identity: token.TokenIdentity, asked: dict[str, Any], version: str) -> str:
     """Return how the server answers a request over a connection of its own."""
     context = ssl.create_default_context(cafile=asked["ca"])
-    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
-    identity.load(context)
+    if version != "any":
+        context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    try:
+        identity.load(context)
+    except MtlsRunError as error:
+        return error.fact
     connection = http.client.HTTPSConnection("localhost", asked["port"], context=context)
     try:
         connection.request("GET", "/mark")
-        return str(connection.getresponse().status)
+        status = connection.getresponse().status
+        spoken = connection.sock.version() if version == "any" else ""
+        return f"{status} {spoken}".strip()
     except OSError as error:
         return f"{type(error).__name__}: {identity.failure and identity.failure.fact}"
     finally:

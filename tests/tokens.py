@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from cryptography import x509
 
@@ -56,6 +59,8 @@ class SoftToken:
 
     folder: Path
     label: str = "Lab"
+    more: str = ""
+    """Further lines of softhsm2.conf."""
     environ: Mapping[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +70,7 @@ class SoftToken:
         configuration.write_text(
             f"directories.tokendir = {self.folder / 'tokens'}\n"
             "objectstore.backend = file\nlog.level = ERROR\nslots.removable = true\n"
+            f"{self.more}\n"
         )
         self.environ = {"SOFTHSM2_CONF": str(configuration)}
         self.add_token(self.label)
@@ -78,6 +84,10 @@ class SoftToken:
         """Make a key that cannot be extracted, and return its public key."""
         words = ["--keypairgen", "--key-type", KINDS[kind], "--usage-sign"]
         self.tool("--login", "--pin", PIN, *words, "--label", label, "--id", number)
+        return self.public_key(number)
+
+    def public_key(self, number: str) -> Any:
+        """Return the public key with this id, in hexadecimal."""
         # pkcs11-tool 0.23 cannot read the public key of P-384.
         words = [str(self.module), self.label, PIN, number]
         return load_der_public_key(
@@ -86,8 +96,6 @@ class SoftToken:
 
     def put(self, certificate: x509.Certificate, label: str = "alice", number: str = "01") -> None:
         """Write a certificate into the token."""
-        from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
-
         path = self.folder / f"{number}.der"
         path.write_bytes(certificate.public_bytes(Encoding.DER))
         words = ["--write-object", str(path), "--type", "cert", "--label", label, "--id", number]
@@ -157,5 +165,137 @@ def run(
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, ""), done
+    # A module may write to stderr: tpm2-tss says each of its errors there.
+    assert done.returncode == 0, done
+    assert "Traceback" not in done.stderr, done
     return cast("dict[str, Any]", json.loads(done.stdout))
+
+
+_BUS = """\
+<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type><listen>unix:path={folder}/bus</listen><auth>EXTERNAL</auth>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
+  </policy>
+</busconfig>
+"""
+TPM_KINDS = {"rsa": "rsa2048", "p256": "ecc256", "p384": "ecc384"}
+
+
+class SoftTpm(SoftToken):
+    """A token of tpm2-pkcs11 in a software TPM (swtpm), behind tpm2-abrmd on a bus of its own."""
+
+    def __post_init__(self) -> None:
+        (self.folder / "state").mkdir(parents=True)
+        (self.folder / "store").mkdir()
+        (self.folder / "bus.conf").write_text(_BUS.format(folder=self.folder))
+        tcti = "tabrmd:bus_type=session"
+        self.environ = {
+            "DBUS_SESSION_BUS_ADDRESS": f"unix:path={self.folder}/bus",
+            "TPM2TOOLS_TCTI": tcti,
+            "TPM2_PKCS11_TCTI": tcti,
+            "TPM2_PKCS11_STORE": str(self.folder / "store"),
+        }
+        self._processes: list[subprocess.Popen[bytes]] = []
+        try:
+            self._start_all()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start_all(self) -> None:
+        self._start("dbus-daemon", f"--config-file={self.folder / 'bus.conf'}", "--nofork")
+        port = _two_ports()
+        self._start(
+            *f"swtpm socket --tpm2 --tpmstate dir={self.folder / 'state'}".split(),
+            *f"--server type=tcp,port={port},bindaddr=127.0.0.1".split(),
+            *f"--ctrl type=tcp,port={port + 1},bindaddr=127.0.0.1".split(),
+            *["--flags", "not-need-init,startup-clear"],
+        )
+        _until(lambda: (self.folder / "bus").exists() and _answers(port + 1))
+        self._start(
+            *f"tpm2-abrmd --session --allow-root --tcti=swtpm:host=127.0.0.1,port={port}".split()
+        )
+        _until(lambda: self._works("tpm2_getcap", "properties-fixed"))
+        self.ptool("init")
+        self.ptool("addtoken", "--pid=1", f"--userpin={PIN}", f"--sopin={SO_PIN}", label=True)
+
+    def _start(self, *command: str) -> None:
+        with (self.folder / f"{command[0]}.log").open("wb") as log:
+            self._processes.append(
+                subprocess.Popen(
+                    command,
+                    env={**os.environ, **self.environ},
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                )
+            )
+
+    def _works(self, *command: str) -> bool:
+        done = subprocess.run(
+            command, env={**os.environ, **self.environ}, capture_output=True, check=False
+        )
+        return done.returncode == 0
+
+    def ptool(self, command: str, *words: str, label: bool = False) -> str:
+        """Run tpm2_ptool."""
+        named = [f"--label={self.label}"] if label else []
+        return self._run(["tpm2_ptool", command, *named, *words])
+
+    def make_key(self, kind: str, label: str = "alice", number: str = "01") -> Any:
+        """Make a key in the TPM, and return its public key."""
+        words = [f"--algorithm={TPM_KINDS[kind]}", f"--key-label={label}", f"--id={number}"]
+        self.ptool("addkey", f"--userpin={PIN}", *words, label=True)
+        return self.public_key(number.encode().hex())  # its id is the text
+
+    def put(self, certificate: x509.Certificate, label: str = "alice", number: str = "01") -> None:
+        """Write the certificate of a key; the TPM's store takes no other."""
+        if number != "01":
+            return
+        path = self.folder / f"{number}.pem"
+        path.write_bytes(certificate.public_bytes(Encoding.PEM))
+        self.ptool("addcert", f"--key-label={label}", str(path), label=True)
+
+    def stop(self) -> None:
+        """End the TPM and what is around it."""
+        for process in reversed(self._processes):
+            process.terminate()
+        for process in self._processes:
+            process.wait(10)
+
+    @cached_property
+    def module(self) -> Path:
+        """The module to load."""
+        found = sorted(Path("/usr/lib").glob("*/pkcs11/libtpm2_pkcs11.so"))
+        if not found:
+            raise AssertionError("tpm2-pkcs11 is missing: tests/run installs it")
+        return found[0]
+
+
+def _two_ports() -> int:
+    """Return a free port with a free one after it: tpm2-tss 3.2 finds swtpm's control there."""
+    for _ in range(50):
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                second.bind(("127.0.0.1", port + 1))
+                return port
+    raise AssertionError("no two ports are free side by side")
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+def _until(ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not ready():
+        if time.monotonic() > deadline:
+            raise AssertionError("the software TPM does not start")
+        time.sleep(0.05)

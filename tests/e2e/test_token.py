@@ -176,3 +176,22 @@ def test_a_module_that_others_can_write_is_not_loaded(
     module.chmod(0o777)
     done = ask(place, nginx, tmp_path, f'client-cert = "pkcs11:token=Lab?module-path={module}"')
     assert "every user can write" in done["errors"][0]["fact"]
+
+
+def test_a_token_without_pss_signs_by_tls_1_2(nginx: Server, tmp_path: Path) -> None:
+    """TLS 1.3 has no other RSA signature, so it is left out, or refused where it alone is left."""
+    place = SoftToken(tmp_path / "hsm", more="slots.mechanisms = -CKM_RSA_PKCS_PSS")
+    identity(place, nginx.issuer, "rsa")
+    done = ask(place, nginx, tmp_path, versions=["any", "TLSv1_2", "TLSv1_3"])
+    assert done["opened"][1] == "RSA PKCS#1 v1.5, so TLS 1.2 alone"
+    assert done["answers"][:2] == ["204 TLSv1.2", "204"], done
+    assert done["answers"][2].startswith("the token cannot sign by RSA-PSS, which TLS 1.3 needs")
+
+
+def test_the_token_says_how_many_tries_are_left(
+    place: SoftToken, nginx: Server, tmp_path: Path
+) -> None:
+    """SoftHSM sets CKF_USER_PIN_COUNT_LOW after a wrong PIN, and the error repeats it."""
+    identity(place, nginx.issuer, "p256")
+    (error,) = ask(place, nginx, tmp_path, pins=["0000"])["errors"]
+    assert "a wrong PIN was tried before" in error["fact"]

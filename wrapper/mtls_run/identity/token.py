@@ -185,6 +185,8 @@ class TokenIdentity:
         assert opened is not None
         assert signer is not None
         leaf, *above = map(chain.der, opened.chain)
+        if opened.kind.name.startswith("RSA") and not signer.supports_pss:
+            _limit_to_tls_1_2(context, self.where)
         try:
             sslcontext.load_identity(
                 context, sslcontext.Identity(leaf, signer, tuple(above), self.where)
@@ -531,6 +533,19 @@ def _guarded(token: Token, call: Any) -> Any:  # noqa: ANN401 - see cryptoki
             return call()
     except pkcs11.PKCS11Error as error:
         raise _cryptoki().unusable(f"the token {token.label}", error) from None
+
+
+def _limit_to_tls_1_2(context: ssl.SSLContext, where: str) -> None:
+    """Keep the context from TLS 1.3, which has no RSA signature but PSS (RFC 8446, 4.2.3)."""
+    from ssl import TLSVersion  # noqa: PLC0415 - where a connection is made alone
+
+    if context.minimum_version == TLSVersion.TLSv1_3:
+        raise IdentityError(
+            f"the token cannot sign by RSA-PSS, which TLS 1.3 needs: {where}",
+            hint="use an EC key, or a server that takes TLS 1.2",
+            code="identity-key-kind",
+        )
+    context.maximum_version = TLSVersion.TLSv1_2
 
 
 def _supported(leaf: x509.Certificate, where: str) -> KeyKind:
