@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PACKAGE = lock.REPOSITORY / "wrapper" / "mtls_run"
-IMPORTED_AS = {"pyopenssl": "OpenSSL", "service-identity": "service_identity"}
+IMPORTED_AS = {
+    "pyopenssl": "OpenSSL",
+    "python-pkcs11": "pkcs11",
+    "service-identity": "service_identity",
+}
 # Named in the code's types alone, where no running program asks for it.
 TYPES_ALONE = {"typing_extensions"}
 
@@ -58,8 +62,8 @@ def test_declared_is_imported_and_imported_is_declared() -> None:
         one for file in files for one in imports(file.read_text("utf-8")) if one[0] not in ours
     }
     running = {name for name, typing in found if not typing}
-    requirements = ASKED["run"] + EXTRAS["gateway"]
-    declared = {IMPORTED_AS.get(name, name) for name in lowest_admitted(requirements)}
+    asked = ASKED["run"] + EXTRAS["gateway"] + EXTRAS["pkcs11"]
+    declared = {IMPORTED_AS.get(name, name) for name in lowest_admitted(asked)}
     assert running == declared
     assert {name for name, _ in found} - declared <= TYPES_ALONE
 

@@ -18,15 +18,15 @@ PROJECT = tomllib.loads((lock.REPOSITORY / "pyproject.toml").read_text(encoding=
 EXTRAS = PROJECT["optional-dependencies"]
 ASKED = {
     "run": PROJECT["dependencies"],
-    "test": PROJECT["dependencies"] + EXTRAS["test"],
-    "dev": PROJECT["dependencies"] + EXTRAS["test"] + EXTRAS["lint"],
-    "lowest": PROJECT["dependencies"] + EXTRAS["test"],
+    "test": PROJECT["dependencies"] + EXTRAS["pkcs11"] + EXTRAS["test"],
+    "dev": PROJECT["dependencies"] + EXTRAS["pkcs11"] + EXTRAS["test"] + EXTRAS["lint"],
+    "lowest": PROJECT["dependencies"] + EXTRAS["pkcs11"] + EXTRAS["test"],
 }
-REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)>=(?P<lowest>[\w.]+)(?:; (?P<marker>.+))?")
+REQUIREMENT = re.compile(r"(?P<name>[\w.-]+)[>=]=(?P<lowest>[\w.]+)(?:; (?P<marker>.+))?")
 
 
 def lowest_admitted(requirements: list[str]) -> dict[str, str]:
-    """Return the lowest version that each requirement admits; each has to be NAME>=VERSION."""
+    """Return the lowest version that each requirement admits, by NAME>=VERSION or NAME==VERSION."""
     found = {}
     for requirement in requirements:
         match = REQUIREMENT.fullmatch(requirement)

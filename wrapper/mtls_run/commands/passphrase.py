@@ -20,17 +20,19 @@ from mtls_run.errors import (
     PassphraseError,
     WrongPassphraseError,
 )
-from mtls_run.identity import checks
-from mtls_run.identity.material import gather
+from mtls_run.identity import checks, token
+from mtls_run.identity.material import KeyMaterial, gather
 from mtls_run.passphrase import keyring, unlock
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt, describe
 from mtls_run.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from mtls_run.config.profile import Profile
-    from mtls_run.identity.material import KeyMaterial
+    from mtls_run.identity.token import Facts, TokenIdentity
+    from mtls_run.passphrase.unlock import Locked
 
 LONGEST = 4096
 _ONE_LINE = "write the passphrase to standard input, on one line"
@@ -57,14 +59,18 @@ def passphrase() -> None:
 @click.pass_obj
 def set_(context: Context, name: str | None, *, stdin: bool) -> int:
     """Store the passphrase, after a check that it opens the key."""
-    profile, material = _profile(context, name)
+    profile = _chosen(context, name)
+    in_token = token.of(profile)
+    material: Locked[Any] = in_token.pin if in_token else _material(profile)
     if not isinstance(profile.passphrase.value, FromKeyring):
         source = describe(profile.passphrase.value, profile.account)
         raise ConfigurationError(
             f"{profile.passphrase.origin}: the passphrase of {profile.label} comes from: {source}",
             hint='store it in the keyring: passphrase = "keyring"',
         )
-    if not material.locked:
+    if in_token is not None:
+        _refuse_without_pin(in_token)
+    elif isinstance(material, KeyMaterial) and not material.locked:
         raise IdentityError(
             f"{material.where} is not encrypted",
             hint="use it as it is, or encrypt it: openssl pkcs8 -topk8 -in KEY -out NEW",
@@ -72,11 +78,14 @@ def set_(context: Context, name: str | None, *, stdin: bool) -> int:
     store = keyring.find(context.environ, context.reporter)
     if stdin:
         given = _read_stdin()
-        _opens(material, given)
+        if isinstance(material, KeyMaterial):
+            _opens(material, given)
     else:
         given = _ask(unlock.Request(profile, material, context.environ, context.reporter))
+    if in_token is not None:
+        _try_pin(in_token, given)
     store.set(profile.account, given)
-    say(f"the passphrase for {profile.label} is stored in {store.name}")
+    say(f"the {material.asks_for} for {profile.label} is stored in {store.name}")
     return 0
 
 
@@ -88,7 +97,11 @@ def check(context: Context, name: str | None) -> int:
 
     The status is 0 if it opens, and 1 if not.
     """
-    profile, material = _profile(context, name)
+    profile = _chosen(context, name)
+    in_token = token.of(profile)
+    if in_token is not None:
+        return _check_token(context, profile, in_token)
+    material = _material(profile)
     try:
         if not material.locked:
             found, source = material.unlock(None, checks.utc_now()), "no passphrase; none is needed"
@@ -119,16 +132,66 @@ def forget(context: Context, name: str | None) -> int:
     return 0
 
 
-def _profile(context: Context, name: str | None) -> tuple[Profile, KeyMaterial]:
-    """Return the profile, and the contents of its files."""
-    profile = _chosen(context, name)
+def _refuse_without_pin(identity: TokenIdentity) -> None:
+    """Raise IdentityError if mtls-run gives this token no PIN."""
+    facts = identity.inspect()
+    if not facts.needs_pin:
+        asks = "the reader asks for its PIN" if facts.asks_itself else "it needs none"
+        raise IdentityError(
+            f"mtls-run gives the token {facts.label} no PIN: {asks}", hint="use it as it is"
+        )
+
+
+def _try_pin(identity: TokenIdentity, given: Secret) -> None:
+    """Open the token with the PIN, once; raise MtlsRunError if it does not open."""
+    try:
+        identity.open(given)
+    finally:
+        identity.close()
+
+
+def _check_token(context: Context, profile: Profile, identity: TokenIdentity) -> int:
+    """Open the token as a run would, and return the status; a warning comes before the try."""
+    tries = 1 if isinstance(profile.passphrase.value, FromPrompt) else 0
+    request = unlock.Request(profile, identity.pin, context.environ, context.reporter, tries)
+    source = describe(profile.passphrase.value, profile.account)
+    try:
+        facts = identity.inspect()
+        pin = None
+        if facts.needs_pin:
+            pin = unlock.unlock(request).identity
+            left = facts.tries or "the token does not say how many are left"
+            context.reporter.notice(f"this uses a try of the PIN of {facts.label}: {left}")
+            _agree(facts, f"try the PIN from: {source}?", profile)
+        opened = identity.open(pin)
+    except (IdentityError, PassphraseError) as error:
+        context.reporter.error(MtlsRunError(error.fact, hint=error.hint))
+        return 1
+    finally:
+        identity.close()
+    how = f"the PIN from: {source}" if facts.needs_pin else "no PIN of mtls-run's"
+    say(f"the token {facts.label} opens with {how}; it signs by {opened.mechanism}")
+    return 0
+
+
+def _agree(facts: Facts, question: str, profile: Profile) -> None:
+    """Raise PassphraseError if few tries are left, and nobody says that one may be used up."""
+    if facts.tries and not (terminal.available() and terminal.ask_yes(question)):
+        raise PassphraseError(
+            f"the PIN of the token {facts.label} was not tried: {facts.tries}",
+            hint=f"make sure of it, then: {profile.set_command}",
+        )
+
+
+def _material(profile: Profile) -> KeyMaterial:
+    """Return the contents of the profile's files."""
     material = gather(profile)
     if material is None:
         raise ConfigurationError(
             f"{profile.label} names no certificate, so there is no key to open",
             hint='add one to the profile: client-cert = "…"',
         )
-    return profile, material
+    return material
 
 
 def _chosen(context: Context, name: str | None) -> Profile:
@@ -170,11 +233,10 @@ def _opens(material: KeyMaterial, given: Secret) -> None:
         ) from None
 
 
-def _ask(request: unlock.Request) -> Secret:
+def _ask(request: unlock.Request[Any]) -> Secret:
     if not terminal.available():
         raise PassphraseError(
             "there is no terminal to ask at",
-            hint=f"{unlock.set_command(request.profile)} --stdin, "
-            "with the passphrase on standard input",
+            hint=f"{request.profile.set_command} --stdin, with the passphrase on standard input",
         )
     return unlock.ask(request, "it is to be stored")[1]

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mtls_run import terminal
-from mtls_run.commands import profile_check, profile_values, say
+from mtls_run.commands import profile_check, profile_token, profile_values, say
 from mtls_run.config import edit, profile
 from mtls_run.config.origin import Origin
 from mtls_run.config.store import ConfigFile
 from mtls_run.errors import ConfigurationError, UsageError
-from mtls_run.identity import checks
+from mtls_run.identity import checks, token
 from mtls_run.identity.material import gather
-from mtls_run.passphrase.unlock import Request, offer_to_store
+from mtls_run.passphrase.unlock import Opened, Request, offer_to_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cryptography import x509
 
     from mtls_run.commands import Context
     from mtls_run.config.edit import Values
@@ -59,6 +61,17 @@ def add(context: Context, wish: Wish, *, asking: bool = True) -> None:
             hint=f"mtls-run profile add {wish.name} --client-cert FILE …; see --help",
         )
     candidate = _candidate(wish, values, file, configured)
+    in_token = token.of(candidate)
+    if in_token is not None:
+        if asking and _ask_for_ca(values):
+            candidate = _candidate(wish, values, file, configured)
+        checked = profile_token.check(candidate, in_token, context)
+        made_default = _write(file, wish, values)
+        _report(file, candidate, checked.leaf)
+        if checked.pin is not None:
+            _keep(Request(candidate, in_token.pin, context.environ, context.reporter), checked.pin)
+        _report_default(file, candidate, wish, context, made_default=made_default)
+        return
     material = gather(candidate)
     if asking and material is not None and _ask_for_key(values, material):
         candidate = _candidate(wish, values, file, configured)
@@ -67,12 +80,23 @@ def add(context: Context, wish: Wish, *, asking: bool = True) -> None:
         candidate = _candidate(wish, values, file, configured)
     unlocked = profile_check.check(candidate, material, context)
     made_default = _write(file, wish, values)
-    _report(file, candidate, unlocked)
+    _report(file, candidate, unlocked.identity.leaf if unlocked else None)
     if unlocked is not None and material is not None:
         request = Request(candidate, material, context.environ, context.reporter)
-        stored = offer_to_store(request, unlocked, ask=not wish.keep)
-        if stored is not None:
-            say(f"its passphrase is stored in {stored}")
+        _keep(request, unlocked, ask=not wish.keep)
+    _report_default(file, candidate, wish, context, made_default=made_default)
+
+
+def _keep(request: Request[Opened], unlocked: Unlocked[Opened], *, ask: bool = True) -> None:
+    """Offer to store what was typed."""
+    stored = offer_to_store(request, unlocked, ask=ask)
+    if stored is not None:
+        say(f"its {request.material.asks_for} is stored in {stored}")
+
+
+def _report_default(
+    file: ConfigFile, candidate: Profile, wish: Wish, context: Context, *, made_default: bool
+) -> None:
     if made_default:
         say(f"{candidate.label} is the default: it applies wherever nothing else names a profile")
     if wish.name in file.system_profiles():
@@ -113,10 +137,9 @@ def _write(file: ConfigFile, wish: Wish, values: Values) -> bool:
     return is_default
 
 
-def _report(file: ConfigFile, candidate: Profile, unlocked: Unlocked | None) -> None:
+def _report(file: ConfigFile, candidate: Profile, leaf: x509.Certificate | None) -> None:
     fact = f"{candidate.label} is in {file.path}"
-    if unlocked is not None:
-        leaf = unlocked.identity.leaf
+    if leaf is not None:
         left = checks.span(leaf.not_valid_after_utc - checks.utc_now())
         fact += f": {leaf.subject.rfc4514_string()}, {left} left"
     say(fact)

@@ -16,17 +16,24 @@ from mtls_run.roots import resolve as roots
 if TYPE_CHECKING:
     from mtls_run.commands import Context
     from mtls_run.config.profile import Profile
-    from mtls_run.identity.material import KeyMaterial
+    from mtls_run.identity.material import Identity, KeyMaterial
 
 
-def check(profile: Profile, material: KeyMaterial | None, context: Context) -> Unlocked | None:
+def check_roots(profile: Profile) -> None:
+    """Raise MtlsRunError if the profile's CA certificates cannot work."""
+    if profile.ca_cert is not None or profile.roots.value == "none":
+        # The added certificates alone: the base may have changed by the time of a run.
+        roots.resolve(replace(profile, roots=Setting("none", profile.roots.origin)), {})
+
+
+def check(
+    profile: Profile, material: KeyMaterial | None, context: Context
+) -> Unlocked[Identity] | None:
     """Return the identity if it could be unlocked; raise MtlsRunError if the profile cannot work.
 
     A person is asked for a passphrase where the profile needs one and there is a terminal.
     """
-    if profile.ca_cert is not None or profile.roots.value == "none":
-        # The added certificates alone: the base may have changed by the time of a run.
-        roots.resolve(replace(profile, roots=Setting("none", profile.roots.origin)), {})
+    check_roots(profile)
     if material is None:
         return None
     now = utc_now()

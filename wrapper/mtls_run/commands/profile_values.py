@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from mtls_run.config import schema
 from mtls_run.config.origin import Origin, Setting
 from mtls_run.errors import UsageError
+from mtls_run.identity.pkcs11_uri import is_uri
 from mtls_run.system.files import current_directory
 
 if TYPE_CHECKING:
@@ -94,7 +95,8 @@ def values(given: Mapping[str, str | Sequence[str] | None]) -> Values:
         elif key in ("hosts", "paths"):
             found[key] = list(value)
         elif isinstance(value, str):
-            found[key] = written(value) if key in ("client-cert", "client-key") else value
+            is_file = key in ("client-cert", "client-key") and not is_uri(value)
+            found[key] = written(value) if is_file else value
         else:
             paths = [written(path) for path in value]
             found[key] = paths[0] if len(paths) == 1 else paths

@@ -9,6 +9,7 @@ from mtls_run.config import pins
 from mtls_run.config.origin import DEFAULT, Origin, Setting
 from mtls_run.config.schema import unknown
 from mtls_run.errors import ConfigurationError
+from mtls_run.identity.pkcs11_uri import Pkcs11Uri
 from mtls_run.passphrase.sources import FromKeyring
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Profile:
 
     name: str | None
     origin: Origin
-    client_cert: Setting[Path] | None = None
-    client_key: Setting[Path] | None = None
+    client_cert: Setting[Path | Pkcs11Uri] | None = None
+    client_key: Setting[Path | Pkcs11Uri] | None = None
     ca_cert: Setting[tuple[Path, ...]] | None = None
     roots: Setting[str] = SYSTEM
     passphrase: Setting[PassphraseSource] = KEYRING
@@ -69,12 +70,19 @@ class Profile:
         return "the profile of pip's settings" if self.yields else "the profile of this directory"
 
     @property
+    def set_command(self) -> str:
+        """Return the command that stores the passphrase of this profile."""
+        return f"mtls-run passphrase set {self.name}" if self.name else "mtls-run passphrase set"
+
+    @property
     def account(self) -> str:
         """Return the keyring's user name for this profile's passphrase."""
         if self.name and not self.is_further:
             return self.name
         key = self.client_key or self.client_cert
-        return f"file:{key.value.absolute()}" if key else "file:"
+        if key is None or isinstance(key.value, Pkcs11Uri):
+            return f"file:{key.value if key else ''}"
+        return f"file:{key.value.absolute()}"
 
     @property
     def gateway_reason(self) -> Setting[object] | None:
@@ -149,6 +157,14 @@ def build(
             hint="name the certificate too; in a layer above, the two replace as a pair",
         )
     _check_handoff(values)
+    if isinstance(certificate and certificate.value, Pkcs11Uri) and not isinstance(
+        key and key.value, (Pkcs11Uri, type(None))
+    ):
+        assert key is not None
+        raise ConfigurationError(
+            f"{key.origin}: `client-key` is a file, and the certificate is in a token",
+            hint="remove `client-key`, or name the key in the token: pkcs11:…",
+        )
     if "passphrase" in values and certificate is None and not yields:
         raise ConfigurationError(
             f"{values['passphrase'].origin}: `passphrase` needs `client-cert`; "

@@ -16,6 +16,7 @@ from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config import document, layers, schema
 from mtls_run.config.origin import Setting
 from mtls_run.errors import ConfigurationError
+from mtls_run.identity.pkcs11_uri import Pkcs11Uri
 from mtls_run.output import quoted
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromVariable
 from mtls_run.system import ownership
@@ -278,6 +279,14 @@ def _values(settings: ProfileValues) -> list[Any]:
 def _refuse_programs(settings: ProfileValues) -> None:
     for table in settings["identities"].value if "identities" in settings else ():
         _refuse_programs(table)
+    for key in ("client-cert", "client-key"):
+        named = settings.get(key)
+        if named is not None and isinstance(named.value, Pkcs11Uri):
+            raise ConfigurationError(
+                f"{named.origin}: a project file may not name a token: its module is code that "
+                "mtls-run loads",
+                hint="write the profile into your own configuration, and name it here: profile = …",
+            )
     setting = settings.get("passphrase")
     if setting is None or not isinstance(setting.value, (FromCommand, FromVariable)):
         return

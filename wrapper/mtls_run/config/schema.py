@@ -11,6 +11,7 @@ import re
 
 from mtls_run.cli import HANDOFFS
 from mtls_run.errors import ConfigurationError
+from mtls_run.identity import pkcs11_uri
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable
 
 TYPE_CHECKING = False
@@ -118,6 +119,18 @@ def read_path(value: object, place: Place) -> Path:
             hint="set HOME, or write the path in full",
         )
     return place.directory / expanded
+
+
+def read_identity(value: object, place: Place) -> Path | pkcs11_uri.Pkcs11Uri:
+    """Return the path of a file, or the URI of a certificate or key in a token."""
+    if not isinstance(value, str) or not pkcs11_uri.is_uri(value):
+        return read_path(value, place)
+    try:
+        return pkcs11_uri.parse(value)
+    except pkcs11_uri.UriError as error:
+        raise ConfigurationError(
+            f"{place.origin}: `{place.key}`: {error.fact}", hint=error.hint
+        ) from None
 
 
 def read_paths(value: object, place: Place) -> tuple[Path, ...]:
@@ -275,8 +288,8 @@ POLICY_KEYS: dict[str, Reader] = {
 }
 
 PROFILE_KEYS: dict[str, Reader] = {
-    "client-cert": read_path,
-    "client-key": read_path,
+    "client-cert": read_identity,
+    "client-key": read_identity,
     "ca-cert": read_paths,
     "cert": read_paths,  # pip's name for ca-cert
     "roots": _read_one_of(*ROOTS),

@@ -33,6 +33,12 @@ CATALOGUE: dict[str, Rank] = {
     "identity-no-key": "error",
     "identity-no-certificate": "error",
     "identity-ambiguous": "error",
+    # The token of an identity.
+    "token-extra-missing": "error",
+    "token-missing": "error",
+    "token-failed": "error",
+    "token-locked": "error",
+    "token-tries-low": "warning",
     # The passphrase.
     "passphrase-variable-unset": "error",
     "passphrase-file-missing": "error",

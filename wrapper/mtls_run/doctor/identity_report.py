@@ -12,8 +12,9 @@ from cryptography import x509
 
 from mtls_run.doctor.authorities import subject_of
 from mtls_run.errors import MtlsRunError
-from mtls_run.identity import chain, checks, extensions
+from mtls_run.identity import chain, checks, extensions, source, token
 from mtls_run.identity.material import gather
+from mtls_run.identity.pkcs11_uri import Pkcs11Uri
 from mtls_run.net.certificates import of_name
 from mtls_run.net.tls import ClientIdentity
 from mtls_run.output import quoted
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
     from mtls_run.doctor.inspection import Inspection
     from mtls_run.identity.extensions import Extension
     from mtls_run.identity.material import Identity, KeyMaterial
+    from mtls_run.identity.token import Facts, Opened, TokenIdentity
     from mtls_run.net.certificates import TrustStore
+
+_NO_TRIES = "the token does not say how many tries are left"
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,9 @@ def examine(profile: Profile, notice_days: int, here: Inspection) -> IdentityRep
         return IdentityReport()
     for what, setting in _files(profile):
         _file(what, setting, here)
+    in_token = token.of(profile)
+    if in_token is not None:
+        return IdentityReport(leaf=_in_token(in_token, profile, notice_days, here))
     material = None
     try:
         material = gather(profile)
@@ -72,8 +79,7 @@ def examine(profile: Profile, notice_days: int, here: Inspection) -> IdentityRep
 
 
 def _files(profile: Profile) -> list[tuple[str, Setting[Path]]]:
-    files = (("client-cert", profile.client_cert), ("client-key", profile.client_key))
-    return [(what, setting) for what, setting in files if setting is not None]
+    return source.files_of(profile)
 
 
 def _file(what: str, setting: Setting[Path], here: Inspection) -> None:
@@ -115,6 +121,58 @@ def _open(material: KeyMaterial, profile: Profile, here: Inspection) -> Identity
     return identity
 
 
+def _in_token(
+    identity: TokenIdentity, profile: Profile, notice_days: int, here: Inspection
+) -> Certificate | None:
+    """Report a key in a token, and return its certificate; a PIN is tried once, if at all."""
+    for what, setting in (("client-cert", profile.client_cert), ("client-key", profile.client_key)):
+        if setting is not None and isinstance(setting.value, Pkcs11Uri):
+            here.row(what, setting.value, setting.origin)
+    try:
+        facts = identity.inspect()
+    except MtlsRunError as error:
+        here.error(error)
+        return None
+    here.row("token", f"{facts.label}: {facts.uri}")
+    here.row("PIN", "the reader asks for it" if facts.asks_itself else facts.tries or _NO_TRIES)
+    opened = None
+    if facts.tries is None:
+        opened = _open_token(identity, facts, profile, here)
+    else:
+        here.finding(
+            "token-tries-low",
+            f"doctor did not try the PIN of the token {facts.label}: {facts.tries}",
+            f"make sure of the PIN, then: mtls-run passphrase check {profile.name or ''}".rstrip(),
+            origin=profile.passphrase.origin,
+        )
+    leaf = opened.leaf if opened else facts.leaf
+    if opened is not None:
+        here.row("private key", f"{opened.kind.name}, in the token; it signs by {opened.mechanism}")
+    if leaf is not None:
+        _leaf(leaf, profile, notice_days, here)
+    return leaf
+
+
+def _open_token(
+    identity: TokenIdentity, facts: Facts, profile: Profile, here: Inspection
+) -> Opened | None:
+    """Return the opened identity, or None after a finding."""
+    pin = None
+    setting = profile.passphrase
+    try:
+        if facts.needs_pin:
+            if isinstance(setting.value, FromKeyring):
+                _keyring(profile, here)
+            request = unlock.Request(profile, identity.pin, here.environ, here.reporter, tries=1)
+            pin = unlock.unlock(request).identity
+        return identity.open(pin)
+    except MtlsRunError as error:
+        here.error(error)
+        return None
+    finally:
+        identity.close()
+
+
 def _keyring(profile: Profile, here: Inspection) -> None:
     """Report the keyring, or warn if there is none: on a terminal, a prompt takes its place."""
     try:
@@ -131,9 +189,10 @@ def _key(
 ) -> None:
     kind = f"{identity.kind.name}, " if identity else ""
     here.row("private key", kind + ("encrypted" if material.locked else "not encrypted"))
-    setting = profile.client_key or profile.client_cert
-    if setting is None or not (material.keys or material.containers):
+    files = _files(profile)
+    if not files or not (material.keys or material.containers):
         return
+    setting = files[-1][1]
     path = setting.value
     try:
         readers = ownership.other_readers(path.stat())
@@ -167,7 +226,8 @@ def _leaf(leaf: Certificate, profile: Profile, notice_days: int, here: Inspectio
     here.row("serial", f"{leaf.serial_number:x}")
     here.row("valid", f"{leaf.not_valid_before_utc:%Y-%m-%d} to {until}, {state}")
     here.row("usage", usages)
-    where = " and ".join(str(setting.value) for _, setting in _files(profile))
+    named = (profile.client_cert, profile.client_key)
+    where = " and ".join(str(setting.value) for setting in named if setting is not None)
     origin = profile.client_cert.origin if profile.client_cert else None
     if timedelta() < remaining < timedelta(days=notice_days):
         fact = checks.expiry_notice(leaf, where, now, notice_days)

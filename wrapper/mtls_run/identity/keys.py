@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 PrivateKey = Union[
     rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey
 ]
+PublicKey = Union[rsa.RSAPublicKey, ec.EllipticCurvePublicKey]
 
 _TRY = "try the passphrase that the file was made with"
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
@@ -40,11 +41,11 @@ _UNEVEN_BITS = 256
 _MESSAGE = b"mtls-run"
 
 
-def kind_of(key: PrivateKey) -> KeyKind:
+def kind_of(key: PrivateKey | PublicKey) -> KeyKind:
     """Return what kind of key this is."""
-    if isinstance(key, rsa.RSAPrivateKey):
+    if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
         return KeyKind(f"RSA {key.key_size}", key.key_size in _RSA_BITS)
-    if isinstance(key, ec.EllipticCurvePrivateKey):
+    if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
         name = key.curve.name
         return KeyKind(f"EC {_CURVES.get(name, name)}", name in _CURVES)
     if isinstance(key, ed25519.Ed25519PrivateKey):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from mtls_run.errors import IdentityError
 from mtls_run.identity import chain, checks, extensions, pem, source
@@ -98,6 +98,7 @@ class KeyMaterial:
     where: str
     ready: Path | None
     digest: str
+    asks_for: ClassVar[str] = "passphrase"
 
     def unlock(self, passphrase: Secret | None, now: datetime) -> Identity:
         """Return the identity; open its key with `passphrase` where it is locked.

@@ -7,14 +7,15 @@ A new kind of source, such as a command, is a class beside `Files` and a line in
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from mtls_run.errors import IdentityError
+from mtls_run.identity.pkcs11_uri import Pkcs11Uri
 from mtls_run.system.digests import sha256
 from mtls_run.system.files import is_missing, read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from mtls_run.config.origin import Setting
@@ -51,7 +52,7 @@ class Files:
     @property
     def label(self) -> str:
         """Return the paths of the files."""
-        return named(setting.value for _, setting in self._settings())
+        return named(setting.value for _, setting in files_of(self.profile))
 
     def load(self) -> Contents:
         """Return the files with their bytes.
@@ -59,28 +60,69 @@ class Files:
         Raises IdentityError for a file that cannot be read, and ConfigurationError for one that is
         not as an approval pinned it.
         """
-        contents = [(setting.value, _read(name, setting)) for name, setting in self._settings()]
-        for path, data in contents:
-            self.profile.verify(path, data)
-        return contents
+        return read_files(self.profile, files_of(self.profile))
 
-    def _settings(self) -> list[tuple[str, Setting[Path]]]:
-        certificate, key = self.profile.client_cert, self.profile.client_key
-        settings = [] if certificate is None else [("client-cert", certificate)]
-        if certificate is not None and key is not None and key.value != certificate.value:
-            settings.append(("client-key", key))
-        return settings
+
+@dataclass(frozen=True)
+class InToken:
+    """A key in a token, which no file can hold: `identity.token` opens it where it signs."""
+
+    profile: Profile
+    not_after: None = None
+
+    @property
+    def label(self) -> str:
+        """Return the URI of the key."""
+        setting = self.profile.client_key or self.profile.client_cert
+        assert setting is not None
+        return str(setting.value)
+
+    def load(self) -> Contents:
+        """Raise IdentityError: a handoff of files has nothing to hand on."""
+        setting = self.profile.client_key or self.profile.client_cert
+        assert setting is not None
+        raise IdentityError(
+            f"{setting.origin}: the key of {self.profile.label} is in a token and cannot be handed "
+            "to the tool",
+            hint="use the gateway, which signs for the tool: mtls-run --handoff gateway …",
+            code="handoff-failed",
+        )
+
+
+def files_of(profile: Profile) -> list[tuple[str, Setting[Path]]]:
+    """Return the files that the profile names, by their keys, each once."""
+    found: dict[Path, tuple[str, Setting[Path]]] = {}
+    for name, setting in (("client-cert", profile.client_cert), ("client-key", profile.client_key)):
+        if setting is not None and not isinstance(setting.value, Pkcs11Uri):
+            found.setdefault(setting.value, (name, cast("Setting[Path]", setting)))
+    return list(found.values())
+
+
+def is_in_token(profile: Profile) -> bool:
+    """Return whether the profile's key is in a token."""
+    key = profile.client_key or profile.client_cert
+    return key is not None and isinstance(key.value, Pkcs11Uri)
 
 
 def of(profile: Profile) -> Source | None:
     """Return the source of the profile's identity, or None where the profile has no identity."""
-    return None if profile.client_cert is None else Files(profile)
+    if profile.client_cert is None:
+        return None
+    return InToken(profile) if is_in_token(profile) else Files(profile)
 
 
 def read(profile: Profile) -> Contents:
     """Return the files of the profile's identity with their bytes; raise as `Files.load` does."""
     found = of(profile)
     return [] if found is None else found.load()
+
+
+def read_files(profile: Profile, settings: Sequence[tuple[str, Setting[Path]]]) -> Contents:
+    """Return these files of the profile with their bytes; raise as `Files.load` does."""
+    contents = [(setting.value, _read(name, setting)) for name, setting in settings]
+    for path, data in contents:
+        profile.verify(path, data)
+    return contents
 
 
 def named(paths: Iterable[Path]) -> str:

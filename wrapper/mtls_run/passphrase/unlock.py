@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from mtls_run import terminal
 from mtls_run.errors import PassphraseError, WrongPassphraseError
@@ -20,46 +20,64 @@ from mtls_run.system import hardening, recursion_guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from mtls_run.config.profile import Profile
-    from mtls_run.identity.material import Identity, KeyMaterial
     from mtls_run.output import Reporter
     from mtls_run.secret import Secret
 
 TRIES = 3
 
+Opened = TypeVar("Opened")
+Opened_co = TypeVar("Opened_co", covariant=True)
+
+
+class Locked(Protocol[Opened_co]):
+    """A key that a passphrase or a PIN opens; `asks_for` says which, `where` what it is."""
+
+    @property
+    def where(self) -> str:
+        """Return the name of the key for messages."""
+
+    @property
+    def asks_for(self) -> str:
+        """Return `passphrase` or `PIN`."""
+
+    def unlock(self, passphrase: Secret | None, now: datetime) -> Opened_co:
+        """Return what the passphrase opens; raise WrongPassphraseError where another one may."""
+
 
 @dataclass(frozen=True)
-class Request:
+class Request(Generic[Opened]):
     """The key to unlock, and how to get its passphrase.
 
     `tries` is how often a person may be asked at the terminal; with 0, nobody is asked.
     """
 
     profile: Profile
-    material: KeyMaterial
+    material: Locked[Opened]
     environ: Mapping[str, str]
     reporter: Reporter
     tries: int = TRIES
 
-    def open(self, passphrase: Secret) -> Identity:
+    def open(self, passphrase: Secret) -> Opened:
         """Return the identity; raise WrongPassphraseError where the passphrase does not fit."""
         return self.material.unlock(passphrase, utc_now())
 
 
 @dataclass(frozen=True)
-class Unlocked:
+class Unlocked(Generic[Opened]):
     """An unlocked identity, and the passphrase that was typed for it if a keyring could store it.
 
     `replaces` says that the keyring stores another one, which does not fit.
     """
 
-    identity: Identity
+    identity: Opened
     typed: Secret | None = None
     replaces: bool = False
 
 
-def unlock(request: Request) -> Unlocked:
+def unlock(request: Request[Opened]) -> Unlocked[Opened]:
     """Return the identity, unlocked with the passphrase from the profile's source.
 
     Raises PassphraseError where the source has no passphrase, or none that fits.
@@ -91,7 +109,7 @@ def unlock(request: Request) -> Unlocked:
         ) from None
 
 
-def needs_person(request: Request) -> bool:
+def needs_person(request: Request[Opened]) -> bool:
     """Tell whether a person has to type the passphrase: no source has it."""
     source = request.profile.passphrase.value
     if isinstance(source, FromKeyring):
@@ -105,7 +123,9 @@ def needs_person(request: Request) -> bool:
     return isinstance(source, FromPrompt)
 
 
-def offer_to_store(request: Request, unlocked: Unlocked, *, ask: bool = True) -> str | None:
+def offer_to_store(
+    request: Request[Opened], unlocked: Unlocked[Opened], *, ask: bool = True
+) -> str | None:
     """Store a typed passphrase in the keyring, if the user agrees; return the keyring's name.
 
     Without `ask` nobody has to agree.
@@ -113,7 +133,7 @@ def offer_to_store(request: Request, unlocked: Unlocked, *, ask: bool = True) ->
     if unlocked.typed is None:
         return None
     verb = "replace" if unlocked.replaces else "store"
-    question = f"{verb} the passphrase for {request.profile.label} in the keyring?"
+    question = f"{verb} the {request.material.asks_for} for {request.profile.label} in the keyring?"
     if ask and not terminal.ask_yes(question):
         return None
     try:
@@ -125,12 +145,7 @@ def offer_to_store(request: Request, unlocked: Unlocked, *, ask: bool = True) ->
     return store.name
 
 
-def set_command(profile: Profile) -> str:
-    """Return the command that stores the passphrase of this profile."""
-    return f"mtls-run passphrase set {profile.name}" if profile.name else "mtls-run passphrase set"
-
-
-def _with_keyring(request: Request) -> Unlocked:
+def _with_keyring(request: Request[Opened]) -> Unlocked[Opened]:
     profile, reporter = request.profile, request.reporter
     try:
         stored, name = keyring.look_up(request.environ, reporter, profile.account)
@@ -140,14 +155,16 @@ def _with_keyring(request: Request) -> Unlocked:
             return Unlocked(ask(request, "there is no keyring")[0])
         raise PassphraseError(
             f"{error.fact}; and there is no terminal to ask at" if request.tries else error.fact,
-            hint=f"{error.hint}; then: {set_command(profile)}; "
+            hint=f"{error.hint}; then: {profile.set_command}; "
             'for a machine without a keyring: passphrase = { file = "…" } or { env = "…" }',
             code=error.code,
         ) from None
     if stored is None:
-        typed = ask(request, f"no passphrase for {profile.label} is stored in the keyring")
+        typed = ask(
+            request, f"no {request.material.asks_for} for {profile.label} is stored in the keyring"
+        )
         return Unlocked(*typed)
-    reporter.detail(f"the passphrase comes from the keyring {name}")
+    reporter.detail(f"the {request.material.asks_for} comes from the keyring {name}")
     try:
         return Unlocked(request.open(stored))
     except WrongPassphraseError:
@@ -156,7 +173,7 @@ def _with_keyring(request: Request) -> Unlocked:
     return Unlocked(*ask(request, reason, "passphrase-wrong"), replaces=True)
 
 
-def ask(request: Request, reason: str, code: str | None = None) -> tuple[Identity, Secret]:
+def ask(request: Request[Opened], reason: str, code: str | None = None) -> tuple[Opened, Secret]:
     """Return the identity and the passphrase that a person typed for it at the terminal.
 
     Raises PassphraseError where nobody may or can be asked, and after `tries` wrong ones. Its fact
@@ -165,7 +182,7 @@ def ask(request: Request, reason: str, code: str | None = None) -> tuple[Identit
     hardening.disable_core_dumps()
     profile, where = request.profile, request.material.where
     if not request.tries:
-        raise PassphraseError(reason, hint=set_command(profile), code=code)
+        raise PassphraseError(reason, hint=profile.set_command, code=code)
     if not terminal.available():
         # A stored passphrase is no use to a profile that always asks.
         always = isinstance(profile.passphrase.value, FromPrompt)
@@ -173,11 +190,13 @@ def ask(request: Request, reason: str, code: str | None = None) -> tuple[Identit
             f"{reason}, and there is no terminal to ask at",
             hint='run it at a terminal, or store the passphrase: passphrase = "keyring"'
             if always
-            else f"at a terminal: {set_command(profile)}",
+            else f"at a terminal: {profile.set_command}",
             code=code,
         )
     for _ in range(request.tries):
-        passphrase = terminal.ask_secret(f"passphrase for {profile.label} ({where})")
+        passphrase = terminal.ask_secret(
+            f"{request.material.asks_for} for {profile.label} ({where})"
+        )
         try:
             return request.open(passphrase), passphrase
         except WrongPassphraseError:
