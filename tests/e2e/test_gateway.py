@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.toolbox import in_slow_tier, newest_pip, newest_uv, pips, uvs
+from tests.terminal import session
+from tests.tokens import PIN, SoftToken, identity
 
 if TYPE_CHECKING:
     from tests.e2e.bench import Bench
@@ -201,3 +203,45 @@ def test_a_nested_run_of_another_profile(bench: Bench) -> None:
     config.write_text(text + '[profiles.lab]\nextends = "corp"\nclient-cert = "~/pki/bob.pem"\n')
     nested_run(bench, "-p", "lab", env={})
     assert {request.subject for request in bench.server.requests()} == {"CN=bob"}
+
+
+@pytest.fixture
+def place(bench: Bench) -> SoftToken:
+    """Return a token with the identity of alice, whose key cannot leave it."""
+    found = SoftToken(bench.sandbox.root / "hsm")
+    identity(found, bench.server.issuer, "p256")
+    bench.env.update(found.environ)
+    return found
+
+
+def in_token(bench: Bench, place: SoftToken, more: str) -> None:
+    """Write a profile whose key is in the token."""
+    host = bench.server.url.split("/")[2]
+    bench.profile(f'client-cert = "{place.uri("object=alice")}"\nhosts = ["{host}"]\n{more}')
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=str)
+def test_a_key_in_a_token(bench: Bench, place: SoftToken, tool: Tool) -> None:
+    """A tool that reads files alone installs by a key that no file can hold."""
+    in_token(bench, place, 'passphrase = { env = "PP" }')
+    bench.assert_installed(bench.run(tool, env={"PP": PIN}), subject="CN=alice")
+
+
+def test_a_wrong_pin_stops_the_run(bench: Bench, place: SoftToken) -> None:
+    """A wrong PIN is tried once, before the tool starts."""
+    in_token(bench, place, 'passphrase = { env = "PP" }')
+    done = bench.run(newest_uv(), env={"PP": "0000"})
+    bench.assert_refused(done)
+    assert "PIN" in done.stderr
+
+
+def test_a_pin_is_asked_for(bench: Bench, place: SoftToken) -> None:
+    """The PIN is asked for at the terminal before the tool has it."""
+    in_token(bench, place, 'passphrase = "prompt"')
+    command = [str(bench.sandbox.program), *bench.install(newest_uv(), "alpha-pkg")]
+    env = bench.tool_env(newest_uv())
+    with session(bench.sandbox, *command, env=env) as terminal:
+        terminal.expect("PIN.*: ")
+        terminal.type(PIN)
+        assert terminal.end() == 0, terminal.shown
+    assert {request.subject for request in bench.server.requests()} == {"CN=alice"}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mtls_run.cli import Options
     from mtls_run.config.profile import Profile
     from mtls_run.config.selection import Selection
+    from mtls_run.handoff.base import Part
     from mtls_run.handoff.registry import Chosen
     from mtls_run.identity.known import KnownIdentity
     from mtls_run.identity.material import KeyMaterial
@@ -58,7 +59,7 @@ class Resolved:
     expiry_notice_days: int
     handoff: Chosen
     material: Material | None
-    further: tuple[tuple[Profile, KeyMaterial], ...]
+    further: tuple[tuple[Profile, Part], ...]
     roots: Roots
     indexes: Mapping[str, str]
 
@@ -125,6 +126,7 @@ def resolve(context: Context, *, use_results: bool = False) -> tuple[Resolved | 
         environ,
         rests_on,
         use_results=use_results and not handoff.handoff.keeps_key,
+        keeps_key=handoff.handoff.keeps_key,
     )
     resolved = Resolved(
         context=context,
@@ -150,12 +152,15 @@ def _material(
     rests_on: Dependencies,
     *,
     use_results: bool,
+    keeps_key: bool,
 ) -> Material | None:
     """Return what the identity's files hold, or None where the tool gets no identity."""
     if target.tool.overrides(target.call).client_cert is not None:
         return None
     if profile.yields and set(target.tool.IDENTITY_VARIABLES) & set(target.tool.ambient(environ)):
         return None  # an identity is set for the tool already
+    if keeps_key and source.is_in_token(profile):
+        return None
     contents = source.read(profile)
     if not contents:
         return None
@@ -175,12 +180,24 @@ def _material(
 
 def _further(
     profile: Profile, target: Target, rests_on: Dependencies
-) -> tuple[tuple[Profile, KeyMaterial], ...]:
-    """Return the profile's further identities with what their files hold, checked early."""
+) -> tuple[tuple[Profile, Part], ...]:
+    """Return the identities that the gateway opens itself, with what their files hold.
+
+    These are the further identities, checked early, and the profile's own where it is in a token.
+    """
     if target.tool.overrides(target.call).client_cert is not None:
         return ()
-    found = []
-    for identity in profile.identities:
+    found: list[tuple[Profile, Part]] = []
+    for identity in (profile, *profile.identities):
+        if source.is_in_token(identity):
+            from mtls_run.identity import token  # noqa: PLC0415 - for a token alone
+
+            part = token.of(identity)
+            assert part is not None
+            found.append((identity, part))
+            continue
+        if identity is profile:
+            continue
         from mtls_run.identity.material import parse  # noqa: PLC0415 - imports cryptography
 
         contents = source.read(identity)

@@ -87,8 +87,16 @@ class Profile:
     @property
     def gateway_reason(self) -> Setting[object] | None:
         """Return the setting that only the gateway can fulfil, or None."""
-        found = (self.hosts, self.paths, *(one.hosts for one in self.identities))
+        found: list[Setting[Any] | None] = [self.hosts, self.paths]
+        found += [one.hosts for one in self.identities]
+        found += [
+            one for one in (self.client_cert, self.client_key) if one and _in_token(one.value)
+        ]
         return next((setting for setting in found if setting is not None), None)
+
+
+def _in_token(value: object) -> bool:
+    return isinstance(value, Pkcs11Uri)
 
 
 def overlay(base: ProfileValues, over: ProfileValues) -> ProfileValues:
@@ -207,7 +215,10 @@ def _further(profile: Profile, values: ProfileValues) -> Profile:
 def _check_handoff(values: ProfileValues) -> None:
     """Raise ConfigurationError where the values contradict each other about the gateway."""
     handoff = values.get("handoff")
-    needing = next((name for name in ("hosts", "paths", "identities") if name in values), None)
+    needs: list[str] = [name for name in ("hosts", "paths", "identities") if name in values]
+    keys = [name for name in ("client-cert", "client-key") if name in values]
+    needs += [name for name in keys if _in_token(values[name].value)]
+    needing = needs[0] if needs else None
     if needing and handoff is not None and handoff.value != GATEWAY:
         raise ConfigurationError(
             f'{handoff.origin}: `handoff` is "{handoff.value}", '

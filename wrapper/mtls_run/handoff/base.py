@@ -19,25 +19,27 @@ if TYPE_CHECKING:
     from mtls_run.config.profile import Profile
     from mtls_run.identity.known import KnownIdentity
     from mtls_run.identity.material import Identity, KeyMaterial
+    from mtls_run.identity.token import TokenIdentity
     from mtls_run.output import Reporter
     from mtls_run.roots.resolve import Roots
     from mtls_run.tools.base import Target
 
     Material = Union[KeyMaterial, KnownIdentity]
+    Part = Union[KeyMaterial, TokenIdentity]
 
 
 @dataclass(frozen=True)
 class Request:
     """What a handoff delivers, and the run that it is for.
 
-    `identity` is None until it is opened. `further` has the profile's further identities, which
-    only the gateway knows to use.
+    `identity` is None until it is opened. `further` has the identities that only the gateway knows
+    to use: those for hosts of their own, and the profile's own where its key is in a token.
     """
 
     identity: Identity | None
     profile: Profile
     material: Material | None
-    further: tuple[tuple[Profile, KeyMaterial], ...]
+    further: tuple[tuple[Profile, Part], ...]
     roots: Roots
     target: Target
     environ: Mapping[str, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +14,12 @@ from mtls_run.tools.base import TlsFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Callable
 
     from mtls_run.config.profile import Profile
     from mtls_run.handoff.base import Request
+    from mtls_run.handoff.gateway.identities import Holder
     from mtls_run.handoff.gateway.process import Running
-    from mtls_run.handoff.gateway.settings import ScopedIdentity, Settings
-    from mtls_run.identity.material import Identity, KeyMaterial
+    from mtls_run.handoff.gateway.settings import Settings
     from mtls_run.net.proxy import Proxy
 
 # Each reads from the index; what sends to it is allowed to the calls that publish.
@@ -73,14 +72,20 @@ class GatewayHandoff(Delivering):
 
     def deliver(self, request: Request) -> Delivery:
         """Start the gateway; raises HandoffError where that is not possible."""
-        from mtls_run.handoff.gateway import process  # noqa: PLC0415 - for the gateway alone
+        from mtls_run.handoff.gateway import identities, process  # noqa: PLC0415 - as above
 
         roots = _roots(request)
-        settings = _settings(request, roots)
+        holders = identities.of(request)
+        for _, holder in holders:
+            holder.prepare()
+        settings = _settings(request, roots, holders)
         if sys.platform.startswith("linux"):
             running = process.start(settings, os.getpid(), request.reporter)
         else:
             running = process.start_in_process(settings, request.reporter)
+        for profile, holder in holders:
+            if profile is request.profile:
+                holder.started()
         return GatewayDelivery(self.name, running, roots, request.environ)
 
 
@@ -164,63 +169,32 @@ def _meaning(request: Request, roots: bytes) -> str:
     if request.material is not None:
         found.update(nested.digest(request.profile, request.material.digest).encode())
     for profile, material in request.further:
-        found.update(nested.digest(profile, material.digest).encode())
+        found.update(nested.digest(profile, getattr(material, "digest", "")).encode())
     return found.hexdigest()
 
 
-def _settings(request: Request, roots: bytes) -> Settings:
+def _settings(
+    request: Request, roots: bytes, holders: Sequence[tuple[Profile, Holder]]
+) -> Settings:
+    from mtls_run.handoff.gateway import identities, outer  # noqa: PLC0415 - as above
     from mtls_run.handoff.gateway.settings import Settings  # noqa: PLC0415 - as above
-
-    identities: list[ScopedIdentity] = []
-    if request.identity is not None:
-        opened = request.identity
-        identities.append(_scoped(request.profile, lambda: opened))
-    for profile, material in request.further:
-        identities.append(_scoped(profile, _opener(profile, material, request)))
-    sends = request.target.tool.publishes(request.target.call)
+    from mtls_run.net import proxy  # noqa: PLC0415 - as above
 
     def find_proxy(host: str, port: int) -> Proxy | None:
-        from mtls_run.handoff.gateway import outer  # noqa: PLC0415 - as above
-        from mtls_run.net import proxy  # noqa: PLC0415 - as above
-
         return outer.passing(proxy.find(host, port, request.environ), request.environ)
 
+    def open_first() -> None:
+        """Open the profile's own identity, so that a wrong PIN stops the run."""
+        for profile, holder in holders:
+            if profile is request.profile:
+                holder.open()
+
+    sends = request.target.tool.publishes(request.target.call)
     return Settings(
-        identities=tuple(identities),
+        identities=tuple(identities.scoped(profile, holder) for profile, holder in holders),
         roots=roots,
         methods=None if sends else READING,
         find_proxy=find_proxy,
-        open_first=lambda: None,
+        open_first=open_first,
         meaning=_meaning(request, roots),
     )
-
-
-def _scoped(profile: Profile, open_identity: Callable[[], Identity]) -> ScopedIdentity:
-    from mtls_run.config.scope import Scope  # noqa: PLC0415 - as above
-    from mtls_run.handoff.gateway import contexts  # noqa: PLC0415 - as above
-    from mtls_run.handoff.gateway.settings import ScopedIdentity  # noqa: PLC0415 - as above
-
-    assert profile.hosts is not None
-    return ScopedIdentity(
-        label=profile.label,
-        scope=Scope(profile.hosts.value, profile.paths.value if profile.paths else ()),
-        load=lambda context: contexts.load_pem(context, open_identity().signer.exportable_pem()),
-    )
-
-
-def _opener(profile: Profile, material: KeyMaterial, request: Request) -> Callable[[], Identity]:
-    """Return what opens a further identity, the first time its host is asked for.
-
-    One that only a person can open is opened now: the gateway has no terminal.
-    """
-    from mtls_run.identity.validity import utc_now  # noqa: PLC0415 - as above
-    from mtls_run.passphrase import unlock  # noqa: PLC0415 - as above
-
-    if not material.locked:
-        return lambda: material.unlock(None, utc_now())
-    asked = unlock.Request(profile, material, request.environ, request.reporter)
-    if unlock.needs_person(asked):
-        opened = unlock.unlock(asked)
-        unlock.offer_to_store(asked, opened)
-        return lambda: opened.identity
-    return lambda: unlock.unlock(replace(asked, tries=0)).identity

@@ -93,7 +93,7 @@ def start(settings: Settings, tool_pid: int, reporter: Reporter) -> Running:
             os.close(to_control)
 
     try:
-        return Running(url, _ca_of(ready), close)
+        return Running(url, _answered(ready), close)
     except MtlsRunError:
         close()
         raise
@@ -113,6 +113,28 @@ def start_in_process(settings: Settings, reporter: Reporter) -> Running:
         raise
     threading.Thread(target=gateway.serve, daemon=True).start()
     return Running(_url(listener, secret), gateway.ca_pem, gateway.close)
+
+
+def ask_in_child(question: Callable[[], bool]) -> bool:
+    """Return the answer, which a child of this process finds; raises the MtlsRunError it raises."""
+    answer, to_answer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            _write(to_answer, {"answer": "yes" if question() else ""})
+        except MtlsRunError as error:
+            _write(to_answer, _told(error))
+        finally:
+            os._exit(0)
+    os.close(to_answer)
+    with os.fdopen(answer, "rb") as stream:
+        found = stream.read()
+    os.waitpid(child, 0)
+    return bool(_answered(found))
+
+
+def _told(error: MtlsRunError) -> dict[str, object]:
+    return {"fact": error.fact, "hint": error.hint, "status": error.status, "code": error.code}
 
 
 def _listener() -> socket.socket:
@@ -142,16 +164,16 @@ def _url(listener: socket.socket, secret: str) -> str:
     return f"http://{server.USER}:{secret}@127.0.0.1:{listener.getsockname()[1]}"
 
 
-def _ca_of(ready: bytes) -> bytes:
-    """Return the CA from the gateway's answer; raises what it says."""
+def _answered(ready: bytes) -> bytes:
+    """Return a process's answer; raises the error that it tells of."""
     try:
         found = json.loads(ready)
     except ValueError:
         raise HandoffError(
             "the gateway ended before it was ready", hint="mtls-run -v doctor"
         ) from None
-    if "ca" in found:
-        return str(found["ca"]).encode("ascii")
+    if "answer" in found:
+        return str(found["answer"]).encode("ascii")
     raise HandoffError(
         found["fact"], hint=found["hint"], status=found["status"], code=found["code"]
     )
@@ -178,10 +200,9 @@ def _main(
         threading.Thread(target=_end_with, args=(tool, control), daemon=True).start()
         gateway = _gateway(settings, listener, secret, reporter.detail)
         settings.open_first()
-        _write(to_answer, {"ca": gateway.ca_pem.decode("ascii")})
+        _write(to_answer, {"answer": gateway.ca_pem.decode("ascii")})
     except MtlsRunError as error:
-        told = {"fact": error.fact, "hint": error.hint, "status": error.status, "code": error.code}
-        _write(to_answer, told)
+        _write(to_answer, _told(error))
         os._exit(FAILED)
     except BaseException as error:  # noqa: BLE001 - nobody is above this
         fact = f"the gateway cannot be started: {type(error).__name__}"

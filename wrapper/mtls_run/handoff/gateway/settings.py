@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Callable
 
     from mtls_run.config.scope import Scope
+    from mtls_run.errors import MtlsRunError
     from mtls_run.net.proxy import Proxy
 
 
@@ -18,12 +19,14 @@ class ScopedIdentity:
     """An identity and the hosts that it is for.
 
     `load` puts certificate and key into a context for connections to servers. It is called once, in
-    the gateway's process, when one of the hosts is asked for. It raises MtlsRunError.
+    the gateway's process, when one of the hosts is asked for. It raises MtlsRunError. `failure`
+    tells why the identity did not sign the last handshake, if that is known.
     """
 
     label: str
     scope: Scope
     load: Callable[[ssl.SSLContext], None]
+    failure: Callable[[], MtlsRunError | None] = lambda: None
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,10 @@ class Identities:
             raise UpstreamError("identity", found.fact)
         return found
 
+    def failure(self, number: int) -> MtlsRunError | None:
+        """Return why this identity did not sign the last handshake, if that is known."""
+        return self._settings.identities[number].failure()
+
     def _open(self, identity: ScopedIdentity) -> ssl.SSLContext | MtlsRunError:
         context = contexts.for_server(self._settings.roots)
         context.set_alpn_protocols(contexts.ALPN)
@@ -325,6 +329,9 @@ class Pool:
                 )
             except UpstreamError:
                 host.session = None
+                failed = self._identities.failure(number)
+                if failed is not None:
+                    raise UpstreamError("identity", failed.fact) from None
                 raise
         return Wire(secured)
 
