@@ -108,6 +108,7 @@ def test_check_warns_before_it_uses_a_try(home: Sandbox, token: SoftToken) -> No
 def test_doctor_shows_the_token(home: Sandbox, token: SoftToken) -> None:
     """Token, label, tries, kind and mechanism have a row each."""
     corp(home, token, PIN)
+    assert home.run("passphrase", "check").returncode == 0  # after a wrong PIN of another test
     done = home.run("doctor", "--json")
     rows: dict[str, Any] = {row["what"]: row["value"] for row in json.loads(done.stdout)["machine"]}
     assert rows["token"].startswith("Lab: pkcs11:token=Lab;serial=")

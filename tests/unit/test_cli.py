@@ -58,10 +58,10 @@ def test_options(words: list[str], expected: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("words", "fact"),
     [
-        (["--profil", "x", "uv"], "mtls-run has no option --profil"),
+        (["--profil", "x", "uv"], "mtls-run has no option --profil; did you mean --profile?"),
         (["-x", "uv"], "mtls-run has no option -x"),
         (["-qx", "uv"], "mtls-run has no option -x"),
-        (["--quiet=yes", "uv"], "mtls-run has no option --quiet"),
+        (["--quiet=yes", "uv"], "--quiet takes no value"),
         (["--profile"], "--profile lacks its value"),
         (["-p"], "-p lacks its value"),
         (["-vp"], "-p lacks its value"),

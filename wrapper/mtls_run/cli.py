@@ -133,6 +133,8 @@ def _take(word: str, rest: list[str], given: dict[str, object]) -> None:
 def _unknown_option(name: str) -> UsageError:
     from difflib import get_close_matches  # noqa: PLC0415 - for an error alone
 
+    if name in _FLAGS:
+        return UsageError(f"{name} takes no value", hint=f"write {name} alone")
     near = get_close_matches(name, (*_FLAGS, *_VALUES), n=1, cutoff=0.7)
     if near and near[0] != "--wrapped":
         return UsageError(
