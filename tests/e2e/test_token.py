@@ -180,7 +180,9 @@ def test_a_module_that_others_can_write_is_not_loaded(
 
 def test_a_token_without_pss_signs_by_tls_1_2(nginx: Server, tmp_path: Path) -> None:
     """TLS 1.3 has no other RSA signature, so it is left out, or refused where it alone is left."""
-    place = SoftToken(tmp_path / "hsm", more="slots.mechanisms = -CKM_RSA_PKCS_PSS")
+    place = SoftToken(
+        tmp_path / "hsm", more="slots.mechanisms = CKM_RSA_PKCS,CKM_RSA_PKCS_KEY_PAIR_GEN"
+    )
     identity(place, nginx.issuer, "rsa")
     done = ask(place, nginx, tmp_path, versions=["any", "TLSv1_2", "TLSv1_3"])
     assert done["opened"][1] == "RSA PKCS#1 v1.5, so TLS 1.2 alone"
