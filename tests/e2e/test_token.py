@@ -197,3 +197,12 @@ def test_the_token_says_how_many_tries_are_left(
     identity(place, nginx.issuer, "p256")
     (error,) = ask(place, nginx, tmp_path, pins=["0000"])["errors"]
     assert "a wrong PIN was tried before" in error["fact"]
+
+
+def test_a_key_that_wants_its_pin_for_each_signature(
+    place: SoftToken, nginx: Server, tmp_path: Path
+) -> None:
+    """CKA_ALWAYS_AUTHENTICATE, as on the signature key of a smart card."""
+    identity(place, nginx.issuer, "p256", always=True)
+    done = ask(place, nginx, tmp_path, versions=BOTH)
+    assert done["answers"] == ["204", "204"], done

@@ -104,7 +104,7 @@ class PinAlone:
 class TokenIdentity:
     """The identity of a profile whose key is in a token.
 
-    `inspect` gives no PIN. `open` gives it once: after a wrong one it raises the same error again
+    `inspect` gives no PIN. `open` gives it once: after a failure it raises the same error again
     without asking the token. `load` makes an SSL context sign by the token, in any thread.
     """
 
@@ -216,6 +216,21 @@ class TokenIdentity:
         if early is not None:
             checks.check(early.certificate, self.where, now)
         session = self._log_in(token, pin)
+        try:
+            return self._with_key(token, session, pin, now)
+        except IdentityError as error:
+            self._refused = error
+            _log_out(token, session)
+            raise
+
+    def _with_key(
+        self,
+        token: Token,
+        session: Any,  # noqa: ANN401 - see cryptoki
+        pin: Secret | None,
+        now: datetime,
+    ) -> Opened:
+        """Return the identity that the session shows, its key ready to sign."""
         candidates = self._candidates(token, session)
         picked = self._pick(candidates)
         leaf = picked.certificate
@@ -261,7 +276,9 @@ class TokenIdentity:
         except pkcs11.PinLocked:
             raise self._refuse(f"the PIN of the token {token.label} is locked", None) from None
         except pkcs11.PKCS11Error as error:
-            raise _cryptoki().unusable(f"the token {token.label}", error) from None
+            # It may have used up a try all the same.
+            self._refused = _cryptoki().unusable(f"the token {token.label}", error)
+            raise self._refused from None
 
     def _refuse(self, fact: str, tries: str | None) -> IdentityError:
         """Return the error for a PIN that was refused, and keep it: no PIN is tried again."""
@@ -420,14 +437,8 @@ class _Signer:
 
     def close(self) -> None:
         """Log out."""
-        import pkcs11  # noqa: PLC0415 - the extra
-
         self._usable = False
-        try:
-            with self._token.module.lock:
-                self._session.close()
-        except pkcs11.PKCS11Error:
-            return  # the token is gone, and with it the session
+        _log_out(self._token, self._session)
 
     def _sign(self, digest: bytes, name: str, *, is_pss: bool, salt: int) -> bytes:
         import pkcs11  # noqa: PLC0415 - the extra
@@ -546,6 +557,16 @@ def _limit_to_tls_1_2(context: ssl.SSLContext, where: str) -> None:
             code="identity-key-kind",
         )
     context.maximum_version = TLSVersion.TLSv1_2
+
+
+def _log_out(token: Token, session: Any) -> None:  # noqa: ANN401 - see cryptoki
+    import pkcs11  # noqa: PLC0415 - the extra
+
+    try:
+        with token.module.lock:
+            session.close()
+    except pkcs11.PKCS11Error:
+        return  # the token is gone, and with it the session
 
 
 def _supported(leaf: x509.Certificate, where: str) -> KeyKind:
