@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pkcs11
 import pytest
+import sslcontext
 from pkcs11 import TokenFlag
 
 from mtls_run.config.origin import Setting
@@ -16,6 +17,7 @@ from mtls_run.errors import MtlsRunError
 from mtls_run.identity import cryptoki, token
 from mtls_run.identity.pkcs11_uri import parse
 from mtls_run.secret import Secret
+from tests.pki import Authority
 from tests.unit.support import SAID, profile
 
 if TYPE_CHECKING:
@@ -142,3 +144,24 @@ def test_the_command_that_adds_the_extra(
     if file:
         (tmp_path / file).touch()
     assert token.add_command().endswith(command)
+
+
+def test_an_openssl_that_cannot_sign_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is found before the PIN is given; the hint names another Python."""
+
+    def refuse(*_: object) -> None:
+        raise sslcontext.UnsupportedOpenSSLError("linked statically")
+
+    monkeypatch.setattr(sslcontext, "load_identity", refuse)
+    leaf = Authority.create("Root").issue("alice").certificate
+    with pytest.raises(MtlsRunError, match="cannot sign by a token: linked statically") as caught:
+        token._check_openssl(leaf)  # noqa: SLF001 - no token's certificate is at hand
+    assert "--python /usr/bin/python3 'mtls-run[pkcs11]'" in caught.value.hint
+
+
+def test_a_module_is_not_used_after_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PKCS#11 promises nothing to the child of a process that has loaded a module."""
+    found = identity(Reader(LOGIN), monkeypatch)
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    with pytest.raises(RuntimeError, match="was loaded before a fork"):
+        found.inspect()

@@ -180,23 +180,12 @@ class TokenIdentity:
 
         Raises IdentityError where this Python's OpenSSL cannot be made to.
         """
-        sslcontext = _sslcontext()
         opened, signer = self._opened, self._signer
         assert opened is not None
         assert signer is not None
-        leaf, *above = map(chain.der, opened.chain)
         if opened.kind.name.startswith("RSA") and not signer.supports_pss:
             _limit_to_tls_1_2(context, self.where)
-        try:
-            sslcontext.load_identity(
-                context, sslcontext.Identity(leaf, signer, tuple(above), self.where)
-            )
-        except sslcontext.SSLContextError as error:
-            raise IdentityError(
-                f"this Python's OpenSSL cannot sign by a token: {error}",
-                hint="use a Python whose OpenSSL is a shared library, such as your system's",
-                code="token-failed",
-            ) from None
+        _load(context, opened.chain, signer)
 
     def close(self) -> None:
         """Log out, and give the token back."""
@@ -215,6 +204,8 @@ class TokenIdentity:
                 raise error from None
         if early is not None:
             checks.check(early.certificate, self.where, now)
+            _supported(early.certificate, self.where)
+            _check_openssl(early.certificate)
         session = self._log_in(token, pin)
         try:
             return self._with_key(token, session, pin, now)
@@ -544,6 +535,38 @@ def _guarded(token: Token, call: Any) -> Any:  # noqa: ANN401 - see cryptoki
             return call()
     except pkcs11.PKCS11Error as error:
         raise _cryptoki().unusable(f"the token {token.label}", error) from None
+
+
+class _NoSigner:
+    """Stands for a signer where a context is never used."""
+
+    def sign(self, digest: bytes, **_: object) -> bytes:
+        """Fail: nobody asks."""
+        raise NotImplementedError
+
+
+def _check_openssl(leaf: x509.Certificate) -> None:
+    """Raise IdentityError where this Python's OpenSSL cannot be made to ask for signatures."""
+    import ssl  # noqa: PLC0415 - where a token signs alone
+
+    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), (leaf,), _NoSigner())
+
+
+def _load(
+    context: ssl.SSLContext, presented: Sequence[x509.Certificate], signer: _Signer | _NoSigner
+) -> None:
+    sslcontext = _sslcontext()
+    leaf, *above = map(chain.der, presented)
+    try:
+        sslcontext.load_identity(context, sslcontext.Identity(leaf, signer, tuple(above)))
+    except (sslcontext.SSLContextError, ValueError) as error:
+        raise IdentityError(
+            f"the OpenSSL of {sys.executable} cannot sign by a token: {error}",
+            # The Pythons that uv downloads have OpenSSL built in, and hide its symbols.
+            hint=f"install mtls-run by another Python: "
+            f"uv tool install --force --python /usr/bin/python3 '{EXTRA}'",
+            code="token-failed",
+        ) from None
 
 
 def _limit_to_tls_1_2(context: ssl.SSLContext, where: str) -> None:
