@@ -59,7 +59,7 @@ complete -c mtls-run -n '__mtls_run_is command profile show' -l brief -d 'Print 
 complete -c mtls-run -n '__mtls_run_is command profile show' -s h -l help -d 'Print this help'
 complete -c mtls-run -n '__mtls_run_is command profile show' -x -a '(__mtls_run_profiles)'
 complete -c mtls-run -n '__mtls_run_is group profile' -a add -d 'Add the profile NAME, after a check that it works'
-complete -c mtls-run -n '__mtls_run_is command profile add' -l client-cert -r -F -d 'Client certificate: PEM, DER or PKCS#12'
+complete -c mtls-run -n '__mtls_run_is command profile add' -l client-cert -r -F -d 'Certificate: PEM, DER, PKCS#12, pkcs11: URI'
 complete -c mtls-run -n '__mtls_run_is command profile add' -l client-key -r -F -d 'Private key, if it has a file of its own'
 complete -c mtls-run -n '__mtls_run_is command profile add' -l ca-cert -r -F -d 'Add to the roots'
 complete -c mtls-run -n '__mtls_run_is command profile add' -l roots -x -a 'system public environment none' -d 'Roots that --ca-cert is added to'

@@ -80,9 +80,15 @@ class SoftToken:
         command = ["softhsm2-util", "--init-token", "--free", "--label", label]
         self._run([*command, "--pin", PIN, "--so-pin", SO_PIN])
 
-    def make_key(self, kind: str, label: str = "alice", number: str = "01") -> Any:
-        """Make a key that cannot be extracted, and return its public key."""
+    def make_key(
+        self, kind: str, label: str = "alice", number: str = "01", *, always: bool = False
+    ) -> Any:
+        """Make a key that cannot be extracted, and return its public key.
+
+        With `always` it wants the PIN before each signature.
+        """
         words = ["--keypairgen", "--key-type", KINDS[kind], "--usage-sign"]
+        words += ["--always-auth"] if always else []
         self.tool("--login", "--pin", PIN, *words, "--label", label, "--id", number)
         return self.public_key(number)
 
@@ -143,9 +149,11 @@ class PublicOnly:
         return self._public
 
 
-def identity(place: SoftToken, authority: Authority, kind: str, **given: Any) -> Issued:
+def identity(
+    place: SoftToken, authority: Authority, kind: str, *, always: bool = False, **given: Any
+) -> Issued:
     """Make a key in the token, and put its certificate and chain beside it."""
-    public = place.make_key(kind)
+    public = place.make_key(kind, always=always)
     issued = authority.issue("alice", key=cast("Any", PublicOnly(public)), **given)
     place.put(issued.certificate)
     for number, above in enumerate(issued.chain):
@@ -245,8 +253,11 @@ class SoftTpm(SoftToken):
         named = [f"--label={self.label}"] if label else []
         return self._run(["tpm2_ptool", command, *named, *words])
 
-    def make_key(self, kind: str, label: str = "alice", number: str = "01") -> Any:
+    def make_key(
+        self, kind: str, label: str = "alice", number: str = "01", *, always: bool = False
+    ) -> Any:
         """Make a key in the TPM, and return its public key."""
+        assert not always
         words = [f"--algorithm={TPM_KINDS[kind]}", f"--key-label={label}", f"--id={number}"]
         self.ptool("addkey", f"--userpin={PIN}", *words, label=True)
         return self.public_key(number.encode().hex())  # its id is the text

@@ -105,6 +105,24 @@ def test_check_warns_before_it_uses_a_try(home: Sandbox, token: SoftToken) -> No
     assert "wrong\n" not in done.stderr
 
 
+def test_few_tries_are_not_used_up(home: Sandbox, token: SoftToken) -> None:
+    """After a wrong PIN, doctor tries none, and `check` asks first; without a terminal it ends."""
+    corp(home, token, "wrong")
+    assert home.run("passphrase", "check").returncode == 1
+    corp(home, token, PIN)
+    findings = json.loads(home.run("doctor", "--json").stdout)["findings"]
+    (found,) = [finding for finding in findings if finding["code"] == "token-tries-low"]
+    assert "a wrong PIN was tried before" in found["fact"]
+    done = home.run("passphrase", "check")
+    assert done.returncode == 1
+    assert "the PIN of the token Lab was not tried: a wrong PIN was tried before" in done.stderr
+    with session(home, home.program, "passphrase", "check") as terminal:
+        terminal.expect(r"try the PIN from: variable CORP_PIN\? ")
+        terminal.type("y")
+        assert terminal.end() == 0, terminal.shown
+    assert home.run("passphrase", "check").returncode == 0
+
+
 def test_doctor_shows_the_token(home: Sandbox, token: SoftToken) -> None:
     """Token, label, tries, kind and mechanism have a row each."""
     corp(home, token, PIN)

@@ -180,7 +180,9 @@ def test_a_module_that_others_can_write_is_not_loaded(
 
 def test_a_token_without_pss_signs_by_tls_1_2(nginx: Server, tmp_path: Path) -> None:
     """TLS 1.3 has no other RSA signature, so it is left out, or refused where it alone is left."""
-    place = SoftToken(tmp_path / "hsm", more="slots.mechanisms = -CKM_RSA_PKCS_PSS")
+    place = SoftToken(
+        tmp_path / "hsm", more="slots.mechanisms = CKM_RSA_PKCS,CKM_RSA_PKCS_KEY_PAIR_GEN"
+    )
     identity(place, nginx.issuer, "rsa")
     done = ask(place, nginx, tmp_path, versions=["any", "TLSv1_2", "TLSv1_3"])
     assert done["opened"][1] == "RSA PKCS#1 v1.5, so TLS 1.2 alone"
@@ -195,3 +197,12 @@ def test_the_token_says_how_many_tries_are_left(
     identity(place, nginx.issuer, "p256")
     (error,) = ask(place, nginx, tmp_path, pins=["0000"])["errors"]
     assert "a wrong PIN was tried before" in error["fact"]
+
+
+def test_a_key_that_wants_its_pin_for_each_signature(
+    place: SoftToken, nginx: Server, tmp_path: Path
+) -> None:
+    """CKA_ALWAYS_AUTHENTICATE, as on the signature key of a smart card."""
+    identity(place, nginx.issuer, "p256", always=True)
+    done = ask(place, nginx, tmp_path, versions=BOTH)
+    assert done["answers"] == ["204", "204"], done

@@ -90,7 +90,7 @@ def _making(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @profile.command(epilog="Example: mtls-run profile add corp --client-cert ~/pki/alice.p12")
 @click.argument("name")
-@click.option("--client-cert", metavar="FILE", help="Client certificate: PEM, DER or PKCS#12.")
+@click.option("--client-cert", metavar="FILE", help="Certificate: PEM, DER, PKCS#12, pkcs11: URI.")
 @click.option("--client-key", metavar="FILE", help="Private key, if it has a file of its own.")
 @click.option("--ca-cert", metavar="FILE", multiple=True, help="Add to the roots; repeatable.")
 @click.option("--roots", type=click.Choice(ROOTS), help="Roots that --ca-cert is added to.")
@@ -113,6 +113,8 @@ def add(context: Context, /, name: str, *, default: bool, force: bool, **given: 
     "command:op read …" (the output of a program, whose words are split as a shell does).
 
     With --host, a gateway keeps the key, and shows the certificate to these hosts alone.
+
+    For a key in a token, --client-cert pkcs11: lists the tokens and their certificates.
     """
     found = values({key.replace("_", "-"): value for key, value in given.items()})
     profile_add.add(context, profile_add.Wish(name, found, default=default, force=force))

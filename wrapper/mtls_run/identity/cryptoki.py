@@ -53,6 +53,7 @@ class Module:
     path: str
     library: Any = field(repr=False)
     lock: threading.RLock = field(repr=False)
+    process: int = field(default_factory=os.getpid)
 
     def tokens(self) -> list[Token]:
         """Return the tokens that are present and initialised, the slots in their order."""
@@ -170,7 +171,10 @@ def load(uri: Pkcs11Uri, origin: object) -> Module:
     with _loading:
         if path not in _modules:
             _modules[path] = Module(path, _library(path, origin), threading.RLock())
-        return _modules[path]
+        found = _modules[path]
+        if found.process != os.getpid():
+            raise RuntimeError(f"{path} was loaded before a fork")
+        return found
 
 
 def _library(path: str, origin: object) -> Any:  # noqa: ANN401 - python-pkcs11 has no types in 0.9

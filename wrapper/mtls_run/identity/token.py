@@ -104,7 +104,7 @@ class PinAlone:
 class TokenIdentity:
     """The identity of a profile whose key is in a token.
 
-    `inspect` gives no PIN. `open` gives it once: after a wrong one it raises the same error again
+    `inspect` gives no PIN. `open` gives it once: after a failure it raises the same error again
     without asking the token. `load` makes an SSL context sign by the token, in any thread.
     """
 
@@ -180,23 +180,12 @@ class TokenIdentity:
 
         Raises IdentityError where this Python's OpenSSL cannot be made to.
         """
-        sslcontext = _sslcontext()
         opened, signer = self._opened, self._signer
         assert opened is not None
         assert signer is not None
-        leaf, *above = map(chain.der, opened.chain)
         if opened.kind.name.startswith("RSA") and not signer.supports_pss:
             _limit_to_tls_1_2(context, self.where)
-        try:
-            sslcontext.load_identity(
-                context, sslcontext.Identity(leaf, signer, tuple(above), self.where)
-            )
-        except sslcontext.SSLContextError as error:
-            raise IdentityError(
-                f"this Python's OpenSSL cannot sign by a token: {error}",
-                hint="use a Python whose OpenSSL is a shared library, such as your system's",
-                code="token-failed",
-            ) from None
+        _load(context, opened.chain, signer)
 
     def close(self) -> None:
         """Log out, and give the token back."""
@@ -215,7 +204,24 @@ class TokenIdentity:
                 raise error from None
         if early is not None:
             checks.check(early.certificate, self.where, now)
+            _supported(early.certificate, self.where)
+            _check_openssl(early.certificate)
         session = self._log_in(token, pin)
+        try:
+            return self._with_key(token, session, pin, now)
+        except IdentityError as error:
+            self._refused = error
+            _log_out(token, session)
+            raise
+
+    def _with_key(
+        self,
+        token: Token,
+        session: Any,  # noqa: ANN401 - see cryptoki
+        pin: Secret | None,
+        now: datetime,
+    ) -> Opened:
+        """Return the identity that the session shows, its key ready to sign."""
         candidates = self._candidates(token, session)
         picked = self._pick(candidates)
         leaf = picked.certificate
@@ -261,7 +267,9 @@ class TokenIdentity:
         except pkcs11.PinLocked:
             raise self._refuse(f"the PIN of the token {token.label} is locked", None) from None
         except pkcs11.PKCS11Error as error:
-            raise _cryptoki().unusable(f"the token {token.label}", error) from None
+            # It may have used up a try all the same.
+            self._refused = _cryptoki().unusable(f"the token {token.label}", error)
+            raise self._refused from None
 
     def _refuse(self, fact: str, tries: str | None) -> IdentityError:
         """Return the error for a PIN that was refused, and keep it: no PIN is tried again."""
@@ -420,14 +428,8 @@ class _Signer:
 
     def close(self) -> None:
         """Log out."""
-        import pkcs11  # noqa: PLC0415 - the extra
-
         self._usable = False
-        try:
-            with self._token.module.lock:
-                self._session.close()
-        except pkcs11.PKCS11Error:
-            return  # the token is gone, and with it the session
+        _log_out(self._token, self._session)
 
     def _sign(self, digest: bytes, name: str, *, is_pss: bool, salt: int) -> bytes:
         import pkcs11  # noqa: PLC0415 - the extra
@@ -535,6 +537,38 @@ def _guarded(token: Token, call: Any) -> Any:  # noqa: ANN401 - see cryptoki
         raise _cryptoki().unusable(f"the token {token.label}", error) from None
 
 
+class _NoSigner:
+    """Stands for a signer where a context is never used."""
+
+    def sign(self, digest: bytes, **_: object) -> bytes:
+        """Fail: nobody asks."""
+        raise NotImplementedError
+
+
+def _check_openssl(leaf: x509.Certificate) -> None:
+    """Raise IdentityError where this Python's OpenSSL cannot be made to ask for signatures."""
+    import ssl  # noqa: PLC0415 - where a token signs alone
+
+    _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), (leaf,), _NoSigner())
+
+
+def _load(
+    context: ssl.SSLContext, presented: Sequence[x509.Certificate], signer: _Signer | _NoSigner
+) -> None:
+    sslcontext = _sslcontext()
+    leaf, *above = map(chain.der, presented)
+    try:
+        sslcontext.load_identity(context, sslcontext.Identity(leaf, signer, tuple(above)))
+    except (sslcontext.SSLContextError, ValueError) as error:
+        raise IdentityError(
+            f"the OpenSSL of {sys.executable} cannot sign by a token: {error}",
+            # The Pythons that uv downloads have OpenSSL built in, and hide its symbols.
+            hint=f"install mtls-run by another Python: "
+            f"uv tool install --force --python /usr/bin/python3 '{EXTRA}'",
+            code="token-failed",
+        ) from None
+
+
 def _limit_to_tls_1_2(context: ssl.SSLContext, where: str) -> None:
     """Keep the context from TLS 1.3, which has no RSA signature but PSS (RFC 8446, 4.2.3)."""
     from ssl import TLSVersion  # noqa: PLC0415 - where a connection is made alone
@@ -546,6 +580,16 @@ def _limit_to_tls_1_2(context: ssl.SSLContext, where: str) -> None:
             code="identity-key-kind",
         )
     context.maximum_version = TLSVersion.TLSv1_2
+
+
+def _log_out(token: Token, session: Any) -> None:  # noqa: ANN401 - see cryptoki
+    import pkcs11  # noqa: PLC0415 - the extra
+
+    try:
+        with token.module.lock:
+            session.close()
+    except pkcs11.PKCS11Error:
+        return  # the token is gone, and with it the session
 
 
 def _supported(leaf: x509.Certificate, where: str) -> KeyKind:
