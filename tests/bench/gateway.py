@@ -1,4 +1,4 @@
-"""Measure the gateway beside the same tool without it: `python -m tests.bench.gateway [--rounds N]`.
+"""Measure the gateway beside the bare tool: `python -m tests.bench.gateway [--rounds N]`.
 
 Prints a table of ratios. Each round runs a case directly and through the gateway, one right after
 the other, against the same nginx. Only the engine is measured here, not a run of mtls-run.
