@@ -2,7 +2,6 @@
 
     python -m tests.bench.gateway [--rounds N]
 
-
 Prints a table of ratios. Each round runs a case directly and through the gateway, one right after
 the other, against the same nginx. Only the engine is measured here, not a run of mtls-run.
 """

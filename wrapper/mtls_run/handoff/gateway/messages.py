@@ -32,6 +32,7 @@ _HOP_BY_HOP = {
 _NEVER_DROPPED = {b"content-length", b"host", b"transfer-encoding", b"expect"}
 _LOOSE = re.compile(rb"[\x00]|\r(?!\n)|(?<!\r)\n|\r\n[ \t]")
 _LENGTH = re.compile(rb"\r\n(?:content-length|transfer-encoding):([^\r]*)", re.IGNORECASE)
+_VERSIONS = (b"1.0", b"1.1")
 NO_BODY = (204, 304)
 
 
@@ -60,8 +61,13 @@ def parse_response(connection: h11.Connection, head: bytes) -> h11.Response:
 def _parsed(connection: h11.Connection, head: bytes) -> object:
     if _LOOSE.search(head):
         raise BadMessage("its head has a folded line, or a line that does not end in CR LF")
+    connection.receive_data(head)
+    return next_event(connection)
+
+
+def next_event(connection: h11.Connection) -> object:
+    """Return h11's next event; raises BadMessage."""
     try:
-        connection.receive_data(head)
         return connection.next_event()
     except h11.RemoteProtocolError as error:
         raise BadMessage(str(error)) from None
@@ -72,6 +78,8 @@ def _check_framing(head: bytes, version: bytes) -> None:
 
     h11 drops a length that is given twice, and ignores one beside a transfer encoding.
     """
+    if version not in _VERSIONS:
+        raise BadMessage("its version of HTTP is neither 1.0 nor 1.1")
     given = _LENGTH.findall(head)
     if len(given) > 1 or any(b"," in one for one in given):
         raise BadMessage("it says more than once how long its body is")

@@ -159,7 +159,7 @@ class Gateway:
         with self._lock:
             for one in self._connections:
                 _shut(one)
-        self._pool.close_idle()
+        self._pool.close()
 
     def _wait_for_slot(self) -> None:
         """Wait until one more connection has descriptors; end one that is idle, if need be."""
@@ -266,7 +266,7 @@ class Gateway:
         reason = printable(f"mtls-run: {refusal.text}").encode("ascii", "replace")[:_LONGEST_REASON]
         response = h11.Response(status_code=refusal.status, headers=headers, reason=reason)
         wire.send(messages.sent(parsed, response) + (b"" if is_head else body))
-        _drain(wire)
+        wire.finish()
 
     @contextlib.contextmanager
     def _answering(
@@ -467,17 +467,6 @@ def _name_check(host: str) -> contexts.OnName:
 def _shut(connection: _Connection) -> None:
     with contextlib.suppress(OSError):
         socket.socket.shutdown(connection.wire.socket, socket.SHUT_RDWR)
-
-
-def _drain(wire: Wire) -> None:
-    """Read a little of what still comes, so that a reset does not overtake the answer."""
-    deadline = time.monotonic() + 1
-    with contextlib.suppress(Broken, OSError):
-        if not isinstance(wire.socket, ssl.SSLSocket):
-            wire.socket.shutdown(socket.SHUT_WR)
-        while time.monotonic() < deadline and wire.wait_for_data(0.2):
-            if not wire.receive():
-                return
 
 
 def _slots() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import h11
@@ -52,12 +53,9 @@ class Transfer:
             if self._proxy.authorization is not None:
                 headers.append((b"Proxy-Authorization", self._proxy.authorization.reveal()))
         head = h11.Request(method=request.method, target=target, headers=headers)
-        self._server.send(sent(self._sending, head))
-        is_sent = True
-        if messages.has_body(request):
+        is_sent = self._send(sent(self._sending, head))
+        if is_sent and messages.has_body(request):
             is_sent = self._send_body()
-        else:
-            sent(self._sending, h11.EndOfMessage())
         response = self._response_head()
         keep = is_sent and not messages.ends_connection(request)
         self._answer(response, keep=keep)
@@ -69,13 +67,25 @@ class Transfer:
         )
         return keep
 
+    def _send(self, head: bytes) -> bool:
+        """Send the head on; return False if the server ended the connection after an answer."""
+        try:
+            self._server.send(head)
+        except Broken:
+            # A TLS 1.3 server refuses a certificate after the handshake; its alert says why.
+            if self._server.has_data():
+                return False
+            raise
+        return True
+
     def _send_body(self) -> bool:
         """Send the body on; return False if the server answered before it had all of it."""
-        expects = messages.value_of(self._request.headers, b"expect")
-        if expects is not None:
-            ready = self._tool.wait_for_data(STALLED, self._server)
-            if self._server in ready and not self._continue():
-                return False
+        if messages.value_of(self._request.headers, b"expect") is not None:
+            while self._tool not in (ready := self._tool.wait_for_data(STALLED, self._server)):
+                if not ready:
+                    raise Broken("no answer in time")
+                if self._server.has_data() and not self._continue():
+                    return False
         length = messages.length_of(self._request.headers)
         try:
             if length is not None and not messages.is_chunked(self._request.headers):
@@ -87,8 +97,9 @@ class Transfer:
             return self._send_chunks()
         except Broken:
             # The server may have answered, and closed, before it had all of the body.
-            if self._server.has_data():
-                return False
+            with contextlib.suppress(Broken):
+                if self._server.has_data():
+                    return False
             raise
 
     def _continue(self) -> bool:
@@ -98,7 +109,7 @@ class Transfer:
 
     def _send_chunks(self) -> bool:
         while True:
-            event = self._parsed.next_event()
+            event = messages.next_event(self._parsed)
             if event is h11.NEED_DATA:
                 data = self._tool.receive()
                 if not data:
@@ -125,7 +136,7 @@ class Transfer:
 
     def _one_head(self) -> h11.Response | h11.InformationalResponse:
         """Return the next head of the server; a preliminary one is passed on at once."""
-        while not self._server.wait_for_data(0):
+        while not self._server.has_data():
             # A tool that gives up must not hold a connection to the server.
             ready = self._server.wait_for_data(STALLED, *self._watched())
             if not ready:
@@ -160,9 +171,9 @@ class Transfer:
             raise Broken("the tool closed the connection")
         self._tool.buffer = data
 
-    def _to_tool(self, event: h11.Event) -> None:
+    def _to_tool(self, event: h11.Event, body: bytes = b"") -> None:
         try:
-            self._tool.send(sent(self._parsed, event))
+            self._tool.send(sent(self._parsed, event) + body)
         except Broken:
             self.tool_is_gone = True
             raise
@@ -171,26 +182,30 @@ class Transfer:
         headers = messages.forwarded(response)
         if not keep:
             headers.append((b"Connection", b"close"))
-        self.has_answered = True
-        self._to_tool(
-            h11.Response(status_code=response.status_code, headers=headers, reason=response.reason)
+        head = h11.Response(
+            status_code=response.status_code, headers=headers, reason=response.reason
         )
+        self.has_answered = True
         if self._request.method == b"HEAD" or response.status_code in messages.NO_BODY:
+            self._to_tool(head)
             self.can_reuse = True
             return
         length = messages.length_of(response.headers)
         if length is not None and not messages.is_chunked(response.headers):
-            for _ in self._server.pump(self._tool, length):
+            first = self._server.take(length)
+            self._to_tool(head, first)
+            for _ in self._server.pump(self._tool, length - len(first)):
                 self._touch()
             self.can_reuse = True
             return
+        self._to_tool(head)
         self._answer_chunks()
         self.can_reuse = messages.is_chunked(response.headers)
 
     def _answer_chunks(self) -> None:
         """Pass a body on that is in chunks, or that ends with the connection."""
         while True:
-            event = self._sending.next_event()
+            event = messages.next_event(self._sending)
             if event is h11.NEED_DATA:
                 # At the end, h11 knows whether the body is whole; it raises where it is not.
                 self._sending.receive_data(self._server.receive())

@@ -84,6 +84,14 @@ class _Host:
     session: ssl.SSLSession | None = None
 
 
+def _is_usable(upstream: Upstream) -> bool:
+    """Tell whether an idle connection is fresh, and the server has not sent or ended anything."""
+    try:
+        return time.monotonic() - upstream.since < _IDLE and not upstream.wire.has_data()
+    except Broken:
+        return False
+
+
 class Identities:
     """The TLS contexts of the identities, each made when it is first needed.
 
@@ -243,6 +251,7 @@ class Pool:
         self._at_once = at_once
         self._lock = threading.Lock()
         self._hosts: dict[Destination, _Host] = {}
+        self._closed = False
 
     def acquire(self, destination: Destination, *, fresh: bool = False) -> Upstream:
         """Return a connection for one request; raises UpstreamError.
@@ -255,7 +264,7 @@ class Pool:
             while True:
                 while host.idle and not fresh:
                     found = host.idle.pop()
-                    if time.monotonic() - found.since < _IDLE and not found.wire.has_data():
+                    if _is_usable(found):
                         return found
                     self._drop(host, found)
                 if fresh and host.idle and host.open >= self._at_once:
@@ -286,6 +295,9 @@ class Pool:
         with self._lock:
             host = self._hosts[upstream.destination]
             host.session = session or host.session
+            if self._closed:
+                self._drop(host, upstream)
+                return
             host.idle.append(upstream)
             host.changed.notify()
 
@@ -302,6 +314,11 @@ class Pool:
                 host.idle.remove(one)
                 self._drop(host, one)
         return bool(found)
+
+    def close(self) -> None:
+        """Close the idle connections now, and the others when their requests end."""
+        self._closed = True
+        self.close_idle()
 
     def _drop(self, host: _Host, upstream: Upstream) -> None:
         upstream.wire.close()

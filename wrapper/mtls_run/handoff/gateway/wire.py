@@ -17,6 +17,7 @@ CHUNK = 64 * 1024
 LARGEST_HEAD = 64 * 1024
 # A peer that takes or gives nothing for so long is gone, in seconds.
 STALLED = 300.0
+_FAREWELL = 1.0
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -57,10 +58,21 @@ class Wire:
         self.buffer = b""
 
     def has_data(self) -> bool:
-        """Tell whether a read would not wait: for bytes, or for the end."""
-        if self.buffer or self.is_pending():
-            return True
-        return bool(wait([self.socket], [], 0))
+        """Tell whether there is something to read: bytes, which go to `buffer`, or the end.
+
+        A TLS socket can be readable for a session ticket alone. Raises Broken.
+        """
+        if self.buffer or not (self.is_pending() or wait([self.socket], [], 0)):
+            return bool(self.buffer)
+        self.socket.settimeout(0)
+        try:
+            with _broken():
+                self.buffer = self.socket.recv(CHUNK)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return False
+        finally:
+            self.socket.settimeout(STALLED)
+        return True
 
     def is_pending(self) -> bool:
         """Tell whether TLS has decrypted more than was asked for."""
@@ -91,9 +103,9 @@ class Wire:
                 raise BadMessage("its head is too large")
             if b"\n\n" in self.buffer or b"\n\r\n" in self.buffer.replace(b"\r\n", b""):
                 raise BadMessage("a line of its head does not end in CR LF")
-            if not self.wait_for_data(deadline - time.monotonic()):
+            if not self.is_pending() and not wait([self.socket], [], deadline - time.monotonic()):
                 raise Broken("timeout")
-            data = self.receive()
+            data = self._read()
             if not data:
                 if self.buffer:
                     raise Broken("closed")
@@ -105,6 +117,9 @@ class Wire:
         if self.buffer:
             data, self.buffer = self.buffer, b""
             return data
+        return self._read()
+
+    def _read(self) -> bytes:
         with _broken():
             return self.socket.recv(CHUNK)
 
@@ -114,17 +129,19 @@ class Wire:
             with _broken():
                 self.socket.sendall(data)
 
+    def take(self, most: int) -> bytes:
+        """Return up to so many bytes of those that were read already."""
+        data, self.buffer = self.buffer[:most], self.buffer[most:]
+        return data
+
     def pump(self, target: Wire, length: int) -> Iterator[int]:
         """Send the next `length` bytes on to the target, and yield after each step what is left.
 
         Raises Broken if either end breaks, or this one ends early.
         """
-        left = length
-        if self.buffer and left:
-            data, self.buffer = self.buffer[:left], self.buffer[left:]
-            left -= len(data)
-            target.send(data)
-            yield left
+        data = self.take(length)
+        target.send(data)
+        left = length - len(data)
         room = memoryview(bytearray(min(left, CHUNK)))
         while left:
             with _broken():
@@ -135,12 +152,29 @@ class Wire:
             target.send(room[:count])
             yield left
 
+    def finish(self) -> None:
+        """Tell the peer that this is the end, and read a little of what it still sends.
+
+        A connection that is closed before all is read is reset, and the peer loses what was sent.
+        """
+        self._say_end()
+        deadline = time.monotonic() + _FAREWELL
+        with contextlib.suppress(OSError, Broken):
+            socket.socket.shutdown(self.socket, socket.SHUT_WR)
+            while wait([self.socket], [], deadline - time.monotonic()):
+                if not socket.socket.recv(self.socket, CHUNK):
+                    return
+
+    def _say_end(self) -> None:
+        if isinstance(self.socket, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):
+                self.socket.settimeout(0)  # the peer's own word is not waited for
+                self.socket.unwrap()
+
     def close(self, *, clean: bool = True) -> None:
         """Close the connection; with `clean`, tell a TLS peer first that this is the end."""
-        if clean and isinstance(self.socket, ssl.SSLSocket):
-            with contextlib.suppress(OSError, ValueError):
-                self.socket.settimeout(0)
-                self.socket.unwrap()
+        if clean:
+            self._say_end()
         with contextlib.suppress(OSError):
             self.socket.close()
 
@@ -149,6 +183,8 @@ class Wire:
 def _broken() -> Iterator[None]:
     try:
         yield
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        raise
     except ssl.SSLError as error:
         raise Broken(_tls_reason(error)) from None
     except (OSError, ValueError) as error:  # ValueError: closed meanwhile
