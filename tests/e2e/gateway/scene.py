@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 from urllib.parse import urlsplit
 
-from mtls_run.handoff.gateway.scope import HostPattern, Scope
-
+from mtls_run.config.scope import HostPattern, Scope
 from mtls_run.handoff.gateway import contexts, process
 from mtls_run.handoff.gateway.settings import ScopedIdentity, Settings
 from mtls_run.output import Reporter

@@ -266,8 +266,7 @@ def test_the_server_is_verified(world: World) -> None:
 def test_the_authority_is_for_the_hosts_alone(pair: Pair) -> None:
     """A leaf for another name by the run's own CA is refused by the constraints."""
     tool, _ = pair
-    from mtls_run.handoff.gateway.scope import HostPattern  # noqa: PLC0415
-
+    from mtls_run.config.scope import HostPattern  # noqa: PLC0415
     from mtls_run.handoff.gateway.authority import RunAuthority  # noqa: PLC0415
     from tests.e2e.gateway.scene import trusts  # noqa: PLC0415
 
