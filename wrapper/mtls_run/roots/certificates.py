@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from typing import TYPE_CHECKING
 
 from mtls_run.cache import results
@@ -36,7 +35,7 @@ def read_added(data: bytes, name: str, origin: Origin) -> list[bytes]:
 def _parse(data: bytes, name: str, origin: Origin) -> list[bytes]:
     try:
         blocks = pem.split(data, name).items
-        found = [chain.load(block) for block in blocks if block.kind is pem.Kind.CERTIFICATE]
+        found = chain.load_all(blocks)
     except IdentityError as error:
         raise RootsError(
             f"{error.fact}; `ca-cert` at {origin} names it", hint=error.hint, code="ca-unrecognised"
@@ -69,9 +68,4 @@ def read_store(data: bytes, name: str) -> list[bytes]:
 
 def to_pem(certificates: Iterable[bytes]) -> bytes:
     """Return these certificates as PEM, each once and in their order."""
-    parts = []
-    for der in dict.fromkeys(certificates):
-        text = binascii.b2a_base64(der, newline=False).decode("ascii")
-        body = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
-        parts.append(f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
-    return "".join(parts).encode("ascii")
+    return b"".join(pem.to_pem("CERTIFICATE", der) for der in dict.fromkeys(certificates))
