@@ -51,11 +51,14 @@ def load_all(blocks: Sequence[Block]) -> list[x509.Certificate]:
 
 
 def _pkcs7_alone(block: Block) -> IdentityError:
+    file, new = quoted(block.file), quoted(f"{block.file}.pem")
     form = "DER" if block.label == "DER" else "PEM"
+    command = f"openssl pkcs7 -inform {form} -print_certs -in {file} -out {new}"
+    if block.label == "CMS":
+        command = f"openssl cms -cmsout -inform PEM -in {file} -certsout {new} -out {new}.cms"
     return IdentityError(
         f"{block.where} is PKCS#7, which holds certificates and no key",
-        hint=f"convert it to PEM: openssl pkcs7 -inform {form} -print_certs "
-        f"-in {quoted(block.file)} -out {quoted(block.file + '.pem')}",
+        hint=f"convert it to PEM: {command}",
     )
 
 

@@ -111,8 +111,8 @@ def unsupported(block: Block, algorithm: str | None = None) -> IdentityError:
 def _algorithms(block: Block) -> Iterator[str]:
     """Return the name of each algorithm that encrypts the block: an OID, or RFC 1421's name."""
     if block.is_pem:
-        header = next(line for line in block.content.splitlines() if line.startswith(b"DEK-Info:"))
-        yield header[len(b"DEK-Info:") :].split(b",")[0].strip().decode("ascii", "replace")
+        headers = [line for line in block.content.splitlines() if line.startswith(b"DEK-Info:")]
+        yield headers[0][len(b"DEK-Info:") :].split(b",")[0].strip().decode("ascii", "replace")
         return
     scheme, parameters = _identifier(der.children(der.element(block.content).content)[0])
     if scheme != _PBES2:

@@ -103,7 +103,7 @@ def _load(block: Block, password: bytes | None) -> object:
         if password is None or block.is_pem:
             raise
     # cryptography 50.0 reads no encrypted PKCS#8 of version 2 (Bouncy Castle), and no RC2 of 40 or
-    # 64 bits. OpenSSL 4.0, which comes with it, does.
+    # 64 bits. The OpenSSL that comes with it does.
     from OpenSSL import crypto  # noqa: PLC0415 - hardly ever
 
     pem = to_pem("ENCRYPTED PRIVATE KEY", block.content)

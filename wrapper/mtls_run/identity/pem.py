@@ -61,21 +61,25 @@ class Blocks:
 
 
 class Section(NamedTuple):
-    """One PEM block as it stands in a text; `body` is None where no END line closes it."""
+    """One PEM block as it stands in a text; `body` is None where no END line closes it.
+
+    `line` is the rest of the BEGIN line, which holds all where the lines were joined.
+    """
 
     label: str
     body: bytes | None
+    line: bytes
 
 
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----")
 # The end of a BEGIN line.
 _LINE_END = re.compile(rb"[ \t]*\r?\n")
-# What variables, YAML and old editors leave of the end of a BEGIN line, and what mends it.
+# What variables, YAML and old editors leave of the ends of lines, and what mends it.
 _JOINED = (
-    (rb"\s*(\\r)?\\n", r"the two characters `\n`", "printf '%b\\n' \"$(cat {})\" > {}"),
-    (rb"[ \t]*\r(?!\n)", "a lone CR", "tr '\\r' '\\n' < {} > {}"),
+    (rb"\\[rn]", r"the two characters `\n`", "printf '%b\\n' \"$(cat {})\" > {}"),
+    (rb"\r(?!\r*\n)", "a lone CR", "tr '\\r' '\\n' < {} > {}"),
     (
-        rb"[ \t]*[A-Za-z0-9+/=]",
+        rb"\A[ \t]*[A-Za-z0-9+/=]|[A-Za-z0-9+/=][ \t]+[A-Za-z0-9+/=]",
         "blanks or nothing",
         r"perl -0pe 's/\s*(-----[^-]+-----)\s*|\s+/\n$1\n/g; s/\n+/\n/g' {} > {}",
     ),
@@ -103,8 +107,8 @@ _PASSED_OVER = (
 )
 # Labels that every pip and uv reads (uv since 0.2.11).
 _PLAIN_LABELS = ("CERTIFICATE", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
-# OneAsymmetricKey (RFC 5958), as Bouncy Castle and ring write it. OpenSSL reads it since 4.0, and
-# uv always: mtls-run hands on version 1.
+# OneAsymmetricKey (RFC 5958), as Bouncy Castle and ring write it. uv reads it; OpenSSL 3.0, under
+# pip, does not. So mtls-run hands on version 1.
 _VERSION_2 = "PRIVATE KEY, version 2"
 _JAVA_KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 
@@ -121,10 +125,11 @@ def split(data: bytes, name: str) -> Blocks:
         return _split_pem(text, name, untouched=text is data)
     within = _from_base64(text)
     if within is not None:
-        what = "PEM" if b"-----BEGIN " in within else "DER or PKCS#12"
+        what = "DER or PKCS#12" if within.startswith(b"\x30") else "PEM"
         raise IdentityError(
             f"{name} is base64 of a {what} file",
-            hint=f"decode it: base64 --decode < {quoted(name)} > {quoted(name + '.decoded')}",
+            hint=f"decode it: tr -d '\\r' < {quoted(name)} | base64 --decode "
+            f"> {quoted(name + '.decoded')}",
         )
     return Blocks((_from_der(data, name),), plain=False)
 
@@ -135,7 +140,8 @@ def _from_base64(text: bytes) -> bytes | None:
         within = base64.b64decode(b"".join(text.split()), validate=True)
     except ValueError:
         return None
-    return within if b"-----BEGIN " in within or within.startswith(b"\x30") else None
+    found = b"-----BEGIN " in _without_bom(within) or within.startswith(b"\x30")
+    return within if found else None
 
 
 def _without_bom(data: bytes) -> bytes:
@@ -164,9 +170,9 @@ def certificates(data: bytes, name: str) -> Iterator[Block]:
 def _split_pem(text: bytes, name: str, *, untouched: bool) -> Blocks:
     sections = list(_sections(text))
     blocks = []
-    for number, (label, body) in enumerate(sections, start=1):
+    for number, (label, body, line) in enumerate(sections, start=1):
         if body is None:
-            _check_line_ends(text, name)
+            _check_line_ends(line, name)
             raise IdentityError(
                 f"{name} is cut off: a `-----BEGIN` line has no matching `-----END` line",
                 hint=COPY_AGAIN,
@@ -187,7 +193,7 @@ def _check_line_ends(text: bytes, name: str) -> None:
     """Raise IdentityError where the lines of a PEM file were joined, with the command for it."""
     file, new = quoted(name), quoted(f"{name}.new")
     for pattern, what, command in _JOINED:
-        if re.search(_BEGIN.pattern + pattern, text):
+        if re.search(pattern, text):
             raise IdentityError(
                 f"{name} has {what} where its lines should end",
                 hint=f"mend it: {command.format(file, new)}",
@@ -206,7 +212,9 @@ def _sections(text: bytes) -> Iterator[Section]:
         line_end = _LINE_END.match(text, begin.end(), end)
         last = text.find(b"-----END " + begin.group(1) + b"-----", begin.end(), end)
         start = line_end.end() if line_end else len(text)
-        yield Section(begin.group(1).decode("ascii"), text[start:last] if start <= last else None)
+        body = text[start:last] if start <= last else None
+        line = text[begin.end() : end].partition(b"\n")[0]
+        yield Section(begin.group(1).decode("ascii"), body, line)
         begin = following
 
 
@@ -237,6 +245,7 @@ def _from_pem(label: str, body: bytes, where: str, name: str) -> Block:
         if label == "TRUSTED CERTIFICATE":  # OpenSSL's: what it is trusted for follows it
             content = content[: der.element(content).after]
     except ValueError:
+        _check_line_ends(b"\n" + body, name)
         raise IdentityError(
             f"{where} is damaged: its text is not base64", hint=COPY_AGAIN
         ) from None

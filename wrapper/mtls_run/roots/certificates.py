@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from mtls_run.cache import results
 from mtls_run.errors import IdentityError, RootsError
 from mtls_run.identity import chain, pem
+from mtls_run.output import quoted
 from mtls_run.system.digests import sha256
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ def _parse(data: bytes, name: str, origin: Origin) -> list[bytes]:
         held = ", ".join(sorted({block.kind.value for block in blocks})) or "nothing of use"
         raise RootsError(
             f"{name}, `ca-cert` at {origin}, has no certificate; it holds: {held}",
-            hint="name the CA's certificate, PEM or DER",
+            hint=f"write its certificates as PEM: openssl pkcs12 -in {quoted(name)} -nokeys "
+            f"-out {quoted(name + '.pem')}"
+            if held == pem.Kind.PKCS12.value
+            else "name the CA's certificate, PEM or DER",
             code="ca-unrecognised",
         )
     return [chain.der(certificate) for certificate in found]
