@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mtls_run.config import layers as configuration
 from mtls_run.config import project, project_trust
 from mtls_run.config.origin import Origin
+from mtls_run.config.schema import not_a_path
 from mtls_run.config.selection import Selection, select
 from mtls_run.errors import ConfigurationError
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable
@@ -37,10 +38,10 @@ SAID = Origin("the test")
 
 EVERY_NAME = ("corp", "a.b", "X_1", "-", "0", "lab")
 NAMES = st.sampled_from(EVERY_NAME)
-# A path of a file; `~` is a home, and a NUL no path's.
+# A path of a file; `~` is a home, a NUL no path's, and a variable or a URI no path.
 PATHS = st.text(
     st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12
-).filter(lambda text: not text.startswith("~"))
+).filter(lambda text: not text.startswith("~") and not_a_path(text) is None)
 SOURCES = st.one_of(
     st.just("keyring"),
     st.just("prompt"),

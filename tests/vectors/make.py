@@ -6,6 +6,7 @@ random salts, and openssl makes RSA and DSA keys at random: these files stay as 
 
 from __future__ import annotations
 
+import base64
 import codecs
 import hashlib
 import re
@@ -28,6 +29,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from mtls_run.identity import der
+from mtls_run.identity.pem import to_pem
 from tests.pki import Issued, PrivateKey, version_1
 
 FOLDER = Path(__file__).parent
@@ -194,6 +197,45 @@ def dsa_key() -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
+def version_2(key: ed25519.Ed25519PrivateKey) -> bytes:
+    """Return the key as PKCS#8 of version 2, with its public half (RFC 5958), as ring writes it."""
+    plain = key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    public = der.encode(0x81, b"\0" + key.public_key().public_bytes_raw())
+    return der.encode(der.SEQUENCE, b"\2\1\1" + der.element(plain).content[3:] + public)
+
+
+def encrypted(plain: bytes) -> bytes:
+    """Return PKCS#8 encrypted by openssl, which need not read it."""
+    model = der.element(EDWARDS.key_der(LOCK)).content  # PBES2: PBKDF2, HMAC-SHA-256, AES-256-CBC
+    algorithm, _data = der.children(model)
+    derivation, cipher = der.children(der.children(algorithm.content)[1].content)
+    salt, rounds, *_prf = der.children(der.children(derivation.content)[1].content)
+    count = int.from_bytes(rounds.content, "big")
+    key = hashlib.pbkdf2_hmac("sha256", LOCK.encode(), salt.content, count, 32).hex()
+    vector = der.children(cipher.content)[1].content.hex()
+    data = openssl("enc", "-aes-256-cbc", "-K", key, "-iv", vector, given=plain)
+    content = model[: algorithm.after] + der.encode(der.OCTETS, data)
+    return to_pem("ENCRYPTED PRIVATE KEY", der.encode(der.SEQUENCE, content))
+
+
+def pss() -> bytes:
+    """Return an identity with an encrypted key for RSA-PSS alone, with parameters."""
+    options = ("rsa_keygen_bits:2048", "rsa_pss_keygen_md:sha256", "rsa_pss_keygen_mgf1_md:sha256")
+    words = [word for option in options for word in ("-pkeyopt", option)]
+    key = openssl(
+        "genpkey", "-algorithm", "rsa-pss", *words, "-pkeyopt", "rsa_pss_keygen_saltlen:32"
+    )
+    request = ("-x509", "-key", "/dev/stdin", "-subj", "/CN=alice pss", "-days", "26000")
+    leaf = openssl("req", *request, "-addext", "extendedKeyUsage=clientAuth", given=key)
+    return leaf + locked_by_openssl(key)
+
+
+def ciphered(*options: str) -> Make:
+    """Return what makes an identity whose key `openssl pkcs8` encrypts by these options."""
+    legacy = ("-provider", "default", "-provider", "legacy")
+    return lambda: CHAIN + locked_by_openssl(A.key_pem(), *options, *legacy)
+
+
 # --- the vectors: each with its verdicts and what makes its files
 
 Make = Callable[[], bytes]
@@ -258,7 +300,7 @@ def ca(name: str, verdict: str, make: Make, suffix: str = ".pem") -> Made:
 
 
 def committed() -> bytes:
-    """Stand for a file that openssl made, which this script cannot make."""
+    """Stand for a file that openssl, or keytool (pkcs12-two-keys), made for this."""
     raise AssertionError("this file is missing from the repository")
 
 
@@ -266,6 +308,9 @@ NOT_AN_IDENTITY = "identity-unrecognised"
 P12 = ".p12"
 A, LOCK = ALICE, PASSPHRASE
 CHAIN = A.cert_pem + A.chain_pem
+assert isinstance(EDWARDS.key, ed25519.Ed25519PrivateKey)
+V2 = version_2(EDWARDS.key)
+PKCS8_V2 = to_pem("PRIVATE KEY", V2)
 MANY = [
     # PEM that every tool reads as it stands.
     works("leaf-chain-key", A.pem),
@@ -315,7 +360,21 @@ MANY = [
         lambda: RSA.cert_pem + RSA.chain_pem + RSA.key_pem(LOCK, "legacy"),
         locked=True,
     ),
+    works("pkcs8-version-2", lambda: EDWARDS.cert_pem + PKCS8_V2),
+    works("pkcs8-version-2-locked", lambda: EDWARDS.cert_pem + encrypted(V2), locked=True),
+    works("rsa-pss-locked", pss, uv="identity-key-kind", locked=True),
+    works("locked-rc2-40", ciphered("-v2", "rc2-40-cbc"), locked=True),
+    *(
+        refused(f"cipher-{name.lower()}", NOT_AN_IDENTITY, ciphered(option, name), locked=True)
+        for option, name in (
+            *(("-v2", f"{cipher}-256-cbc") for cipher in ("camellia", "aria")),
+            *(("-v2", f"aes-256-{mode}") for mode in ("cfb", "ofb", "ecb")),
+            *(("-v2", cipher) for cipher in ("des", "bf", "cast5-cbc", "seed", "sm4", "rc4")),
+            *(("-v1", cipher) for cipher in ("PBE-SHA1-RC4-40", "PBE-SHA1-2DES")),
+        )
+    ),
     # PKCS#12.
+    refused("pkcs12-two-keys", "identity-ambiguous", committed, P12, locked=True),
     works("pkcs12", lambda: A.p12(LOCK), P12, locked=True),
     works("pkcs12-3des", lambda: A.p12(LOCK, "3des"), P12, locked=True),
     works("pkcs12-rc2", lambda: A.p12(LOCK, "rc2"), P12, locked=True),
@@ -388,6 +447,17 @@ MANY = [
         lambda: pkcs7.serialize_certificates([A.certificate], Encoding.DER),
         ".p7b",
     ),
+    works(
+        "pkcs7-beside",
+        lambda: A.cert_pem + A.key_pem() + pkcs7.serialize_certificates([*A.chain], Encoding.PEM),
+    ),
+    # Text that lost its line ends, or was encoded.
+    refused("joined-by-backslash-n", NOT_AN_IDENTITY, lambda: A.pem().replace(b"\n", b"\\n")),
+    refused("joined-by-blanks", NOT_AN_IDENTITY, lambda: A.pem().replace(b"\n", b" ")),
+    refused("joined", NOT_AN_IDENTITY, lambda: A.pem().replace(b"\n", b"")),
+    refused("lone-cr", NOT_AN_IDENTITY, lambda: A.pem().replace(b"\n", b"\r")),
+    refused("base64-of-pem", NOT_AN_IDENTITY, lambda: base64.b64encode(A.pem()), ".txt"),
+    refused("base64-of-pkcs12", NOT_AN_IDENTITY, lambda: base64.encodebytes(A.p12(LOCK)), ".txt"),
     refused(
         "openssh",
         NOT_AN_IDENTITY,
@@ -406,6 +476,11 @@ MANY = [
     ca("ca-crlf", WORKS, lambda: ROOT_PEM.replace(b"\n", b"\r\n")),
     ca("openssl-root", WORKS, committed),
     ca("openssl-issuing", WORKS, committed),
+    ca(
+        "ca-pkcs7-beside",
+        WORKS,
+        lambda: ROOT_PEM + pkcs7.serialize_certificates([UPPER], Encoding.PEM),
+    ),
     ca("ca-empty", "ca-unrecognised", lambda: b""),
     ca("ca-key-alone", "ca-unrecognised", A.key_pem),
     ca("ca-cut-off", "ca-unrecognised", lambda: ROOT_PEM[:-40]),

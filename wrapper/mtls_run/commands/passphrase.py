@@ -22,7 +22,7 @@ from mtls_run.errors import (
 )
 from mtls_run.identity import checks, token
 from mtls_run.identity.material import KeyMaterial, gather
-from mtls_run.passphrase import keyring, unlock
+from mtls_run.passphrase import fetch, keyring, unlock
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt, describe
 from mtls_run.secret import Secret
 
@@ -214,6 +214,9 @@ def _account(context: Context, name: str | None) -> tuple[str, str]:
 
 def _read_stdin() -> Secret:
     content = sys.stdin.buffer.read(LONGEST + 1) if sys.stdin is not None else b""
+    encoding = fetch.encoding_of(content)
+    if encoding is not None:
+        raise PassphraseError(f"standard input is {encoding}", hint=fetch.PLAIN)
     line, _, rest = content.partition(b"\n")
     line = line[:-1] if line.endswith(b"\r") else line
     if not line:

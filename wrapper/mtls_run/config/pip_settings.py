@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config.document import read_regular
 from mtls_run.config.origin import Origin, Setting
+from mtls_run.config.schema import PATH_HINT, not_a_path
 from mtls_run.errors import ConfigurationError
 from mtls_run.system.files import current_directory
 
@@ -298,6 +299,9 @@ def _path(setting: Setting[str] | None, environ: Mapping[str, str]) -> Setting[P
         return None
     if "\0" in setting.value:
         raise ConfigurationError(f"{setting.origin}: a path cannot hold a NUL", hint=_HINT)
+    mistake = not_a_path(setting.value)
+    if mistake is not None:
+        raise ConfigurationError(f"{setting.origin}: {setting.value} is {mistake}", hint=PATH_HINT)
     path = Path(expand_user(setting.value, environ))
     return Setting(path if path.is_absolute() else current_directory() / path, setting.origin)
 

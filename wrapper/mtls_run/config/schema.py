@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ROOTS = ("system", "public", "environment", "none")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+PATH_HINT = "write the path of a file on this system; `~` is the home directory"
 _OF_NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 
 
@@ -109,6 +110,11 @@ def read_path(value: object, place: Place) -> Path:
             f"{place.origin}: `{place.key}` is not a path: {value!r}",
             hint=f"`{place.key}` takes the path of a file",
         )
+    mistake = not_a_path(value)
+    if mistake is not None:
+        raise ConfigurationError(
+            f"{place.origin}: `{place.key}` is {mistake}: {value}", hint=PATH_HINT
+        )
     if os.name == "posix":
         # The bytes that stand in the file, UTF-8, whatever the locale has for other names.
         value = os.fsdecode(value.encode())
@@ -131,6 +137,17 @@ def read_identity(value: object, place: Place) -> Path | pkcs11_uri.Pkcs11Uri:
         raise ConfigurationError(
             f"{place.origin}: `{place.key}`: {error.fact}", hint=error.hint
         ) from None
+
+
+def not_a_path(value: str) -> str | None:
+    """Return what a value is that was meant as a path and cannot be one, or None."""
+    if re.match(r"(?:\$\{\w+\}|\$(?:env:)?\w+|%\w+%)[/\\]", value):
+        return "a path with a variable, which nothing expands here"
+    if re.match(r"pkcs11:|file:|[A-Za-z][A-Za-z0-9+.-]+://", value):
+        return "a URI, and it takes a path"
+    if os.name == "posix" and re.match(r"[A-Za-z]:[\\/]|\\\\\w", value):
+        return "a path of Windows, and this is another system"
+    return None
 
 
 def read_paths(value: object, place: Place) -> tuple[Path, ...]:

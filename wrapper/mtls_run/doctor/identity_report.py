@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 
+from mtls_run import terminal
 from mtls_run.doctor.authorities import subject_of
 from mtls_run.errors import MtlsRunError
 from mtls_run.identity import chain, checks, extensions, source, token
@@ -174,12 +175,13 @@ def _open_token(
 
 
 def _keyring(profile: Profile, here: Inspection) -> None:
-    """Report the keyring, or warn if there is none: on a terminal, a prompt takes its place."""
+    """Report the keyring, or warn if there is none and a prompt at the terminal takes its place."""
     try:
         store = keyring.find(here.environ, here.reporter)
     except keyring.KeyringUnusableError as error:
         here.row("keyring", "none that is safe to use")
-        here.error(error, profile.passphrase.origin, rank="warning")
+        if terminal.available():  # else the run ends there, and `unlock` says the same
+            here.error(error, profile.passphrase.origin, rank="warning")
     else:
         here.row("keyring", f"{store.name}, which stores secrets encrypted")
 

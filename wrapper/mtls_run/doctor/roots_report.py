@@ -15,7 +15,7 @@ from mtls_run.errors import MtlsRunError
 from mtls_run.identity import checks
 from mtls_run.net.certificates import TrustStore, of_name
 from mtls_run.roots import certificates, stores
-from mtls_run.roots.resolve import resolve
+from mtls_run.roots.resolve import read_added, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,9 +101,7 @@ def _added(path: Path, profile: Profile, here: Inspection) -> None:
     """Report a file of `ca-cert`, with a finding if certificates in it have expired."""
     assert profile.ca_cert is not None
     origin = profile.ca_cert.origin
-    data = stores.read_bundle(path, "`ca-cert`", Dependencies(), "ca-missing")
-    ders = certificates.read_added(data, str(path), origin)
-    parsed = [x509.load_der_x509_certificate(der) for der in ders]
+    parsed = [x509.load_der_x509_certificate(der) for der in read_added(path, profile, origin)]
     here.row("ca-cert", f"{path}: {_subjects(parsed)}", origin)
     expired = [one for one in parsed if one.not_valid_after_utc < checks.utc_now()]
     if not expired:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from mtls_run.errors import IdentityError
 from mtls_run.identity.keys import public_bytes
-from mtls_run.identity.pem import COPY_AGAIN
+from mtls_run.identity.pem import COPY_AGAIN, Kind
+from mtls_run.output import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -27,6 +28,38 @@ def load(block: Block) -> x509.Certificate:
             return x509.load_der_x509_certificate(block.content)
     except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm):
         raise IdentityError(f"{block.where} is not an X.509 certificate", hint=COPY_AGAIN) from None
+
+
+def load_all(blocks: Sequence[Block]) -> list[x509.Certificate]:
+    """Return all certificates in these blocks, those of a PKCS#7 block beside others included.
+
+    pip and uv pass over PKCS#7 beside certificates, and find nothing in PKCS#7 alone: that is an
+    IdentityError, as is a certificate that cannot be read.
+    """
+    found = [load(block) for block in blocks if block.kind is Kind.CERTIFICATE]
+    for block in blocks:
+        if block.kind is Kind.PKCS7:
+            if not found:
+                raise _pkcs7_alone(block)
+            try:
+                found += pkcs7.load_der_pkcs7_certificates(block.content)
+            except (ValueError, UnsupportedAlgorithm):
+                raise IdentityError(
+                    f"{block.where} is PKCS#7, but damaged", hint=COPY_AGAIN
+                ) from None
+    return found
+
+
+def _pkcs7_alone(block: Block) -> IdentityError:
+    file, new = quoted(block.file), quoted(f"{block.file}.pem")
+    form = "DER" if block.label == "DER" else "PEM"
+    command = f"openssl pkcs7 -inform {form} -print_certs -in {file} -out {new}"
+    if block.label == "CMS":
+        command = f"openssl cms -cmsout -inform PEM -in {file} -certsout {new} -out {new}.cms"
+    return IdentityError(
+        f"{block.where} is PKCS#7, which holds certificates and no key",
+        hint=f"convert it to PEM: {command}",
+    )
 
 
 def der(certificate: x509.Certificate) -> bytes:

@@ -1,4 +1,7 @@
-"""Read the outer structure of DER and BER (X.690), and no more of it than mtls-run needs."""
+"""Read the outer structure of DER and BER (X.690), and no more of it than mtls-run needs.
+
+`encode` writes the outermost element of a key whose inner ones are copied.
+"""
 
 from __future__ import annotations
 
@@ -62,3 +65,26 @@ def octets(string: Element, depth: int = 0) -> bytes:
     if string.tag != OCTETS | CONSTRUCTED or depth > _DEEPEST:
         raise ValueError
     return b"".join(octets(part, depth + 1) for part in children(string.content))
+
+
+def dotted(content: bytes) -> str:
+    """Return an OBJECT IDENTIFIER as numbers with dots; raise ValueError where it is empty."""
+    numbers = [0]
+    for byte in content:
+        numbers[-1] = numbers[-1] << 7 | byte & 0x7F
+        if not byte & 0x80:
+            numbers.append(0)
+    first, *others = numbers[:-1] or [-1]
+    if first < 0:
+        raise ValueError
+    top = min(first // 40, 2)
+    return ".".join(map(str, (top, first - 40 * top, *others)))
+
+
+def encode(tag: int, content: bytes) -> bytes:
+    """Return an element of DER."""
+    size = len(content)
+    if size < _LONG_LENGTH:
+        return bytes([tag, size]) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes([tag, _LONG_LENGTH + len(length)]) + length + content

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mtls_run.errors import IdentityError
-from mtls_run.identity import der
+from mtls_run.identity import der, pkcs12
 from mtls_run.identity.pem import Kind
 
 if TYPE_CHECKING:
@@ -47,13 +47,6 @@ _PBE = frozenset(
     [bytes.fromhex(f"2a864886f70d0105{last:02x}") for last in (1, 3, 4, 6, 10, 11)]
     + [bytes.fromhex(f"2a864886f70d010c01{last:02x}") for last in range(1, 7)]
 )
-# RFC 5652: the types of a ContentInfo.
-_DATA = bytes.fromhex("2a864886f70d010701")
-_ENCRYPTED_DATA = bytes.fromhex("2a864886f70d010706")
-# RFC 7292, section 4.2: the types of a SafeBag.
-_KEY_BAG = bytes.fromhex("2a864886f70d010c0a0101")
-_ENCRYPTED_KEY_BAG = bytes.fromhex("2a864886f70d010c0a0102")
-_NESTED_BAGS = bytes.fromhex("2a864886f70d010c0a0106")
 
 
 class _Cost(NamedTuple):
@@ -114,34 +107,25 @@ def _of_algorithm(identifier: der.Element) -> _Cost:
 
 def _of_pkcs12(block: Block) -> Iterator[_Cost]:
     """Return the costs of a PFX (RFC 7292, section 4): of its MAC, and of each encrypted part."""
-    _, safe, *mac = der.children(der.element(block.content).content)
+    _, _safe, *mac = der.children(der.element(block.content).content)
     if mac:
         digest, _salt, *rounds = der.children(mac[0].content)
         yield _of_algorithm(der.children(digest.content)[0])  # PBMAC1
         yield _Cost(_number(rounds[0]) if rounds else 1)
-    for part in _listed(_typed(safe)[1]):
-        kind, content = _typed(part)
-        if kind == _ENCRYPTED_DATA:
-            yield _of_algorithm(der.children(der.children(content.content)[1].content)[1])
-        elif kind == _DATA:
-            for kind, bag in map(_typed, _listed(content)):
-                if kind == _NESTED_BAGS:
+    for part in pkcs12.parts(block.content):
+        if part.kind == pkcs12.ENCRYPTED_DATA:
+            yield _of_algorithm(der.children(der.children(part.content.content)[1].content)[1])
+        elif part.kind == pkcs12.DATA:
+            for bag in pkcs12.bags(part):
+                if bag.kind == pkcs12.NESTED_BAGS:
                     raise ValueError
-                if kind in (_KEY_BAG, _ENCRYPTED_KEY_BAG) and len(bag.content) > LARGEST_KEY:
+                if (
+                    bag.kind in (pkcs12.KEY_BAG, pkcs12.ENCRYPTED_KEY_BAG)
+                    and len(bag.content.content) > LARGEST_KEY
+                ):
                     raise too_large(block)
-                if kind == _ENCRYPTED_KEY_BAG:
-                    yield _of_encrypted_key(bag)
-
-
-def _listed(string: der.Element) -> list[der.Element]:
-    """Return the elements of the SEQUENCE that an OCTET STRING holds."""
-    return der.children(der.element(der.octets(string)).content)
-
-
-def _typed(element: der.Element) -> tuple[bytes, der.Element]:
-    """Return type and content of SEQUENCE { OBJECT IDENTIFIER, [0] content, … }."""
-    kind, content, *_ = der.children(element.content)
-    return kind.content, der.element(content.content)
+                if bag.kind == pkcs12.ENCRYPTED_KEY_BAG:
+                    yield _of_encrypted_key(bag.content)
 
 
 def _number(element: der.Element) -> int:

@@ -15,11 +15,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
     pkcs12,
 )
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from mtls_run.errors import IdentityError, WrongPassphraseError
-from mtls_run.identity import kdf_limits
+from mtls_run.identity import ciphers, kdf_limits
 from mtls_run.identity.kind import KeyKind
-from mtls_run.identity.pem import COPY_AGAIN, Kind
+from mtls_run.identity.pem import COPY_AGAIN, Kind, to_pem
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -41,8 +42,15 @@ _UNEVEN_BITS = 256
 _MESSAGE = b"mtls-run"
 
 
-def kind_of(key: PrivateKey | PublicKey) -> KeyKind:
-    """Return what kind of key this is."""
+def is_pss(certificate: x509.Certificate) -> bool:
+    """Return whether the key of the certificate is for RSA-PSS alone (RFC 8017, appendix A.2.3)."""
+    return certificate.public_key_algorithm_oid == PublicKeyAlgorithmOID.RSASSA_PSS
+
+
+def kind_of(key: PrivateKey | PublicKey, *, pss: bool = False) -> KeyKind:
+    """Return what kind of key this is; `pss` says that its certificate is for RSA-PSS alone."""
+    if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)) and pss:
+        return KeyKind(f"RSA-PSS {key.key_size}", rustls=False)
     if isinstance(key, (rsa.RSAPrivateKey, rsa.RSAPublicKey)):
         return KeyKind(f"RSA {key.key_size}", key.key_size in _RSA_BITS)
     if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)):
@@ -67,27 +75,42 @@ def open_key(block: Block, passphrase: Secret | None) -> PrivateKey:
     """
     kdf_limits.check(block)
     password = passphrase.reveal() if passphrase and block.kind is Kind.LOCKED_KEY else None
-    load = load_pem_private_key if block.is_pem else load_der_private_key
     try:
-        # OpenSSL's check of a large RSA key takes hours; `_check_numbers` has a cheaper one.
-        key = _usable(load(block.content, password, unsafe_skip_rsa_key_validation=True), block)
+        key = _usable(_load(block, password), block)
         if isinstance(key, rsa.RSAPrivateKey):
             _check_numbers(key)
     except UnsupportedAlgorithm:
-        raise _unreadable(block) from None
+        raise ciphers.unsupported(block) from None
     except TypeError:
         raise WrongPassphraseError(f"the key in {block.where} is encrypted", hint=_TRY) from None
     except InternalError:  # an Ed25519 key of 40 bytes (cryptography 50.0)
         raise _damaged(block) from None
-    except ValueError as error:
+    except ValueError:
         if block.kind is not Kind.LOCKED_KEY:
             raise _damaged(block) from None
-        # "unknown cipher" of RFC 1421; "Unknown key encryption algorithm" of PKCS#8.
-        if "unknown" in str(error).lower():
-            raise _unreadable(block) from None
         # What a wrong passphrase decrypts can have valid padding, and be no key all the same.
         raise _wrong(block) from None
     return key
+
+
+def _load(block: Block, password: bytes | None) -> object:
+    """Return the key in `block`; raise as cryptography does."""
+    load = load_pem_private_key if block.is_pem else load_der_private_key
+    try:
+        # OpenSSL's check of a large RSA key takes hours; `_check_numbers` has a cheaper one.
+        return load(block.content, password, unsafe_skip_rsa_key_validation=True)
+    except ValueError:
+        if password is None or block.is_pem:
+            raise
+    # cryptography 50.0 reads no encrypted PKCS#8 of version 2 (Bouncy Castle), and no RC2 of 40 or
+    # 64 bits. The OpenSSL that comes with it does.
+    from OpenSSL import crypto  # noqa: PLC0415 - hardly ever
+
+    pem = to_pem("ENCRYPTED PRIVATE KEY", block.content)
+    try:
+        return crypto.load_privatekey(crypto.FILETYPE_PEM, pem, password).to_cryptography_key()
+    except crypto.Error:
+        raise ValueError from None
 
 
 def open_pkcs12(
@@ -104,7 +127,10 @@ def open_pkcs12(
             warnings.simplefilter("ignore")  # odd serial numbers and the like
             loaded = pkcs12.load_pkcs12(block.content, password)
     except UnsupportedAlgorithm:
-        raise _unreadable(block) from None
+        raise IdentityError(
+            f"{block.where} is encrypted in a way that is not supported",
+            hint="export it again, with AES-256",
+        ) from None
     except (InternalError, ValueError) as error:
         if "password" not in str(error).lower():
             raise IdentityError(f"{block.where} is PKCS#12, but damaged", hint=COPY_AGAIN) from None
@@ -195,10 +221,3 @@ def _damaged(block: Block) -> IdentityError:
 
 def _wrong(block: Block) -> WrongPassphraseError:
     return WrongPassphraseError(f"the passphrase does not open {block.where}", hint=_TRY)
-
-
-def _unreadable(block: Block) -> IdentityError:
-    return IdentityError(
-        f"{block.where} is encrypted in a way that is not supported",
-        hint="encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc -in OLD -out NEW",
-    )

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from mtls_run.errors import IdentityError
-from mtls_run.identity import chain, checks, extensions, pem, source
+from mtls_run.identity import chain, checks, ciphers, extensions, pem, pkcs12, source
 from mtls_run.identity.keys import (
     PrivateKey,
     check_names,
     is_locked,
+    is_pss,
     kind_of,
     open_key,
     open_pkcs12,
@@ -19,6 +20,7 @@ from mtls_run.identity.keys import (
 )
 from mtls_run.identity.pem import Block, Kind
 from mtls_run.identity.signer import ExportableSigner
+from mtls_run.output import quoted
 from mtls_run.system.digests import sha256
 
 if TYPE_CHECKING:
@@ -134,7 +136,7 @@ class KeyMaterial:
         return Identity(
             leaf=leaf,
             intermediates=tuple(intermediates),
-            kind=kind_of(key),
+            kind=kind_of(key, pss=is_pss(leaf)),
             where=self.where,
             ready=self.ready if in_order else None,
             key=key,
@@ -173,11 +175,16 @@ def parse(contents: list[tuple[Path, bytes]]) -> KeyMaterial:
     containers = tuple(
         Container(block, is_locked(block)) for block in blocks if block.kind is Kind.PKCS12
     )
-    certificates = []
-    for block in blocks:
-        if block.kind is Kind.CERTIFICATE:
-            certificates.append(chain.load(block))
-            check_names(certificates[-1], block.where)
+    certificates = chain.load_all(blocks)
+    for one in certificates:
+        check_names(one, where)
+    for container in containers:
+        names = pkcs12.key_names(container.block.content)
+        if len(names) > 1:
+            raise _several_entries(container.block, names)
+    for key in keys:
+        if key.kind is Kind.LOCKED_KEY:
+            ciphers.check(key)
     if len(keys) + len(containers) > 1:
         keys = _drop_repeated(keys)
     if len(keys) > 1:
@@ -211,6 +218,17 @@ def _several_keys(where: str, found: list[str]) -> IdentityError:
     return IdentityError(
         f"{where} holds {len(found)} private keys: {'; '.join(found[:_SHOWN])}{more}",
         hint="keep the key of the certificate, and remove the others; mtls-run does not choose",
+        code="identity-ambiguous",
+    )
+
+
+def _several_entries(block: Block, names: list[str]) -> IdentityError:
+    file = quoted(block.file)
+    return IdentityError(
+        f"{block.where} holds {len(names)} private keys: {', '.join(names)}",
+        hint=f"put the one that is meant into a file of its own: keytool -importkeystore "
+        f"-srckeystore {file} -srcalias {quoted(names[0])} -destkeystore "
+        f"{quoted(block.file + '.one.p12')} -deststoretype pkcs12",
         code="identity-ambiguous",
     )
 

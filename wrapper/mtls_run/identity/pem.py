@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mtls_run.errors import IdentityError
 from mtls_run.identity import der
+from mtls_run.output import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ class Kind(Enum):
     KEY = "private key"
     LOCKED_KEY = "encrypted private key"
     PKCS12 = "PKCS#12"
+    PKCS7 = "PKCS#7"
     OTHER = "other"
 
 
@@ -44,6 +46,7 @@ class Block:
     content: bytes
     is_pem: bool
     where: str
+    file: str
 
     def __repr__(self) -> str:
         return f"Block({self.kind.value}, {self.where})"
@@ -58,15 +61,29 @@ class Blocks:
 
 
 class Section(NamedTuple):
-    """One PEM block as it stands in a text; `body` is None where no END line closes it."""
+    """One PEM block as it stands in a text; `body` is None where no END line closes it.
+
+    `line` is the rest of the BEGIN line, which holds all where the lines were joined.
+    """
 
     label: str
     body: bytes | None
+    line: bytes
 
 
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----")
 # The end of a BEGIN line.
 _LINE_END = re.compile(rb"[ \t]*\r?\n")
+# What variables, YAML and old editors leave of the ends of lines, and what mends it.
+_JOINED = (
+    (rb"\\[rn]", r"the two characters `\n`", "printf '%b\\n' \"$(cat {})\" > {}"),
+    (rb"\r(?!\r*\n)", "a lone CR", "tr '\\r' '\\n' < {} > {}"),
+    (
+        rb"\A[ \t]*[A-Za-z0-9+/=]|[A-Za-z0-9+/=][ \t]+[A-Za-z0-9+/=]",
+        "blanks or nothing",
+        r"perl -0pe 's/\s*(-----[^-]+-----)\s*|\s+/\n$1\n/g; s/\n+/\n/g' {} > {}",
+    ),
+)
 # The one way to write a block that every tool reads. uv ignores any other, and OpenSSL fails on it
 # (uv 0.9.30, 0.13.9; OpenSSL 3.0: indented lines, a boundary that shares its line, blank lines and
 # headers in the body). mtls-run converts such a file.
@@ -76,6 +93,7 @@ _CANONICAL = re.compile(
 )
 _CERTIFICATES = ("CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE")
 _KEYS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY")
+_PKCS7 = ("PKCS7", "PKCS #7 SIGNED DATA", "CMS")
 # Labels of what may stand beside a key or certificate, and is ignored.
 _PASSED_OVER = (
     "EC PARAMETERS",
@@ -89,6 +107,9 @@ _PASSED_OVER = (
 )
 # Labels that every pip and uv reads (uv since 0.2.11).
 _PLAIN_LABELS = ("CERTIFICATE", "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
+# OneAsymmetricKey (RFC 5958), as Bouncy Castle and ring write it. uv reads it; OpenSSL 3.0, under
+# pip, does not. So mtls-run hands on version 1.
+_VERSION_2 = "PRIVATE KEY, version 2"
 _JAVA_KEYSTORES = (b"\xfe\xed\xfe\xed", b"\xce\xce\xce\xce")
 
 
@@ -102,7 +123,25 @@ def split(data: bytes, name: str) -> Blocks:
     text = _without_bom(data)
     if b"-----BEGIN " in text:
         return _split_pem(text, name, untouched=text is data)
+    within = _from_base64(text)
+    if within is not None:
+        what = "DER or PKCS#12" if within.startswith(b"\x30") else "PEM"
+        raise IdentityError(
+            f"{name} is base64 of a {what} file",
+            hint=f"decode it: tr -d '\\r' < {quoted(name)} | base64 --decode "
+            f"> {quoted(name + '.decoded')}",
+        )
     return Blocks((_from_der(data, name),), plain=False)
+
+
+def _from_base64(text: bytes) -> bytes | None:
+    """Return the PEM, DER or PKCS#12 that `text` is base64 of, as variables of a CI hold it."""
+    try:
+        within = base64.b64decode(b"".join(text.split()), validate=True)
+    except ValueError:
+        return None
+    found = b"-----BEGIN " in _without_bom(within) or within.startswith(b"\x30")
+    return within if found else None
 
 
 def _without_bom(data: bytes) -> bytes:
@@ -123,7 +162,7 @@ def certificates(data: bytes, name: str) -> Iterator[Block]:
         if section.label not in _CERTIFICATES or section.body is None:
             continue
         try:
-            yield _from_pem(section.label, section.body, name)
+            yield _from_pem(section.label, section.body, name, name)
         except IdentityError:
             continue
 
@@ -131,14 +170,15 @@ def certificates(data: bytes, name: str) -> Iterator[Block]:
 def _split_pem(text: bytes, name: str, *, untouched: bool) -> Blocks:
     sections = list(_sections(text))
     blocks = []
-    for number, (label, body) in enumerate(sections, start=1):
+    for number, (label, body, line) in enumerate(sections, start=1):
         if body is None:
+            _check_line_ends(line, name)
             raise IdentityError(
                 f"{name} is cut off: a `-----BEGIN` line has no matching `-----END` line",
                 hint=COPY_AGAIN,
             )
         where = name if len(sections) == 1 else f"{name}, block {number}"
-        blocks.append(_from_pem(label, body, where))
+        blocks.append(_from_pem(label, body, where, name))
     plain = (
         untouched
         and len(_CANONICAL.findall(text)) == len(blocks)
@@ -147,6 +187,17 @@ def _split_pem(text: bytes, name: str, *, untouched: bool) -> Blocks:
         )
     )
     return Blocks(tuple(block for block in blocks if block.kind is not Kind.OTHER), plain)
+
+
+def _check_line_ends(text: bytes, name: str) -> None:
+    """Raise IdentityError where the lines of a PEM file were joined, with the command for it."""
+    file, new = quoted(name), quoted(f"{name}.new")
+    for pattern, what, command in _JOINED:
+        if re.search(pattern, text):
+            raise IdentityError(
+                f"{name} has {what} where its lines should end",
+                hint=f"mend it: {command.format(file, new)}",
+            )
 
 
 def _sections(text: bytes) -> Iterator[Section]:
@@ -161,30 +212,28 @@ def _sections(text: bytes) -> Iterator[Section]:
         line_end = _LINE_END.match(text, begin.end(), end)
         last = text.find(b"-----END " + begin.group(1) + b"-----", begin.end(), end)
         start = line_end.end() if line_end else len(text)
-        yield Section(begin.group(1).decode("ascii"), text[start:last] if start <= last else None)
+        body = text[start:last] if start <= last else None
+        line = text[begin.end() : end].partition(b"\n")[0]
+        yield Section(begin.group(1).decode("ascii"), body, line)
         begin = following
 
 
-def _from_pem(label: str, body: bytes, where: str) -> Block:
+def _from_pem(label: str, body: bytes, where: str, name: str) -> Block:
     if label == "OPENSSH PRIVATE KEY":
         raise IdentityError(
             f"{where} is a key in OpenSSH's own format",
             hint="convert it to PKCS#8: ssh-keygen -p -m PKCS8 -f KEY",
         )
-    if label in ("PKCS7", "PKCS #7 SIGNED DATA", "CMS"):
-        raise _pkcs7(where)
     if label in _PASSED_OVER:
-        return Block(Kind.OTHER, label, b"", is_pem=True, where=where)
+        return Block(Kind.OTHER, label, b"", is_pem=True, where=where, file=name)
     lines = [line.strip() for line in body.splitlines()]
     if any(line.startswith(b"Proc-Type:") and b"ENCRYPTED" in line for line in lines):
         # RFC 1421: the headers say how the key is encrypted.
         _check_initial_value(lines, where)
-        name = label.encode("ascii")
-        whole = b"\n".join(
-            [b"-----BEGIN " + name + b"-----", *lines, b"-----END " + name + b"-----"]
-        )
-        return Block(Kind.LOCKED_KEY, label, whole + b"\n", is_pem=True, where=where)
-    if label not in (*_CERTIFICATES, *_KEYS, "ENCRYPTED PRIVATE KEY"):
+        begin, end = (f"-----{word} {label}-----".encode("ascii") for word in ("BEGIN", "END"))
+        whole = b"\n".join([begin, *lines, end, b""])
+        return Block(Kind.LOCKED_KEY, label, whole, is_pem=True, where=where, file=name)
+    if label not in (*_CERTIFICATES, *_KEYS, *_PKCS7, "ENCRYPTED PRIVATE KEY"):
         raise IdentityError(
             f"{where} is a `{label}`, which is neither a certificate nor a key",
             hint="name a PEM, DER or PKCS#12 file of an X.509 certificate and its private key",
@@ -196,14 +245,34 @@ def _from_pem(label: str, body: bytes, where: str) -> Block:
         if label == "TRUSTED CERTIFICATE":  # OpenSSL's: what it is trusted for follows it
             content = content[: der.element(content).after]
     except ValueError:
+        _check_line_ends(b"\n" + body, name)
         raise IdentityError(
             f"{where} is damaged: its text is not base64", hint=COPY_AGAIN
         ) from None
     if label in _CERTIFICATES:
         kind = Kind.CERTIFICATE
+    elif label in _PKCS7:
+        kind = Kind.PKCS7
+    elif label == "ENCRYPTED PRIVATE KEY":
+        kind = Kind.LOCKED_KEY
     else:
-        kind = Kind.LOCKED_KEY if label == "ENCRYPTED PRIVATE KEY" else Kind.KEY
-    return Block(kind, label, content, is_pem=False, where=where)
+        return _key(label, content, where, name)
+    return Block(kind, label, content, is_pem=False, where=where, file=name)
+
+
+def _key(label: str, content: bytes, where: str, name: str) -> Block:
+    """Return the block of an unencrypted key, as version 1 where it is PKCS#8 of version 2."""
+    try:
+        body = der.element(content).content
+        version, algorithm, private, *_others = der.children(body)
+    except ValueError:
+        pass  # not PKCS#8, or damaged
+    else:
+        if (version.content, algorithm.tag, private.tag) == (b"\x01", der.SEQUENCE, der.OCTETS):
+            label = _VERSION_2
+            first = der.encode(der.INTEGER, b"\0") + body[version.after : private.after]
+            content = der.encode(der.SEQUENCE, first)
+    return Block(Kind.KEY, label, content, is_pem=False, where=where, file=name)
 
 
 def _check_initial_value(lines: list[bytes], where: str) -> None:
@@ -240,25 +309,25 @@ def _from_der(data: bytes, name: str) -> Block:
         ) from None
     second = others[0].tag if others else 0
     if first.tag == der.OID:
-        raise _pkcs7(name)
-    if first.tag == der.INTEGER and second == der.SEQUENCE and first.content == _PKCS12_VERSION:
+        kind = Kind.PKCS7
+    elif first.tag == der.INTEGER and second == der.SEQUENCE and first.content == _PKCS12_VERSION:
         kind = Kind.PKCS12
     elif first.tag == der.SEQUENCE and second == der.OCTETS:
         kind = Kind.LOCKED_KEY
     elif first.tag == der.SEQUENCE and second == der.SEQUENCE:
         kind = Kind.CERTIFICATE
     elif first.tag == der.INTEGER and second in (der.SEQUENCE, der.INTEGER, der.OCTETS):
-        kind = Kind.KEY
+        return _key("DER", data, name, name)
     else:
         raise IdentityError(
             f"{name} is DER, but neither a certificate, a key nor PKCS#12",
             hint="name the certificate's file as your PKI issued it",
         )
-    return Block(kind, "DER", data, is_pem=False, where=name)
+    return Block(kind, "DER", data, is_pem=False, where=name, file=name)
 
 
-def _pkcs7(where: str) -> IdentityError:
-    return IdentityError(
-        f"{where} is PKCS#7, which holds certificates and no key",
-        hint="convert it to PEM: openssl pkcs7 -print_certs -in FILE -out certs.pem",
-    )
+def to_pem(label: str, content: bytes) -> bytes:
+    """Return a block of PEM."""
+    text = base64.b64encode(content).decode("ascii")
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]).encode()

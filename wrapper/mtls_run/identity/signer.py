@@ -13,7 +13,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from mtls_run.identity.keys import public_bytes
+from mtls_run.identity import der
+from mtls_run.identity.keys import is_pss, public_bytes
+from mtls_run.identity.pem import to_pem
 from mtls_run.secret import Secret
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class ExportableSigner:
         """Return the signature over `data`; raise ValueError where the key is of another kind."""
         kind, digest = algorithm.value
         key = self.key
-        if isinstance(key, rsa.RSAPrivateKey) and kind == "pkcs1":
+        if isinstance(key, rsa.RSAPrivateKey) and kind == "pkcs1" and not is_pss(self.chain[0]):
             return key.sign(data, padding.PKCS1v15(), digest)
         if isinstance(key, rsa.RSAPrivateKey) and kind == "pss":
             return key.sign(data, padding.PSS(padding.MGF1(digest), digest.digest_size), digest)
@@ -84,5 +86,25 @@ class ExportableSigner:
     def exportable_pem(self) -> Secret:
         """Return leaf, intermediates and the key as unencrypted PKCS#8, in PEM."""
         parts = [certificate.public_bytes(Encoding.PEM) for certificate in self.chain]
-        form = Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        return Secret(b"".join([*parts, self.key.private_bytes(*form)]))
+        return Secret(b"".join([*parts, to_pem("PRIVATE KEY", self._pkcs8())]))
+
+    def _pkcs8(self) -> bytes:
+        """Return the key as PKCS#8, DER, with the algorithm that the leaf has for it.
+
+        cryptography 50.0 writes a key for RSA-PSS alone as one for RSA, without its parameters.
+        OpenSSL does not take the two for a pair (`key type mismatch`).
+        """
+        plain = self.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+        if not is_pss(self.chain[0]):
+            return plain
+        # RFC 5280, section 4.1: the seventh part of a certificate of version 3.
+        certificate = der.element(self.chain[0].tbs_certificate_bytes).content
+        public = der.children(certificate)[6].content
+        body = der.element(plain).content
+        version, algorithm, _private = der.children(body)
+        parts = (
+            body[: version.after],
+            public[: der.element(public).after],
+            body[algorithm.after :],
+        )
+        return der.encode(der.SEQUENCE, b"".join(parts))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
+import re
 import select
 import signal
 import stat
@@ -28,6 +30,14 @@ if TYPE_CHECKING:
 
 LARGEST = 4096
 _ONE_LINE = "provide the passphrase as one line, and nothing else"
+# A byte order mark and, in two bytes, at least one character of Latin; or such characters alone.
+_UTF_16 = {
+    "UTF-16": rb"\xff\xfe(..)*?[^\0]\0(..)*|\xfe\xff(..)*?\0[^\0](..)*",
+    "UTF-16LE": rb"([^\0]\0)+",
+    "UTF-16BE": rb"(\0[^\0])+",
+}
+_MARKED = "UTF-8 with a byte order mark"
+PLAIN = "provide the passphrase as UTF-8 without a byte order mark"
 PATIENCE = 120.0  # a person may have to touch a key first
 # After the program's own end, since a process that it left running may hold the pipe open.
 GRACE = 1.0
@@ -76,6 +86,7 @@ def from_file(source: FromFile, said: str, verify: Verify) -> Secret:
             code="passphrase-file-missing",
         )
     verify(path, content)
+    _check_file_encoding(content, path, said)
     name = f"the passphrase file {path}, named at {said},"
     return _one_line(content, name, "passphrase-file-missing")
 
@@ -190,11 +201,36 @@ def _read_limited(process: subprocess.Popen[bytes], name: str, deadline: float) 
             )
 
 
+def _check_file_encoding(content: bytes, path: Path, said: str) -> None:
+    """Raise PassphraseError, with what mends it, for UTF-16 and a byte order mark."""
+    encoding = encoding_of(content)
+    if encoding is None:
+        return
+    file, new = quoted(path), quoted(f"{path}.new")
+    convert = "tail -c +4" if encoding == _MARKED else f"iconv -f {encoding} -t UTF-8"
+    raise PassphraseError(
+        f"the passphrase file {path}, named at {said}, is {encoding}, as PowerShell writes it",
+        hint=f"(umask 077 && {convert} {file} > {new}) && mv {new} {file}",
+        code="passphrase-file-missing",
+    )
+
+
+def encoding_of(content: bytes) -> str | None:
+    """Return the name of an encoding that would change the passphrase, or None."""
+    for name, pattern in _UTF_16.items():
+        if re.fullmatch(pattern, content, re.DOTALL):
+            return name
+    return _MARKED if content.startswith(codecs.BOM_UTF8) else None
+
+
 def _one_line(content: bytes, name: str, code: str) -> Secret:
     line = content[:-1] if content.endswith(b"\n") else content
     line = line[:-1] if line.endswith(b"\r") else line
     if not line:
         raise PassphraseError(f"{name} is empty", hint=_ONE_LINE, code=code)
+    encoding = encoding_of(content)
+    if encoding is not None:
+        raise PassphraseError(f"{name} is {encoding}", hint=PLAIN, code=code)
     if b"\n" in line:
         raise PassphraseError(f"{name} has several lines", hint=_ONE_LINE, code=code)
     return Secret(line)

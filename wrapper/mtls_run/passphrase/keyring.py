@@ -47,6 +47,11 @@ ADMITTED = {
 }.get(sys.platform, _LINUX)
 CHAINER = "keyring.backends.chainer.ChainerBackend"
 UNLOCK = "start the keyring, or unlock it (log in to the desktop, or answer its dialog)"
+_BUS = "DBUS_SESSION_BUS_ADDRESS"
+_ELSEWHERE = (
+    'passphrase = { file = "…" }, { env = "NAME" } or "prompt"; or start a keyring: log in to the '
+    "desktop"
+)
 # No backend of this package hides a secret from whoever can read the user's files.
 _ALT = "keyrings.alt."
 # Backends that users meet, and why mtls-run refuses them.
@@ -167,7 +172,7 @@ def find(environ: Mapping[str, str], reporter: Reporter) -> Store:
     is_locked = any(reason.code == "keyring-locked" for reason in reasons)
     raise KeyringUnusableError(
         _nothing_usable([reason.fact for reason in reasons], configured),
-        hint=UNLOCK,
+        hint=UNLOCK if is_locked else _ELSEWHERE,
         code="keyring-locked" if is_locked else "keyring-absent",
     )
 
@@ -291,6 +296,10 @@ def _failed(name: str, error: Exception) -> KeyringUnusableError:
     if type(error).__name__ in ("KeyringLocked", "LockedException"):
         fact = f"{name} is locked, and was not unlocked"
         return KeyringUnusableError(fact, hint=UNLOCK, code="keyring-locked")
+    if name in _LINUX and (_BUS in str(error) or isinstance(error, OSError)):
+        why = str(error) if isinstance(error, OSError) else f"{_BUS} is unset"
+        fact = f"{name} needs D-Bus, and there is no session bus: {why}"
+        return KeyringUnusableError(fact, hint=_ELSEWHERE, code="keyring-absent")
     words = str(error).splitlines()
     fact = f"{name}: {words[0].rstrip('.') if words else type(error).__name__}"
     return KeyringUnusableError(fact, hint=UNLOCK)

@@ -153,10 +153,12 @@ def _with_keyring(request: Request[Opened]) -> Unlocked[Opened]:
         if request.tries and terminal.available():
             reporter.notice(f"{error.fact}; the passphrase will not be stored")
             return Unlocked(ask(request, "there is no keyring")[0])
+        elsewhere = '; or passphrase = { file = "…" } or { env = "…" }'
+        if error.code == "keyring-absent":
+            elsewhere = ""  # its hint begins with that
         raise PassphraseError(
             f"{error.fact}; and there is no terminal to ask at" if request.tries else error.fact,
-            hint=f"{error.hint}; then: {profile.set_command}; "
-            'for a machine without a keyring: passphrase = { file = "…" } or { env = "…" }',
+            hint=f"{error.hint}; then: {profile.set_command}{elsewhere}",
             code=error.code,
         ) from None
     if stored is None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import binascii
 from typing import TYPE_CHECKING
 
 from mtls_run.cache import results
 from mtls_run.errors import IdentityError, RootsError
 from mtls_run.identity import chain, pem
+from mtls_run.output import quoted
 from mtls_run.system.digests import sha256
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def read_added(data: bytes, name: str, origin: Origin) -> list[bytes]:
 def _parse(data: bytes, name: str, origin: Origin) -> list[bytes]:
     try:
         blocks = pem.split(data, name).items
-        found = [chain.load(block) for block in blocks if block.kind is pem.Kind.CERTIFICATE]
+        found = chain.load_all(blocks)
     except IdentityError as error:
         raise RootsError(
             f"{error.fact}; `ca-cert` at {origin} names it", hint=error.hint, code="ca-unrecognised"
@@ -45,7 +45,10 @@ def _parse(data: bytes, name: str, origin: Origin) -> list[bytes]:
         held = ", ".join(sorted({block.kind.value for block in blocks})) or "nothing of use"
         raise RootsError(
             f"{name}, `ca-cert` at {origin}, has no certificate; it holds: {held}",
-            hint="name the CA's certificate, PEM or DER",
+            hint=f"write its certificates as PEM: openssl pkcs12 -in {quoted(name)} -nokeys "
+            f"-out {quoted(name + '.pem')}"
+            if held == pem.Kind.PKCS12.value
+            else "name the CA's certificate, PEM or DER",
             code="ca-unrecognised",
         )
     return [chain.der(certificate) for certificate in found]
@@ -69,9 +72,4 @@ def read_store(data: bytes, name: str) -> list[bytes]:
 
 def to_pem(certificates: Iterable[bytes]) -> bytes:
     """Return these certificates as PEM, each once and in their order."""
-    parts = []
-    for der in dict.fromkeys(certificates):
-        text = binascii.b2a_base64(der, newline=False).decode("ascii")
-        body = "\n".join(text[start : start + 64] for start in range(0, len(text), 64))
-        parts.append(f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
-    return "".join(parts).encode("ascii")
+    return b"".join(pem.to_pem("CERTIFICATE", der) for der in dict.fromkeys(certificates))

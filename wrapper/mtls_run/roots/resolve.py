@@ -76,17 +76,40 @@ def resolve(
         return _system(rests_on, use_results=use_results)
     sources = _base(profile.roots, environ, rests_on)
     if profile.ca_cert:
-        what = f"`ca-cert` at {profile.ca_cert.origin}"
-        for path in added:
-            data = stores.read_bundle(path, what, rests_on, code="ca-missing")
-            profile.verify(path, data)
-            sources.append(_Source(data, str(path), profile.ca_cert.origin))
+        sources += [_added(path, profile, profile.ca_cert.origin, rests_on) for path in added]
     if not sources:
         raise RootsError(
             f'{profile.roots.origin}: roots = "none" without `ca-cert` trusts nobody',
             hint='name the CA that the index uses: ca-cert = "…"',
         )
     return Roots(base, added, native=False, bundle=_bundle(sources, use_results=use_results))
+
+
+def read_added(path: Path, profile: Profile, origin: Origin) -> list[bytes]:
+    """Return the DER of the certificates in a path of `ca-cert`, which `origin` names."""
+    return _added(path, profile, origin, Dependencies()).read()
+
+
+def _added(path: Path, profile: Profile, origin: Origin, rests_on: Dependencies) -> _Source:
+    """Return a file of `ca-cert`, or all PEM files of a directory, as uv reads SSL_CERT_DIR.
+
+    pip looks into a directory for the names alone that `openssl rehash` makes.
+    """
+    if not path.is_dir():
+        what = f"`ca-cert` at {origin}"
+        data = stores.read_bundle(path, what, rests_on, code="ca-missing")
+        profile.verify(path, data)
+        return _Source(data, str(path), origin)
+    data = stores.read_directory(path, rests_on)
+    profile.verify(path, data)
+    name = f"{path}, `ca-cert` at {origin},"
+    if not data:
+        raise RootsError(
+            f"cannot use {name[:-1]}: Is a directory without PEM certificates",
+            hint="name a file, or a directory of PEM files",
+            code="ca-unrecognised",
+        )
+    return _Source(data, name)
 
 
 def _bundle(sources: Sequence[_Source], *, use_results: bool) -> Bundle:
