@@ -146,4 +146,5 @@ def test_a_mistake_has_file_and_line(text: str, fact: str, tmp_path: Path) -> No
 def test_the_keys_of_other_paths_take_no_token(tmp_path: Path) -> None:
     """A CA certificate is a file."""
     place = schema.Place("ca-cert", Origin("x"), tmp_path)
-    assert schema.PROFILE_KEYS["ca-cert"]("pkcs11:x", place) == (tmp_path / "pkcs11:x",)
+    with pytest.raises(ConfigurationError, match="is a URI, and it takes a path"):
+        schema.PROFILE_KEYS["ca-cert"]("pkcs11:x", place)

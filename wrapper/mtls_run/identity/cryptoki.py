@@ -233,7 +233,14 @@ def certificates(session: Any, token: Token) -> list[Found]:  # noqa: ANN401 - a
         value = attribute(item, Attribute.VALUE)
         if not value:
             continue
-        block = Block(Kind.CERTIFICATE, "DER", bytes(value), is_pem=False, where=token.label)
+        block = Block(
+            Kind.CERTIFICATE,
+            "DER",
+            bytes(value),
+            is_pem=False,
+            where=token.label,
+            file=token.label,
+        )
         try:
             certificate = chain.load(block)
         except IdentityError:
