@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tests.sandbox import Sandbox
 
+HOST = ["--host", "pypi.corp.example"]
 NULL = "keyring.backends.null.Keyring"
 
 
@@ -56,7 +57,7 @@ def test_add_lists_tokens_and_certificates(home: Sandbox, token: SoftToken) -> N
     uri = lines[2].strip().strip("'")
     assert f"mtls-run: hint: name one of these: --client-cert '{uri}'" in done.stderr
     home.env["CORP_PIN"] = PIN
-    words = ["--client-cert", uri, "--passphrase", "env:CORP_PIN"]
+    words = ["--client-cert", uri, *HOST, "--passphrase", "env:CORP_PIN"]
     done = home.run("profile", "add", "corp", *words)
     assert (done.returncode, done.stderr) == (0, "")
     assert "CN=alice, 364 days left" in done.stdout
@@ -65,7 +66,7 @@ def test_add_lists_tokens_and_certificates(home: Sandbox, token: SoftToken) -> N
 
 def test_add_asks_for_the_pin_once(home: Sandbox, token: SoftToken) -> None:
     """A wrong PIN ends it; no second try is made, and nothing is written."""
-    words = ["profile", "add", "corp", "--roots", "public", "--client-cert", token.uri()]
+    words = ["profile", "add", "corp", "--roots", "public", *HOST, "--client-cert", token.uri()]
     with session(home, home.program, *words) as terminal:
         terminal.expect(r"PIN for profile corp .*: ?$")
         terminal.type("0000-wrong")
@@ -82,7 +83,7 @@ def test_add_asks_for_the_pin_once(home: Sandbox, token: SoftToken) -> None:
 
 def test_add_checks_the_certificate_without_a_terminal(home: Sandbox, token: SoftToken) -> None:
     """The certificate shows without a PIN; a notice says that the key was not opened."""
-    done = home.run("profile", "add", "corp", "--client-cert", token.uri())
+    done = home.run("profile", "add", "corp", *HOST, "--client-cert", token.uri())
     assert done.returncode == 0, done
     assert "the key in the token Lab was not opened" in done.stderr
     assert "CN=alice" in done.stdout
@@ -155,7 +156,7 @@ def test_without_the_extra_the_error_names_the_command(home: Sandbox, token: Sof
     done = home.execute([python, "-I", "-c", code, "passphrase", "check"])
     assert done.returncode == 1
     assert "a key in a token needs the package pkcs11, which is not installed" in done.stderr
-    assert "-m pip install 'mtls-run[pkcs11]'" in done.stderr
+    assert "-m pip install 'mtls-run[gateway,pkcs11]'" in done.stderr
 
 
 def test_a_project_may_not_name_a_token(home: Sandbox, token: SoftToken) -> None:
@@ -187,3 +188,10 @@ def test_ambiguous_certificates_are_listed(sandbox: Sandbox) -> None:
     assert "CN=other" in done.stdout
     assert done.stdout.count("object=alice;id=%0") == 2
     assert not sandbox.config_file.exists()
+
+
+def test_add_wants_a_host(home: Sandbox, token: SoftToken) -> None:
+    """A gateway signs by the token, and shows the certificate to named hosts alone."""
+    done = home.run("profile", "add", "corp", "--client-cert", token.uri())
+    failed(done, "profile corp names no host", "--host pypi.corp.example")
+    assert not home.config_file.exists()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.e2e.secret_service import SecretService
     from tests.sandbox import Sandbox
 
+HOST = ["--host", "pypi.corp.example"]
 pytestmark = pytest.mark.e2e
 
 
@@ -53,7 +54,7 @@ def test_add_offers_to_keep_the_pin(sandbox: Sandbox, keyring: SecretService) ->
     place = SoftToken(sandbox.root / "hsm")
     identity(place, ISSUER, "p256")
     sandbox.env.update({**place.environ, **keyring.env})
-    words = ["profile", "add", "corp", "--roots", "public", "--client-cert", place.uri()]
+    words = ["profile", "add", "corp", "--roots", "public", *HOST, "--client-cert", place.uri()]
     with session(sandbox, sandbox.program, *words) as terminal:
         terminal.expect(r"PIN for profile corp .*: ?$")
         terminal.type(PIN)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -21,7 +20,6 @@ from tests.pki import Authority
 from tests.unit.support import SAID, profile
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any
 
 LOGIN = TokenFlag.TOKEN_INITIALIZED | TokenFlag.LOGIN_REQUIRED
@@ -128,24 +126,6 @@ def test_a_token_without_a_pin_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> 
     assert reader.logins == []
 
 
-@pytest.mark.parametrize(
-    ("file", "command"),
-    [
-        ("uv-receipt.toml", "uv tool install 'mtls-run[pkcs11]'"),
-        ("pipx_metadata.json", "pipx install --force 'mtls-run[pkcs11]'"),
-        (None, "-m pip install 'mtls-run[pkcs11]'"),
-    ],
-)
-def test_the_command_that_adds_the_extra(
-    file: str | None, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is that of the installer which made the environment."""
-    monkeypatch.setattr(sys, "prefix", str(tmp_path))
-    if file:
-        (tmp_path / file).touch()
-    assert token.add_command().endswith(command)
-
-
 def test_an_openssl_that_cannot_sign_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is found before the PIN is given; the hint names another Python."""
 
@@ -156,7 +136,7 @@ def test_an_openssl_that_cannot_sign_is_said(monkeypatch: pytest.MonkeyPatch) ->
     leaf = Authority.create("Root").issue("alice").certificate
     with pytest.raises(MtlsRunError, match="cannot sign by a token: linked statically") as caught:
         token._check_openssl(leaf)  # noqa: SLF001 - no token's certificate is at hand
-    assert "--python /usr/bin/python3 'mtls-run[pkcs11]'" in caught.value.hint
+    assert "--python /usr/bin/python3 'mtls-run[gateway,pkcs11]'" in caught.value.hint
 
 
 def test_a_module_is_not_used_after_a_fork(monkeypatch: pytest.MonkeyPatch) -> None:

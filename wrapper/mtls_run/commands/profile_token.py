@@ -45,6 +45,11 @@ def check(profile: Profile, identity: TokenIdentity, context: Context) -> Checke
         if error.code == "identity-ambiguous":
             _list(profile)
         raise
+    if profile.hosts is None:
+        raise UsageError(
+            f"{profile.label} names no host: a gateway signs by the token, for named hosts alone",
+            hint="name the host of your index: --host pypi.corp.example",
+        )
     if facts.leaf is not None:
         checks.check(facts.leaf, identity.where, checks.utc_now())
     pin = None

@@ -8,7 +8,6 @@ PKCS#11 promises nothing to a child of a process that has loaded a module.
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import threading
 from dataclasses import dataclass
@@ -22,8 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, encode_ds
 from mtls_run.errors import IdentityError, PassphraseError
 from mtls_run.identity import chain, checks, extensions, keys, material, source
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
-from mtls_run.output import quoted
-from mtls_run.system import hardening
+from mtls_run.system import hardening, installer
 
 if TYPE_CHECKING:
     import ssl
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     from mtls_run.identity.kind import KeyKind
     from mtls_run.secret import Secret
 
-EXTRA = "mtls-run[pkcs11]"
+EXTRAS = "gateway,pkcs11"
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "sha256": hashes.SHA256(),
     "sha384": hashes.SHA384(),
@@ -487,20 +485,10 @@ def listing(uri: Pkcs11Uri, origin: object) -> Iterator[tuple[Token, list[Found]
     yield from _cryptoki().listing(uri, origin)
 
 
-def add_command() -> str:
-    """Return the command that adds the extra, by the installer that this mtls-run came by."""
-    # uv and pipx write these files into each environment that they make.
-    if os.path.exists(os.path.join(sys.prefix, "uv-receipt.toml")):
-        return f"uv tool install '{EXTRA}'"
-    if os.path.exists(os.path.join(sys.prefix, "pipx_metadata.json")):
-        return f"pipx install --force '{EXTRA}'"
-    return f"{quoted(sys.executable)} -m pip install '{EXTRA}'"
-
-
 def _missing(error: ModuleNotFoundError) -> IdentityError:
     return IdentityError(
         f"a key in a token needs the package {error.name}, which is not installed",
-        hint=add_command(),
+        hint=installer.add_command(EXTRAS),
         code="token-extra-missing",
     )
 
@@ -564,7 +552,7 @@ def _load(
             f"the OpenSSL of {sys.executable} cannot sign by a token: {error}",
             # The Pythons that uv downloads have OpenSSL built in, and hide its symbols.
             hint=f"install mtls-run by another Python: "
-            f"uv tool install --force --python /usr/bin/python3 '{EXTRA}'",
+            f"uv tool install --force --python /usr/bin/python3 'mtls-run[{EXTRAS}]'",
             code="token-failed",
         ) from None
 
