@@ -11,9 +11,11 @@ import pytest
 from cryptography import x509
 
 from mtls_run.config.origin import Origin
+from mtls_run.doctor.identity_report import IdentityReport
 from mtls_run.errors import IdentityError, RootsError, WrongPassphraseError
 from mtls_run.identity import chain, checks
 from mtls_run.identity.material import parse
+from mtls_run.net.tls import presentation_error
 from mtls_run.roots import certificates
 from mtls_run.secret import Secret
 from tests.vectors.index import FOLDER, PASSPHRASE, VECTORS
@@ -153,6 +155,9 @@ def test_rsa_pss_stays_rsa_pss(tmp_path: Path) -> None:
     show = ["openssl", "pkey", "-noout", "-text"]
     text = subprocess.run(show, input=pem, capture_output=True, check=True).stdout
     assert b"Minimum Salt Length: 32" in text
+    client = IdentityReport(found).client
+    assert client is not None
+    assert presentation_error(client) is None  # nor does doctor's own TLS refuse it
     handed_on = tmp_path / "identity.pem"
     handed_on.write_bytes(pem)
     ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(handed_on)

@@ -9,11 +9,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from OpenSSL import crypto
 
 from mtls_run import terminal
 from mtls_run.doctor.authorities import subject_of
 from mtls_run.errors import MtlsRunError
 from mtls_run.identity import chain, checks, extensions, source, token
+from mtls_run.identity.keys import is_pss
 from mtls_run.identity.material import gather
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
 from mtls_run.net.certificates import of_name
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from mtls_run.config.profile import Profile
     from mtls_run.doctor.inspection import Inspection
     from mtls_run.identity.extensions import Extension
+    from mtls_run.identity.keys import PrivateKey
     from mtls_run.identity.material import Identity, KeyMaterial
     from mtls_run.identity.token import Facts, Opened, TokenIdentity
     from mtls_run.net.certificates import TrustStore
@@ -50,7 +53,12 @@ class IdentityReport:
     def client(self) -> ClientIdentity | None:
         """Return what a server is shown, or None."""
         found = self.identity
-        return ClientIdentity(found.leaf, found.intermediates, found.key) if found else None
+        if found is None:
+            return None
+        key: PrivateKey | crypto.PKey = found.key
+        if is_pss(found.leaf):
+            key = crypto.load_privatekey(crypto.FILETYPE_ASN1, found.signer.pkcs8())
+        return ClientIdentity(found.leaf, found.intermediates, key)
 
 
 def examine(profile: Profile, notice_days: int, here: Inspection) -> IdentityReport:

@@ -86,9 +86,9 @@ class ExportableSigner:
     def exportable_pem(self) -> Secret:
         """Return leaf, intermediates and the key as unencrypted PKCS#8, in PEM."""
         parts = [certificate.public_bytes(Encoding.PEM) for certificate in self.chain]
-        return Secret(b"".join([*parts, to_pem("PRIVATE KEY", self._pkcs8())]))
+        return Secret(b"".join([*parts, to_pem("PRIVATE KEY", self.pkcs8())]))
 
-    def _pkcs8(self) -> bytes:
+    def pkcs8(self) -> bytes:
         """Return the key as PKCS#8, DER, with the algorithm that the leaf has for it.
 
         cryptography 50.0 writes a key for RSA-PSS alone as one for RSA, without its parameters.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,11 +48,14 @@ _LONGEST_LINE = 80
 
 
 class ClientIdentity(NamedTuple):
-    """A client certificate, the certificates above it (nearest first), and its key."""
+    """A client certificate, the certificates above it (nearest first), and its key.
+
+    A key for RSA-PSS alone is a PKey: cryptography 50.0 forgets what it is for.
+    """
 
     leaf: x509.Certificate
     intermediates: Sequence[x509.Certificate]
-    key: PrivateKey
+    key: PrivateKey | crypto.PKey
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,9 @@ def _present(context: SSL.Context, identity: ClientIdentity) -> None:
     context.use_certificate(identity.leaf)
     for intermediate in identity.intermediates:
         context.add_extra_chain_cert(intermediate)
-    context.use_privatekey(identity.key)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a PKey is deprecated, and has no other way in but a file
+        context.use_privatekey(identity.key)
 
 
 class Tls:
