@@ -68,6 +68,7 @@ CATALOGUE: dict[str, Rank] = {
     "proxy-unreachable": "error",
     "proxy-auth-required": "error",
     "proxy-refused": "error",
+    "proxy-needs-pysocks": "error",
     "name-unknown": "error",
     "network-unreachable": "error",
     "connection-refused": "error",
@@ -110,6 +111,7 @@ CATALOGUE: dict[str, Rank] = {
     "variable-replaced": "note",
     "roots-snapshot": "note",
     "identity-not-asked-for": "note",
+    "proxy-differs": "note",
     "proxy-not-probed": "note",
     "key-unencrypted": "note",
 }

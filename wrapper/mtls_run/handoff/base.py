@@ -31,7 +31,8 @@ class Request:
     """What a handoff delivers, and the run that it is for.
 
     `identity` is None until it is opened. `further` has the profile's further identities, which
-    only the gateway knows to use.
+    only the gateway knows to use. `handed_over` are the variables that hand pip's own settings to
+    the tool.
     """
 
     identity: Identity | None
@@ -41,6 +42,7 @@ class Request:
     roots: Roots
     target: Target
     environ: Mapping[str, str]
+    handed_over: Mapping[str, str]
     reporter: Reporter
 
 

@@ -179,11 +179,13 @@ def _settings(request: Request, roots: bytes) -> Settings:
         identities.append(_scoped(profile, _opener(profile, material, request)))
     sends = request.target.tool.publishes(request.target.call)
 
+    environ = {**request.environ, **request.handed_over}
+    proxies = request.target.tool.proxies(request.target, environ, Path.cwd())
+
     def find_proxy(host: str, port: int) -> Proxy | None:
         from mtls_run.handoff.gateway import outer  # noqa: PLC0415 - as above
-        from mtls_run.net import proxy  # noqa: PLC0415 - as above
 
-        return outer.passing(proxy.find(host, port, request.environ), request.environ)
+        return outer.passing(proxies.find(host, port), request.environ)
 
     return Settings(
         identities=tuple(identities),
