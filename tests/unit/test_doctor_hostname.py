@@ -5,11 +5,9 @@ from __future__ import annotations
 import pytest
 
 from mtls_run.doctor import indexes
+from mtls_run.net import proxy
 from mtls_run.net.errors import NetworkError
 from mtls_run.net.hostname import to_ascii
-from mtls_run.tools.base import PipScope
-
-SCOPE = PipScope(command="install")
 
 
 @pytest.mark.parametrize(
@@ -46,7 +44,7 @@ def test_no_hostname(host: str, reason: str) -> None:
     """A URL with a host that cannot exist is a finding that says why."""
     with pytest.raises(ValueError, match=reason):
         to_ascii(host)
-    found = indexes.named([f"https://{host}/simple/"], {}, SCOPE)
+    found = indexes.named([f"https://{host}/simple/"], {})
     assert found.found == ()
     assert [one.code for one in found.findings] == ["url-invalid"]
     assert reason in found.findings[0].fact
@@ -54,7 +52,7 @@ def test_no_hostname(host: str, reason: str) -> None:
 
 def test_international_index() -> None:
     """An international name is shown as it was written, and is ASCII on the network."""
-    index = indexes.named(["https://münchen.example:8443/simple/"], {}, SCOPE).found[0]
+    index = indexes.named(["https://münchen.example:8443/simple/"], {}).found[0]
     assert index.shown == "https://münchen.example:8443/simple/"
     assert index.authority == "xn--mnchen-3ya.example:8443"
     moved = index.elsewhere("https://xn--mnchen-3ya.example:8443/other/")
@@ -65,7 +63,6 @@ def test_international_index() -> None:
 @pytest.mark.parametrize("host", ["x" * 64 + ".example", "a..example"])
 def test_proxy_without_a_hostname(host: str) -> None:
     """A proxy's URL with a host that cannot exist is an error about the proxy."""
-    index = indexes.named(["https://index.example/"], {}, SCOPE).found[0]
     with pytest.raises(NetworkError) as caught:
-        index.proxy({"HTTPS_PROXY": f"http://{host}:3128"})
+        proxy.parse(f"http://{host}:3128", "HTTPS_PROXY")
     assert caught.value.step == "proxy"

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtls_run.doctor import indexes
-from mtls_run.net.errors import NetworkError
 from mtls_run.tools.base import PipScope
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ SCOPE = PipScope(command="install")
 
 def one(url: str, environ: dict[str, str] | None = None) -> Index:
     """Return the index at this URL of the command line; fail if it is not one."""
-    found = indexes.named([url], environ or {}, SCOPE)
+    found = indexes.named([url], environ or {})
     assert found.findings == ()
     return found.found[0]
 
@@ -68,7 +67,7 @@ def test_taken_apart(url: str, host: str, port: int, target: str, authority: str
 )
 def test_no_index(url: str, code: str) -> None:
     """A URL that is not an index's gives a finding, and doctor does not try it."""
-    found = indexes.named([url], {}, SCOPE)
+    found = indexes.named([url], {})
     assert found.found == ()
     assert [each.code for each in found.findings] == [code]
 
@@ -79,7 +78,7 @@ def test_password_is_hidden() -> None:
     assert authorization(found) == "alice:s@crets"
     assert found.shown == "https://alice:***@index.example/simple/"
     assert "crets" not in repr(found)
-    insecure = indexes.named(["http://alice:secrets@h/"], {}, SCOPE).findings[0]
+    insecure = indexes.named(["http://alice:secrets@h/"], {}).findings[0]
     assert "secrets" not in repr(insecure)
 
 
@@ -110,7 +109,7 @@ def test_configured_for_pip(tmp_path: Path) -> None:
         f"[global]\nindex-url = {URL}\nextra-index-url =\n  https://a.example/\n"
         "  file:///srv/simple\n  https://b.example/\n"
     )
-    found = indexes.configured({"PIP_CONFIG_FILE": str(config)}, tmp_path, SCOPE)
+    found = indexes.configured({"PIP_CONFIG_FILE": str(config)}, tmp_path, SCOPE, {})
     assert found.findings == ()
     assert [index.shown for index in found.found] == [
         URL,
@@ -133,7 +132,7 @@ def test_configured_for_uv(tmp_path: Path) -> None:
         "UV_INDEX_CORP_USERNAME": "alice",
         "UV_INDEX_CORP_PASSWORD": "secrets",
     }
-    found = indexes.configured(environ, tmp_path, SCOPE).found
+    found = indexes.configured(environ, tmp_path, SCOPE, {}).found
     origins = {index.host: index.origin for index in found}
     assert origins == {
         "index.example": "uv index named, UV_INDEX",
@@ -148,7 +147,7 @@ def test_configured_for_uv(tmp_path: Path) -> None:
 def test_each_once(tmp_path: Path) -> None:
     """An index that pip and uv both name is examined once, with both origins."""
     environ = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": URL, "UV_INDEX_URL": URL[:-1]}
-    found = indexes.configured(environ, tmp_path, SCOPE).found
+    found = indexes.configured(environ, tmp_path, SCOPE, {}).found
     assert [index.origin for index in found] == ["PIP_INDEX_URL, UV_INDEX_URL"]
 
 
@@ -157,7 +156,7 @@ def test_broken_settings(tmp_path: Path) -> None:
     config = tmp_path / "pip.conf"
     config.write_text("index-url = x\n")
     environ = {"PIP_CONFIG_FILE": str(config), "UV_INDEX_URL": URL}
-    found = indexes.configured(environ, tmp_path, SCOPE)
+    found = indexes.configured(environ, tmp_path, SCOPE, {})
     assert [index.shown for index in found.found] == [URL]
     assert [each.code for each in found.findings] == ["config-invalid"]
 
@@ -179,58 +178,26 @@ def test_same_origin(location: str, target: str | None) -> None:
     assert (found and found.target) == target
 
 
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({}, None),
-        ({"HTTPS_PROXY": "http://p:3128"}, "http://p:3128"),
-        ({"HTTPS_PROXY": "p:3128"}, "http://p:3128"),
-        ({"https_proxy": "http://low:1", "HTTPS_PROXY": "http://up:2"}, "http://low:1"),
-        ({"ALL_PROXY": "http://all:1"}, "http://all:1"),
-        ({"HTTP_PROXY": "http://plain:1"}, None),
-        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "other, index.example"}, None),
-        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": ".example"}, None),
-        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "*"}, None),
-        ({"HTTPS_PROXY": "http://p:1", "no_proxy": "dex.example"}, "http://p:1"),
-        ({"HTTPS_PROXY": "http://p:1", "NO_PROXY": "index.example:80"}, "http://p:1"),
-        ({"HTTPS_PROXY": "http://u:secrets@p:1"}, "http://u:***@p:1"),
-    ],
-)
-def test_proxy(environ: dict[str, str], expected: str | None) -> None:
-    """The variables for https name the proxy, except for the hosts in NO_PROXY."""
-    found = one(URL, environ).proxy(environ)
-    assert (found and found.shown) == expected
-    assert "secrets" not in repr(found)
-
-
-@pytest.mark.parametrize(("entry", "is_excepted"), [("10.0.0.0/8", True), ("10.1", False)])
-def test_proxy_not_for_a_network(entry: str, is_excepted: bool) -> None:
-    """NO_PROXY may list a network of addresses."""
-    environ = {"HTTPS_PROXY": "http://p:1", "NO_PROXY": entry}
-    found = one("https://10.1.2.3/simple/", environ).proxy(environ)
-    assert (found is None) is is_excepted
-
-
-def test_proxy_of_pip(tmp_path: Path) -> None:
-    """Pip's own proxy setting counts for pip's indexes, not for uv's."""
+def test_asked_by(tmp_path: Path) -> None:
+    """Pip asks for its own indexes, uv for its own; both ask for one that both name."""
     environ = {
         "PIP_CONFIG_FILE": "/dev/null",
-        "PIP_PROXY": "http://of-pip:1",
         "PIP_INDEX_URL": URL,
-        "UV_INDEX_URL": "https://uv.example/",
+        "PIP_EXTRA_INDEX_URL": "https://pip.example/",
+        "UV_DEFAULT_INDEX": URL,
+        "UV_INDEX": "https://uv.example/",
     }
-    found = indexes.configured(environ, tmp_path, SCOPE).found
-    proxies = [index.proxy(environ) for index in found]
-    assert [each and (each.shown, each.origin) for each in proxies] == [
-        ("http://of-pip:1", "PIP_PROXY"),
-        None,
-    ]
+    found = indexes.configured(environ, tmp_path, SCOPE, {})
+    assert {index.host: index.asked_by for index in found.found} == {
+        "index.example": ("pip", "uv"),
+        "pip.example": ("pip",),
+        "uv.example": ("uv",),
+    }
 
 
-def test_proxy_that_is_none() -> None:
-    """A value that is no proxy's URL is an error, shown without its password."""
-    environ = {"HTTPS_PROXY": "http://u:secrets@:port"}
-    with pytest.raises(NetworkError) as caught:
-        one(URL).proxy(environ)
-    assert caught.value.step == "proxy"
-    assert "secrets" not in caught.value.reason
+def test_asked_by_uv_too(tmp_path: Path) -> None:
+    """Uv asks for pip's indexes where a run hands them over."""
+    environ = {"PIP_CONFIG_FILE": "/dev/null", "PIP_INDEX_URL": URL}
+    handed_over = {"UV_INDEX_URL": URL}
+    found = indexes.configured(environ, tmp_path, SCOPE, handed_over)
+    assert found.found[0].asked_by == ("pip", "uv")

@@ -9,7 +9,7 @@ import pytest
 
 from mtls_run.config.origin import Setting
 from mtls_run.config.pip_settings import PipSettings
-from mtls_run.tools import uv_indexes
+from mtls_run.tools import uv_configuration, uv_indexes
 from tests.unit.support import SAID
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """Return an empty project; the machine's own uv.toml is not read."""
-    monkeypatch.setattr(uv_indexes, "_SYSTEM", str(tmp_path / "etc/uv/uv.toml"))
+    monkeypatch.setattr(uv_configuration, "_SYSTEM", str(tmp_path / "etc/uv/uv.toml"))
     return Place(tmp_path)
 
 

@@ -26,7 +26,8 @@ def prepare(
     """Return the launch that hands `tls` to the tool; `added` has further variables."""
     tool = target.tool
     overrides = tool.overrides(target.call)
-    variables = registry.shared_variables(tls, environ)
+    # A gateway takes the place of a proxy in `added`.
+    variables = {**added, **registry.shared_variables(tls, environ)}
     if profile.yields:
         for name in registry.ambient(environ):
             variables.pop(name, None)
@@ -35,7 +36,6 @@ def prepare(
         own = os.path.abspath(overrides.client_cert)
         variables.update(registry.identity_variables(own))
     variables.update(tool.own_variables(target.version, tls, overrides, environ))
-    variables.update(added)
     source = profile.passphrase.value
     if isinstance(source, FromVariable):
         variables[source.name] = None

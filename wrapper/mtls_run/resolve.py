@@ -15,7 +15,7 @@ from mtls_run.passphrase.sources import FromVariable
 from mtls_run.roots import bundle
 from mtls_run.roots import resolve as roots_resolve
 from mtls_run.tools import version
-from mtls_run.tools.base import Target, TlsFiles
+from mtls_run.tools.base import HandedOver, Target, TlsFiles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,12 +61,20 @@ class Resolved:
     material: Material | None
     further: tuple[tuple[Profile, Part], ...]
     roots: Roots
-    indexes: Mapping[str, str]
+    handed_over: HandedOver
 
     @property
     def remember_seconds(self) -> int:
         """Return for how long an unlocked identity is remembered; 0 where it is not."""
         return self.profile.remember.value if self.profile.remember else 0
+
+    @property
+    def left_out_notice(self) -> str | None:
+        """Return the notice of pip's settings that the tool is not handed, or None."""
+        if not self.handed_over.left_out:
+            return None
+        listed = "; ".join(self.handed_over.left_out)
+        return f"{self.target.call.kind} is not handed pip's {listed}"
 
     def expected_tls_files(self) -> TlsFiles:
         """Return what the tool will be handed, as far as that shows before anything is opened."""
@@ -82,7 +90,7 @@ class Resolved:
 
         `fingerprint` is the SHA-256 of the identity's certificate, where there is an identity.
         """
-        added: Variables = {**self.indexes, nested.VARIABLE: None}
+        added: Variables = {**self.handed_over.variables, nested.VARIABLE: None}
         # A nested run finds a gateway by the proxy's variable.
         if self.material is not None and fingerprint is not None and tls.proxy is None:
             record = nested.record(self.profile, self.material.digest, fingerprint)
@@ -138,7 +146,7 @@ def resolve(context: Context, *, use_results: bool = False) -> tuple[Resolved | 
         material=material,
         further=_further(profile, target, rests_on),
         roots=roots_resolve.resolve(profile, environ, rests_on, use_results=use_results),
-        indexes=_indexes(context, chosen, rests_on),
+        handed_over=_handed_over(context, chosen, rests_on),
     )
     return replace(
         resolved, target=_with_version(resolved, rests_on if use_results else None)
@@ -227,18 +235,18 @@ def _with_hosts(profile: Profile, context: Context, chosen: Selection) -> Profil
     raise index_hosts.missing(profile, context.environ, context.directory)
 
 
-def _indexes(context: Context, chosen: Selection, rests_on: Dependencies) -> Mapping[str, str]:
-    """Return the variables that hand pip's own indexes to the tool."""
+def _handed_over(context: Context, chosen: Selection, rests_on: Dependencies) -> HandedOver:
+    """Return what hands pip's own indexes and further settings to the tool."""
     if chosen.winner is None or chosen.winner.pip_settings is None:
-        return {}
+        return HandedOver()
     target = context.target
-    found, named = target.tool.index_variables(
+    found = target.tool.handed_over(
         target.call, chosen.winner.pip_settings, context.environ, context.directory
     )
-    if found or named is not None:
+    if found.variables or found.left_out or found.named is not None:
         rests_on.forbid_reuse()  # a URL may hold a password, and the tool's own files count
-    if named is not None:
-        context.reporter.detail(f"indexes: as {named} names them for {target.call.kind}")
+    if found.named is not None:
+        context.reporter.detail(f"indexes: as {found.named} names them for {target.call.kind}")
     return found
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from mtls_run.handoff.base import Delivery, Handoff
     from mtls_run.identity.material import Identity
+    from mtls_run.output import Reporter
     from mtls_run.resolve import Resolved
 
     Checked = Union[Identity, KnownIdentity]
@@ -56,7 +57,7 @@ def unlock(resolved: Resolved) -> Unlocked:
     unlocked = without_passphrase(resolved) or _remembered(resolved) or _with_passphrase(resolved)
     if unlocked.identity is not None:
         check_tool(resolved, unlocked.identity)
-        _give_expiry_notice(resolved, unlocked.identity)
+    _give_notices(resolved, unlocked.identity)
     return unlocked
 
 
@@ -97,6 +98,7 @@ def _request(resolved: Resolved, identity: Identity | None = None) -> base.Reque
         roots=resolved.roots,
         target=resolved.target,
         environ=resolved.context.environ,
+        handed_over=resolved.handed_over.variables,
         reporter=resolved.context.reporter,
     )
 
@@ -159,19 +161,27 @@ def expiry_notice(resolved: Resolved, identity: Checked) -> str | None:
     )
 
 
-def _give_expiry_notice(resolved: Resolved, identity: Checked) -> None:
-    """Give the notice of an expiry, once a day."""
-    text = expiry_notice(resolved, identity)
-    reporter = resolved.context.reporter
-    if text and not reporter.quiet and time.time() >= _last_notice(identity) + DAY:
+def _give_notices(resolved: Resolved, identity: Checked | None) -> None:
+    """Give the notices of an expiry, and of settings that are left out, each once a day."""
+    if identity is not None:
+        text = expiry_notice(resolved, identity)
+        _give_once_a_day(text, identity.fingerprint, resolved.context.reporter)
+    text = resolved.left_out_notice
+    if text is not None:
+        digest = sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+        _give_once_a_day(text, digest, resolved.context.reporter)
+
+
+def _give_once_a_day(text: str | None, digest: str, reporter: Reporter) -> None:
+    if text and not reporter.quiet and time.time() >= _last_notice(digest) + DAY:
         reporter.notice(text, once_a_day=True)
-        results.store("notice", identity.fingerprint, [repr(time.time())])
+        results.store("notice", digest, [repr(time.time())])
 
 
-def _last_notice(identity: Checked) -> float:
-    """Return when the last notice of this certificate was given, in seconds since 1970."""
+def _last_notice(digest: str) -> float:
+    """Return when the last notice of this certificate or text was given (seconds since 1970)."""
     try:
-        (given,) = results.find("notice", identity.fingerprint) or ["0"]
+        (given,) = results.find("notice", digest) or ["0"]
         return min(float(given), time.time())  # the clock may have been set back since
     except ValueError:
         return 0.0
@@ -185,5 +195,5 @@ def valid_between(resolved: Resolved, identity: Checked | None) -> tuple[float, 
         identity.not_before, identity.not_after, resolved.expiry_notice_days
     )
     if time.time() >= due:
-        due = _last_notice(identity) + DAY
+        due = _last_notice(identity.fingerprint) + DAY
     return identity.not_before, min(due, identity.not_after)

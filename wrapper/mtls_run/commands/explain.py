@@ -81,6 +81,8 @@ def _explained(resolved: Resolved, reporter: NoticeCollector) -> dict[str, Any]:
         unlock.check_tool(resolved, identity)
         notice = unlock.expiry_notice(resolved, identity)
         reporter.notices += [notice] if notice else []
+    if resolved.left_out_notice is not None:
+        reporter.notices.append(resolved.left_out_notice)
     handoff = unlocked.handoff if unlocked else resolved.handoff.handoff
     tls = handoff.tls_files(bundle.expected(resolved.roots), native=resolved.roots.native)
     planned = resolved.launch(tls, identity.fingerprint if identity else None)

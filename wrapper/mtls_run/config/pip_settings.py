@@ -1,4 +1,4 @@
-"""Read certificates and indexes from pip's own files and the PIP_* variables.
+"""Read certificates, indexes and the proxy from pip's own files and the PIP_* variables.
 
 Followed as pip 26.3 has it (`_internal/configuration.py`, `cli/parser.py`, `utils/appdirs.py`);
 21.3 to 26.2 read the same, but for what is noted. Other keys in pip's files are ignored.
@@ -26,15 +26,27 @@ if TYPE_CHECKING:
 
     from mtls_run.tools.base import PipScope
 
-# The options that count, by pip's long names. `--pypi-url` is another name of `--index-url`.
+# What decides where packages come from, or which are taken, and is not handed to uv.
+_WITHOUT_VARIABLE = ("no-index", "only-binary", "no-binary", "constraint", "trusted-host")
+_SWITCHES = ("no-index", "require-hashes")
+_TRUE = ("y", "yes", "t", "true", "on", "1")
+# The options that count, by pip's long names; some have a second one.
 _OPTIONS = {
     "cert": "cert",
     "client-cert": "client-cert",
     "index-url": "index-url",
     "pypi-url": "index-url",
     "extra-index-url": "extra-index-url",
+    "find-links": "find-links",
     "proxy": "proxy",
+    "timeout": "timeout",
+    "default-timeout": "timeout",
+    "retries": "retries",
+    "require-hashes": "require-hashes",
+    **{name: name for name in _WITHOUT_VARIABLE},
 }
+# Those that mtls-run stops at where a file has them twice, as pip does at any key.
+_ONCE = ("cert", "client-cert", "index-url", "pypi-url", "extra-index-url", "proxy")
 _VARIABLES = ":env:"  # pip keeps the variables as a section of this name, the last to count
 _HINT = "`pip config debug` lists pip's files; --no-profile leaves them unread"
 # Beside what XDG_CONFIG_DIRS names, pip always looks here.
@@ -49,13 +61,19 @@ class PipSettings:
     """What wins in pip's settings, each value with its variable, or its file and line.
 
     Paths are absolute. URLs may hold a password: show them through `urls.without_password`.
+    `others` has further options by name; they are not handed to another tool.
     """
 
     cert: Setting[Path] | None = None
     client_cert: Setting[Path] | None = None
     index_url: Setting[str] | None = None
     extra_index_urls: tuple[Setting[str], ...] = ()
+    find_links: tuple[Setting[str], ...] = ()
     proxy: Setting[str] | None = None
+    timeout: Setting[str] | None = None
+    retries: Setting[str] | None = None
+    require_hashes: Setting[str] | None = None
+    others: tuple[tuple[str, Setting[str]], ...] = ()
 
 
 def read(
@@ -90,8 +108,24 @@ def read(
         client_cert=_path(found.get("client-cert"), environ),
         index_url=found.get("index-url"),
         extra_index_urls=_list(found.get("extra-index-url")),
+        find_links=_list(found.get("find-links")),
         proxy=found.get("proxy"),
+        timeout=found.get("timeout"),
+        retries=found.get("retries"),
+        require_hashes=_switched_on("require-hashes", found),
+        others=tuple(
+            (name, setting)
+            for name in _WITHOUT_VARIABLE
+            if (setting := _switched_on(name, found)) is not None
+        ),
     )
+
+
+def _switched_on(name: str, found: _Section) -> Setting[str] | None:
+    """Return the setting, but not that of a switch that is off."""
+    setting = found.get(name)
+    is_off = setting is not None and name in _SWITCHES and setting.value.lower() not in _TRUE
+    return None if is_off else setting
 
 
 def _files(environ: Mapping[str, str], scope: PipScope, rests_on: Dependencies) -> list[Path]:
@@ -181,7 +215,7 @@ class _Key(str):
 class _Parser(configparser.RawConfigParser):
     """Python's own parser, as pip has it, that knows the line of each key.
 
-    Keys that are no matter here get a name of their own each, so that none can stand twice.
+    Keys outside `_ONCE` get a name of their own each, so that none can stand twice.
     """
 
     def __init__(self) -> None:
@@ -201,16 +235,16 @@ class _Parser(configparser.RawConfigParser):
     def optionxform(self, optionstr: str) -> str:
         """Return the key under its normal name."""
         name = _normal(optionstr)
-        key = _Key(name if name in _OPTIONS else f"{name}\n{self._line}")
+        key = _Key(name if name in _ONCE else f"{name}\n{self._line}")
         key.line = self._line
         return key
 
     def settings(self, section: str, path: Path) -> _Section:
         """Return the keys of this section that count."""
         return {
-            str(key): Setting(value, Origin(f"{path}:{key.line}"))
+            name: Setting(value, Origin(f"{path}:{key.line}"))
             for key, value in self.items(section)
-            if key in _OPTIONS and isinstance(key, _Key)
+            if isinstance(key, _Key) and (name := key.partition("\n")[0]) in _OPTIONS
         }
 
 

@@ -11,6 +11,7 @@ from mtls_run.doctor import indexes, machine
 from mtls_run.doctor.client_auth import LocalFacts
 from mtls_run.doctor.conclusions import conclude
 from mtls_run.doctor.probe import Setup, probe
+from mtls_run.doctor.routes import Routes
 from mtls_run.identity import checks
 
 if TYPE_CHECKING:
@@ -41,11 +42,16 @@ def diagnose(
 ) -> Diagnosis:
     """Return what is wrong between this machine and the URLs, or the indexes configured here."""
     local = machine.examine(here)
+    routes = Routes(local.targets, local.pip_settings, here.environ, here.directory)
     if urls:
-        chosen = indexes.named(urls, here.environ, local.pip_scope)
+        chosen = indexes.named(urls, here.environ)
     else:
-        chosen = indexes.configured(here.environ, here.directory, local.pip_scope)
-    here.findings.extend(chosen.findings)
+        chosen = indexes.configured(
+            here.environ, here.directory, local.pip_scope, routes.handed_over
+        )
+    routed = routes.apply(chosen.found)
+    # A file that cannot be read is reported once.
+    here.findings.extend(dict.fromkeys((*chosen.findings, *routes.findings)))
     if not chosen.found and not chosen.findings:
         here.finding(
             "no-index",
@@ -54,7 +60,7 @@ def diagnose(
         )
     identity, trusted = local.identity.identity, local.roots.trusted
     setup = Setup(trusted, local.identity.client, here.environ, timeout)
-    transcripts = _probe_all(chosen.found, setup, progress)
+    transcripts = _probe_all(routed, setup, progress)
     facts = LocalFacts(
         now=checks.utc_now(),
         profile=local.profile.label if local.profile else None,

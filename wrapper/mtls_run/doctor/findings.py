@@ -74,6 +74,7 @@ CATALOGUE: dict[str, Rank] = {
     "proxy-unreachable": "error",
     "proxy-auth-required": "error",
     "proxy-refused": "error",
+    "proxy-needs-pysocks": "error",
     "name-unknown": "error",
     "network-unreachable": "error",
     "connection-refused": "error",
@@ -116,6 +117,7 @@ CATALOGUE: dict[str, Rank] = {
     "variable-replaced": "note",
     "roots-snapshot": "note",
     "identity-not-asked-for": "note",
+    "proxy-differs": "note",
     "proxy-not-probed": "note",
     "key-unencrypted": "note",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import netrc
 import os
 import re
@@ -14,24 +13,28 @@ from mtls_run.config import pip_settings
 from mtls_run.config.origin import Origin, Setting
 from mtls_run.doctor.findings import finding, from_error
 from mtls_run.errors import MtlsRunError
-from mtls_run.net import hostname, proxy
+from mtls_run.net import hostname
 from mtls_run.net.request import basic_authorization
 from mtls_run.output import printable
 from mtls_run.system.urls import without_password
 from mtls_run.tools import uv_indexes
+from mtls_run.tools.pip import PIP
+from mtls_run.tools.uv import UV
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from mtls_run.doctor.findings import Finding
+    from mtls_run.net.errors import NetworkError
     from mtls_run.net.proxy import Proxy
     from mtls_run.secret import Secret
     from mtls_run.tools.base import PipScope
 
-    # A URL, and pip's own proxy if pip is the one that asks it.
-    Candidate = tuple[Setting[str], "Setting[str] | None"]
+    # A URL, and the tools that ask for it, by kind.
+    Candidate = tuple[Setting[str], tuple[str, ...]]
 
+BOTH = (PIP.KIND, UV.KIND)
 _HTTPS = 443
 _COMMAND_LINE = Origin("the command line")
 _WRITE_URL = "write it as https://HOST/PATH/"
@@ -42,7 +45,8 @@ class Index:
     """One URL, parsed. `shown` is the URL without its password, `origin` what names it.
 
     `host` is in ASCII, `target` is path and query. `login` says where user and password come from.
-    `pip_proxy` is pip's own proxy setting, for an index of pip's.
+    `asked_by` are the kinds of the tools that ask for it. `route` is the proxy, the error in its
+    setting, or None; `bypass` is the setting that has the tools go directly.
     """
 
     shown: str
@@ -52,21 +56,14 @@ class Index:
     target: str = "/"
     authorization: Secret | None = None
     login: str | None = None
-    pip_proxy: Setting[str] | None = None
+    asked_by: tuple[str, ...] = ()
+    route: Proxy | NetworkError | None = None
+    bypass: str | None = None
 
     @property
     def authority(self) -> str:
         """Return host and port as in the `Host` header."""
         return hostname.with_port(self.host, self.port).removesuffix(f":{_HTTPS}")
-
-    def proxy(self, environ: Mapping[str, str]) -> Proxy | None:
-        """Return the proxy in front of the index, or None; raises NetworkError for a bad setting.
-
-        For pip's indexes, pip's own setting beats the variables. uv reads the variables alone.
-        """
-        if self.pip_proxy is not None:
-            return proxy.parse(self.pip_proxy.value, str(self.pip_proxy.origin))
-        return proxy.find(self.host, self.port, environ)
 
     def elsewhere(self, url: str) -> Index | None:
         """Return the index at the target of a redirect, or None if that has another origin."""
@@ -88,27 +85,33 @@ class Indexes:
     findings: tuple[Finding, ...] = ()
 
 
-def named(urls: Iterable[str], environ: Mapping[str, str], scope: PipScope) -> Indexes:
-    """Return the indexes on the command line. pip's proxy counts unless a variable names one."""
-    pip_proxy = None
-    if not (environ.get("https_proxy") or environ.get("HTTPS_PROXY")):
-        with contextlib.suppress(MtlsRunError):  # reported with the other settings
-            pip_proxy = pip_settings.read(environ, scope).proxy
-    return _parsed([(Setting(url, _COMMAND_LINE), pip_proxy) for url in urls], environ)
+def named(urls: Iterable[str], environ: Mapping[str, str]) -> Indexes:
+    """Return the indexes on the command line, for which both tools ask."""
+    return _parsed([(Setting(url, _COMMAND_LINE), BOTH) for url in urls], environ)
 
 
-def configured(environ: Mapping[str, str], directory: Path, scope: PipScope) -> Indexes:
-    """Return the indexes that pip and uv use in this directory, with pip's settings of `scope`."""
+def configured(
+    environ: Mapping[str, str],
+    directory: Path,
+    scope: PipScope,
+    handed_over: Mapping[str, str],
+) -> Indexes:
+    """Return the indexes that pip and uv use in this directory, with pip's settings of `scope`.
+
+    `handed_over` are the variables by which a run hands pip's own to `uv pip`.
+    """
     candidates: list[Candidate] = []
     findings: list[Finding] = []
+    is_shared = any("INDEX" in name for name in handed_over)
     try:
         settings = pip_settings.read(environ, scope)
         urls = [settings.index_url, *settings.extra_index_urls]
-        candidates += [(url, settings.proxy) for url in urls if url is not None]
+        asked_by = BOTH if is_shared else (PIP.KIND,)
+        candidates += [(url, asked_by) for url in urls if url is not None]
     except MtlsRunError as error:
         findings.append(from_error(error))
     try:
-        candidates += [(url, None) for url in uv_indexes.configured(environ, directory)]
+        candidates += [(url, (UV.KIND,)) for url in uv_indexes.configured(environ, directory)]
     except MtlsRunError as error:
         findings.append(from_error(error))
     parsed = _parsed(candidates, environ)
@@ -119,7 +122,7 @@ def _parsed(candidates: Iterable[Candidate], environ: Mapping[str, str]) -> Inde
     """Return each URL once, with all the origins that name it."""
     found: dict[tuple[str, int, str], Index] = {}
     findings = []
-    for setting, pip_proxy in candidates:
+    for setting, asked_by in candidates:
         if setting.value.startswith("file:") and setting.origin is not _COMMAND_LINE:
             continue  # to pip, a directory of files is an index too
         index = _parse(setting.value.strip(), str(setting.origin), environ)
@@ -135,9 +138,10 @@ def _parsed(candidates: Iterable[Candidate], environ: Mapping[str, str]) -> Inde
                 origin=", ".join(origins),
                 authorization=first.authorization or index.authorization,
                 login=first.login or index.login,
+                asked_by=tuple(dict.fromkeys([*first.asked_by, *asked_by])),
             )
         else:
-            found[key] = replace(index, pip_proxy=pip_proxy)
+            found[key] = replace(index, asked_by=asked_by)
     return Indexes(tuple(found.values()), tuple(findings))
 
 

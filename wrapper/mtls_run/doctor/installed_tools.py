@@ -11,7 +11,7 @@ from mtls_run.errors import MtlsRunError
 from mtls_run.passphrase.sources import FromVariable
 from mtls_run.shells import shims
 from mtls_run.tools import registry, version, which
-from mtls_run.tools.base import PipScope
+from mtls_run.tools.base import PipScope, Target
 from mtls_run.tools.pip import PIP
 
 if TYPE_CHECKING:
@@ -39,14 +39,17 @@ def pip_scope(environ: Mapping[str, str]) -> PipScope:
 
 def examine(
     profile: Profile | None, files: TlsFiles | None, kind: KeyKind | None, here: Inspection
-) -> None:
-    """Report the tools, and what they can do with these files and a key of this kind."""
+) -> tuple[Target, ...]:
+    """Report the tools, and what they can do with these files and a key of this kind.
+
+    Returns the tools that a run would start.
+    """
     # As in a run, the tool does not see the variable that holds a passphrase.
     source = profile.passphrase.value if profile is not None else None
     hidden = source.name if isinstance(source, FromVariable) else None
     visible = {name: value for name, value in here.environ.items() if name != hidden}
     found = [_tool(names, visible, files, kind, here) for names in registry.PROGRAMS]
-    if not any(found):
+    if not any(is_there for is_there, _ in found):
         here.finding(
             "tool-missing",
             "neither pip nor uv is on PATH",
@@ -61,6 +64,7 @@ def examine(
         here.row("shim", f"{shim.path}: does not run")
         fact = f"{shim.tool} does not run through mtls-run: {why}"
         here.finding("tool-bypassed", fact, action, origin=shim.path)
+    return tuple(target for _, target in found if target is not None)
 
 
 def _tool(
@@ -69,8 +73,8 @@ def _tool(
     files: TlsFiles | None,
     kind: KeyKind | None,
     here: Inspection,
-) -> bool:
-    """Report the first of these tools on PATH; tell whether there is one."""
+) -> tuple[bool, Target | None]:
+    """Report the first of these tools on PATH; return whether there is one, and it if it works."""
     path = error = None
     for name in names:
         try:
@@ -81,21 +85,22 @@ def _tool(
     if path is None:
         if error is None or error.status != _NOT_EXECUTABLE:
             here.row(names[0], "not on PATH")
-            return False
+            return False, None
         here.row(names[0], error.fact)
         here.error(error, rank="warning")
-        return True
+        return True, None
     tool, call = registry.recognise([path], any_program=True)
     try:
         found = version.ask(tool, call, path, environ)
     except MtlsRunError as failure:
         here.row(names[0], f"{path}: version unknown")
         here.error(failure)
-        return True
+        return True, None
     here.row(os.path.basename(path), f"{'.'.join(map(str, found))}, {path}")
     try:
         if files is not None:
             tool.check(found, files, kind)
     except MtlsRunError as failure:
         here.error(failure, path)
-    return True
+        return True, None
+    return True, Target(tool, call, path, found)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mtls_run.config.layers import Configuration
+    from mtls_run.config.pip_settings import PipSettings
     from mtls_run.config.profile import Profile
     from mtls_run.doctor.inspection import Inspection
-    from mtls_run.tools.base import PipScope
+    from mtls_run.tools.base import PipScope, Target
 
 _NO_PROFILE = (
     "create one: mtls-run profile add NAME --client-cert FILE, then mtls-run profile default NAME; "
@@ -32,13 +33,16 @@ _NO_PROFILE = (
 class Machine:
     """This machine. `profile` is None if none applies, or if that cannot be determined.
 
-    `pip_scope` says which of pip's settings count for the pip on PATH.
+    `pip_scope` says which of pip's settings count for the pip on PATH. `targets` are the tools, and
+    `pip_settings` are pip's own settings where they are the profile.
     """
 
     profile: Profile | None
     identity: IdentityReport
     roots: RootsReport
     pip_scope: PipScope
+    targets: tuple[Target, ...] = ()
+    pip_settings: PipSettings | None = None
 
 
 def examine(here: Inspection) -> Machine:
@@ -67,8 +71,10 @@ def examine(here: Inspection) -> Machine:
         roots = roots_report.without_profile(here)
         environment.broken(here)
     environment.rows(here)
-    installed_tools.examine(profile, files, kind, here)
-    return Machine(profile, identity, roots, scope)
+    targets = installed_tools.examine(profile, files, kind, here)
+    winner = chosen.winner if chosen is not None else None
+    pip_settings = winner.pip_settings if winner is not None else None
+    return Machine(profile, identity, roots, scope, targets, pip_settings)
 
 
 def _choose(here: Inspection, scope: PipScope) -> tuple[selection.Selection | None, int]:

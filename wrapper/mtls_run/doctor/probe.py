@@ -41,7 +41,9 @@ def probe(index: Index, setup: Setup) -> Transcript:
     """Return what the network shows of this index. Each step ends within `setup.timeout`."""
     seen = Transcript(index)
     try:
-        proxy = index.proxy(setup.environ)
+        proxy = index.route
+        if isinstance(proxy, NetworkError):
+            raise proxy
         if proxy is not None:
             seen = replace(seen, proxy=proxy.shown, proxy_origin=proxy.origin)
         route = Route(index.host, index.port, proxy, setup.trusted, setup.timeout)

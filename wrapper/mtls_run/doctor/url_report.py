@@ -38,6 +38,7 @@ def facts(seen: Transcript) -> dict[str, Any]:
     answer = last.answer if last else None
     return {
         "address": seen.reached,
+        "asked_by": list(seen.index.asked_by),
         "proxy": seen.proxy,
         "protocol": handshake.protocol if handshake else None,
         "verified": handshake.verified if handshake else None,
@@ -50,8 +51,12 @@ def facts(seen: Transcript) -> dict[str, Any]:
 
 def _rows(seen: Transcript) -> Iterator[Row]:
     yield row("named by", seen.index.origin)
+    if seen.index.asked_by:
+        yield row("asked by", ", ".join(seen.index.asked_by))
     if seen.proxy is not None:
         yield row("proxy", seen.proxy, seen.proxy_origin)
+    elif seen.index.bypass is not None:
+        yield row("proxy", "none", seen.index.bypass)
     if seen.addresses:
         others = [one for one in seen.addresses if one != seen.reached]
         also = f" (also {', '.join(others)})" if others and seen.reached else ""

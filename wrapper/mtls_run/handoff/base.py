@@ -34,6 +34,7 @@ class Request:
 
     `identity` is None until it is opened. `further` has the identities that only the gateway knows
     to use: those for hosts of their own, and the profile's own where its key is in a token.
+    `handed_over` are the variables that hand pip's own settings to the tool.
     """
 
     identity: Identity | None
@@ -43,6 +44,7 @@ class Request:
     roots: Roots
     target: Target
     environ: Mapping[str, str]
+    handed_over: Mapping[str, str]
     reporter: Reporter
 
 

@@ -1,36 +1,34 @@
-"""The proxy in front of a host: which one the settings name, and a tunnel through it."""
+"""A proxy in front of a host, and a tunnel through it.
+
+Which proxy a tool uses is the tool's own rule: `Tool.proxies`.
+"""
 
 from __future__ import annotations
 
-import ipaddress
 import time
-import urllib.request
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from mtls_run.net import hostname, request
+from mtls_run.net import hostname, request, transport
 from mtls_run.net.errors import NetworkError
+from mtls_run.secret import Secret
 from mtls_run.system.urls import without_passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mtls_run.net.transport import Stream
-    from mtls_run.secret import Secret
 
 _PORTS = {"http": 80, "https": 443}
-_SOCKS_PORT = 1080
-# requests and reqwest, under pip and uv, read the lower-case name first.
-_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+# With socks5 the client resolves the host's name, with socks5h the proxy does (curl's names).
+_SOCKS = ("socks5", "socks5h")
 
 
 @dataclass(frozen=True)
 class Proxy:
     """A proxy.
 
-    `shown` is its URL without the password, `origin` the setting that names it. `headers` are sent
-    with each CONNECT.
+    `shown` is its URL without the password, `origin` the setting that names it. `password` is None
+    where there is no login. `headers` are sent with each CONNECT.
     """
 
     scheme: str
@@ -38,68 +36,57 @@ class Proxy:
     port: int
     shown: str
     origin: str
-    authorization: Secret | None = None
+    user: str = ""
+    password: Secret | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_supported(self) -> bool:
         """Tell whether `tunnel` can use this proxy."""
-        return self.scheme in _PORTS
+        return self.scheme in _PORTS or self.is_socks
+
+    @property
+    def is_socks(self) -> bool:
+        """Tell whether this is a SOCKS proxy of version 5."""
+        return self.scheme in _SOCKS
+
+    @property
+    def authorization(self) -> Secret | None:
+        """Return the value of a `Proxy-Authorization` header, or None where there is no login."""
+        if self.password is None:
+            return None
+        password = self.password.reveal().decode("utf-8", "surrogateescape")
+        return request.basic_authorization(self.user, password)
 
 
-def find(host: str, port: int, environ: Mapping[str, str]) -> Proxy | None:
-    """Return the proxy that the variables name for this host, or None.
+def parse(url: str, origin: str, socks_port: int = 1080) -> Proxy:
+    """Return the proxy at this URL; raises NetworkError if it is not a proxy's URL.
 
-    Raises NetworkError if the variable's value is not a proxy's URL.
+    `socks_port` is the port of a SOCKS proxy whose URL has none.
     """
-    if is_bypassed(host, port, environ):
-        return None
-    for name in _VARIABLES:
-        if environ.get(name):
-            return parse(environ[name], name)
-    return None
-
-
-def parse(url: str, origin: str) -> Proxy:
-    """Return the proxy at this URL; raises NetworkError if it is not a proxy's URL."""
     url = url if "://" in url else f"http://{url}"
     shown = without_passwords(url)
     try:
         parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme, _SOCKS_PORT)
+        port = parts.port or _PORTS.get(parts.scheme, socks_port)
         host = hostname.to_ascii(parts.hostname or "")
     except ValueError:
         raise NetworkError("proxy", "failed", f"{shown}, by {origin}, is no proxy's URL") from None
-    authorization = None
+    password = None
     if parts.username is not None:
-        authorization = request.basic_authorization(
-            unquote(parts.username), unquote(parts.password or "")
-        )
-    return Proxy(parts.scheme, host, port, shown, origin, authorization)
-
-
-def is_bypassed(host: str, port: int, environ: Mapping[str, str]) -> bool:
-    """Tell whether NO_PROXY lists the host: by name, parent domain, address or network.
-
-    `urllib` knows no networks; requests and reqwest do.
-    """
-    listed = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    if urllib.request.proxy_bypass_environment(  # type: ignore[attr-defined] # typeshed lacks it
-        f"{host}:{port}", {"no": listed}
-    ):
-        return True
-    return any(_contains(entry.strip(), host) for entry in listed.split(","))
-
-
-def _contains(network: str, address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
-    except ValueError:
-        return False
+        password = Secret(unquote(parts.password or "").encode("utf-8", "surrogateescape"))
+    return Proxy(parts.scheme, host, port, shown, origin, unquote(parts.username or ""), password)
 
 
 def tunnel(stream: Stream, proxy: Proxy, host: str, port: int, timeout: float) -> None:
     """Have the proxy connect this stream to the host; raises NetworkError."""
+    if proxy.is_socks:
+        if proxy.scheme == "socks5":
+            host = transport.resolve(host, port, timeout)[0]
+        from mtls_run.net import socks  # noqa: PLC0415 - hardly ever
+
+        socks.tunnel(stream, proxy, host, port, time.monotonic() + timeout)
+        return
     authority = hostname.with_port(host, port)
     headers = {"Host": authority, **dict(proxy.headers)}
     if proxy.authorization is not None:

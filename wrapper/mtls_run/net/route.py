@@ -50,6 +50,8 @@ class Route:
                 stream.close()
                 raise
         except NetworkError as error:
+            if error.step == "name":  # with socks5, the name of the host itself
+                raise
             raise replace(error, step="proxy") from None
 
     def _through(self, proxy: Proxy, stream: Stream) -> Stream:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mtls_run.cache.launches import WithIdentity
     from mtls_run.config.pip_settings import PipSettings
     from mtls_run.identity.kind import KeyKind
+    from mtls_run.tools.proxies import Proxies
 
     Version = tuple[int, ...]
     # What a variable is to be for the tool; None unsets it.
@@ -69,6 +70,18 @@ class PipScope(Record):
     command: str | None = None
     environment: str | None = None
     isolated: bool = False
+
+
+class HandedOver(Record):
+    """What of pip's own settings another tool is handed.
+
+    `named` is the flag, variable or FILE:LINE that names indexes for the tool already, or None.
+    `left_out` are the settings that cannot be handed over, each with its origin and the reason.
+    """
+
+    variables: Mapping[str, str] = {}
+    named: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 class Tool:
@@ -129,18 +142,25 @@ class Tool:
         """Return the variables that set this tool up already; they win over pip's settings."""
         return ()
 
-    def index_variables(
+    def handed_over(
         self,
         call: ToolCall,
         settings: PipSettings,
         environ: Mapping[str, str],
         directory: Path,
-    ) -> tuple[Mapping[str, str], str | None]:
-        """Return the variables that hand pip's indexes to the tool, and where it has its own.
+    ) -> HandedOver:
+        """Return what hands pip's indexes and further settings to this call of another tool."""
+        return HandedOver()
 
-        The second is the flag, variable or FILE:LINE that names indexes for the tool already.
+    def proxies(self, target: Target, environ: Mapping[str, str], directory: Path) -> Proxies:
+        """Return the proxies that this call uses, with `environ` and in `directory`.
+
+        Where no rule of the tool's own is known, it is that of requests. Raises
+        ConfigurationError where a file of the tool's cannot be read.
         """
-        return {}, None
+        from mtls_run.tools.pip_proxy import PipProxies  # noqa: PLC0415 - not for a run
+
+        return PipProxies(environ, None, None)
 
     def version_matters(self, tls: TlsFiles) -> bool:
         """Tell whether the tool has to be asked for its version to hand `tls` on."""

@@ -12,11 +12,14 @@ from mtls_run.tools.python import program_name, split_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from mtls_run.cache.dependencies import Dependencies
     from mtls_run.cache.launches import WithIdentity
+    from mtls_run.config.origin import Setting
     from mtls_run.identity.kind import KeyKind
-    from mtls_run.tools.base import TlsFiles, Variables, Version
+    from mtls_run.tools.base import Target, TlsFiles, Variables, Version
+    from mtls_run.tools.proxies import Proxies
 
 # Commands that never open a connection (pip 21.3 to 26.3). One that is not here is taken to.
 _LOCAL = frozenset(
@@ -107,15 +110,25 @@ class Pip(Tool):
 
     def overrides(self, call: ToolCall) -> UserOverrides:
         """Return the --cert and --client-cert among pip's arguments; the last of each counts."""
-        found: dict[str, str | None] = {"--cert": None, "--client-cert": None}
-        words = _options(call.arguments)
-        for index, word in enumerate(words):
-            for option, shortest in (("--cert", 4), ("--client-cert", 4)):
-                if word.startswith("--") and _abbreviates(word, option, shortest):
-                    _, equals, value = word.partition("=")
-                    following = words[index + 1] if index + 1 < len(words) else ""
-                    found[option] = value if equals else following
-        return UserOverrides(cert=found["--cert"], client_cert=found["--client-cert"])
+        return UserOverrides(
+            cert=_value_of("--cert", 4, call.arguments),
+            client_cert=_value_of("--client-cert", 4, call.arguments),
+        )
+
+    def proxies(self, target: Target, environ: Mapping[str, str], directory: Path) -> Proxies:
+        """Return the proxies of this pip: --proxy, its settings, or the variables."""
+        from mtls_run.cache.dependencies import Dependencies  # noqa: PLC0415 - not for a run
+        from mtls_run.config import pip_settings  # noqa: PLC0415 - as above
+        from mtls_run.config.origin import Origin, Setting  # noqa: PLC0415 - as above
+        from mtls_run.tools.pip_proxy import PipProxies  # noqa: PLC0415 - as above
+
+        flag = _value_of("--proxy", 6, target.call.arguments)
+        if flag:
+            setting: Setting[str] | None = Setting(flag, Origin("--proxy"))
+        else:
+            scope = self.pip_scope(target.call, target.path, Dependencies())
+            setting = pip_settings.read(environ, scope).proxy
+        return PipProxies(environ, setting, target.version)
 
     def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:
         """Return pip's variables; flags do not reach a pip that another program starts."""
@@ -234,6 +247,17 @@ def _takes_next(word: str) -> bool:
 def _options(words: Sequence[str]) -> Sequence[str]:
     """Return the words before `--`, after which nothing is an option."""
     return words[: words.index("--")] if "--" in words else words
+
+
+def _value_of(option: str, shortest: int, arguments: Sequence[str]) -> str | None:
+    """Return the last value that pip's arguments have for this option, or None."""
+    found = None
+    words = _options(arguments)
+    for index, word in enumerate(words):
+        if word.startswith("--") and _abbreviates(word, option, shortest):
+            _, equals, value = word.partition("=")
+            found = value if equals else "".join(words[index + 1 : index + 2])
+    return found
 
 
 def _asks_for_outdated(words: Sequence[str], environ: Mapping[str, str]) -> bool:

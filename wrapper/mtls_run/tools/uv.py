@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mtls_run.errors import ToolError
-from mtls_run.tools.base import PipScope, Tool, ToolCall
+from mtls_run.tools.base import HandedOver, PipScope, Tool, ToolCall
 from mtls_run.tools.python import program_name, split_module
 
 TYPE_CHECKING = False
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from mtls_run.cache.dependencies import Dependencies
     from mtls_run.config.pip_settings import PipSettings
     from mtls_run.identity.kind import KeyKind
-    from mtls_run.tools.base import TlsFiles, Variables, Version
+    from mtls_run.tools.base import Target, TlsFiles, Variables, Version
+    from mtls_run.tools.proxies import Proxies
 
 # uv's global options that take a value; they may stand before and between its commands.
 _WITH_VALUE = frozenset(
@@ -128,23 +129,28 @@ class Uv(Tool):
         roots = _ROOTS if any(environ.get(name) for name in _ROOTS) else ()
         return (*roots, _IDENTITY) if environ.get(_IDENTITY) else roots
 
-    def index_variables(
+    def handed_over(
         self,
         call: ToolCall,
         settings: PipSettings,
         environ: Mapping[str, str],
         directory: Path,
-    ) -> tuple[Mapping[str, str], str | None]:
-        """Return the variables that hand pip's indexes to `uv pip`, and to nothing else of uv.
+    ) -> HandedOver:
+        """Return what hands pip's settings to `uv pip`, and to nothing else of uv.
 
         `uv lock`, `sync` and `add` would write an index that was handed over into uv.lock.
         """
         if _split(call.arguments)[1] != "pip":
-            return {}, None
-        from mtls_run.tools import uv_indexes  # noqa: PLC0415 - beside pip's settings alone
+            return HandedOver()
+        from mtls_run.tools import uv_pip_settings  # noqa: PLC0415 - beside pip's settings alone
 
-        named = uv_indexes.named_for_uv(call.arguments, environ, directory)
-        return ({}, named) if named is not None else (uv_indexes.variables(settings), None)
+        return uv_pip_settings.handed_over(settings, call.arguments, environ, directory)
+
+    def proxies(self, target: Target, environ: Mapping[str, str], directory: Path) -> Proxies:
+        """Return the proxies of this uv, from its configuration and the variables."""
+        from mtls_run.tools.uv_proxy import UvProxies  # noqa: PLC0415 - not for a run
+
+        return UvProxies(environ, target.call.arguments, directory, target.version)
 
     def version_matters(self, tls: TlsFiles) -> bool:
         """Tell whether anything is handed on: old versions go on without what they do not know."""

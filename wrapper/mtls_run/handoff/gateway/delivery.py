@@ -178,10 +178,12 @@ def _settings(
 ) -> Settings:
     from mtls_run.handoff.gateway import identities, outer  # noqa: PLC0415 - as above
     from mtls_run.handoff.gateway.settings import Settings  # noqa: PLC0415 - as above
-    from mtls_run.net import proxy  # noqa: PLC0415 - as above
+
+    environ = {**request.environ, **request.handed_over}
+    proxies = request.target.tool.proxies(request.target, environ, Path.cwd())
 
     def find_proxy(host: str, port: int) -> Proxy | None:
-        return outer.passing(proxy.find(host, port, request.environ), request.environ)
+        return outer.passing(proxies.find(host, port), request.environ)
 
     def open_first() -> None:
         """Open the profile's own identity, so that a wrong PIN stops the run."""
