@@ -245,3 +245,34 @@ def test_a_pin_is_asked_for(bench: Bench, place: SoftToken) -> None:
         terminal.type(PIN)
         assert terminal.end() == 0, terminal.shown
     assert {request.subject for request in bench.server.requests()} == {"CN=alice"}
+
+
+@pytest.mark.parametrize(
+    ("tool", "name", "text"),
+    [
+        (newest_pip(), "PIP_CONFIG_FILE", "[global]\nproxy = http://127.0.0.1:9\n"),
+        (newest_uv(), "UV_CONFIG_FILE", 'https-proxy = "http://127.0.0.1:9"\n'),
+    ],
+    ids=["pip", "uv"],
+)
+def test_a_setting_that_leads_past_the_gateway(
+    bench: Bench, tool: Tool, name: str, text: str
+) -> None:
+    """A proxy in the tool's own file would beat the gateway's variable: it stops the run."""
+    scoped(bench)
+    file = bench.sandbox.write("settings", text)
+    done = bench.run(tool, env={name: str(file)})
+    bench.assert_refused(done)
+    assert f"{file}:" in done.stderr
+    assert "would go past the gateway" in done.stderr
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=str)
+def test_variables_that_lead_past_the_gateway(bench: Bench, tool: Tool) -> None:
+    """NO_PROXY holds behind the gateway, where companies list their own hosts."""
+    scoped(bench)
+    dead: dict[str, str | None] = {"HTTPS_PROXY": "http://127.0.0.1:9"}
+    assert bench.run(tool, env=dead).returncode != 0  # the gateway goes through it
+    assert bench.server.requests() == []
+    env = {**dead, "NO_PROXY": "localhost", "no_proxy": "localhost"}
+    bench.assert_installed(bench.run(tool, env=env))

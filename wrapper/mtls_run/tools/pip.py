@@ -138,6 +138,8 @@ class Pip(Tool):
         if "truststore" in features:
             features.remove("truststore")
             changes["PIP_USE_FEATURE"] = " ".join(features) or None
+        if tls.proxy is not None:
+            changes["PIP_PROXY"] = None  # it would beat HTTPS_PROXY (pip 23.3 to 26.3)
         return changes
 
     def own_variables(

@@ -57,6 +57,10 @@ class PipProxies(Proxies):
                 return parse(setting.value, str(setting.origin))
         return None
 
+    def beats_variables(self) -> Setting[str] | None:
+        """Return pip's own setting, where this pip prefers it."""
+        return self._setting if self._is_since(_SETTING_BEATS_VARIABLES) else None
+
     def bypassed_by(self, host: str, port: int) -> str | None:
         """Return the variable that has pip connect to this host directly, or None."""
         if self._setting is not None:

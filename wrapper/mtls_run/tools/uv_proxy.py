@@ -55,11 +55,13 @@ class UvProxies(Proxies):
         self._environ = environ
         self._version = version
         self._https: Setting[str] | None = None
+        self._own: Setting[str] | None = None
         # Where a file names a proxy, what it lists beside it; uv then reads none of the variables.
         self._no_proxy: tuple[Setting[str], ...] | None = None
         if self._is_since(_KEYS):
             found = _configured(arguments, environ, directory)
             self._https = found.https
+            self._own = found.https or found.http
             self._no_proxy = found.no_proxy if found.https or found.http else None
 
     @property
@@ -82,6 +84,10 @@ class UvProxies(Proxies):
             if parsed is not None:
                 return parsed
         return None
+
+    def beats_variables(self) -> Setting[str] | None:
+        """Return the proxy of uv's own files: beside one, uv reads none of the variables."""
+        return self._own
 
     def bypassed_by(self, host: str, port: int) -> str | None:
         """Return the setting that has uv connect to this host directly, or None."""

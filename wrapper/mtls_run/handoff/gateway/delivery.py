@@ -75,6 +75,7 @@ class GatewayHandoff(Delivering):
         from mtls_run.handoff.gateway import identities, process  # noqa: PLC0415 - as above
 
         roots = _roots(request)
+        _check_route(request)
         holders = identities.of(request)
         for _, holder in holders:
             holder.prepare()
@@ -171,6 +172,18 @@ def _meaning(request: Request, roots: bytes) -> str:
     for profile, material in request.further:
         found.update(nested.digest(profile, getattr(material, "digest", "")).encode())
     return found.hexdigest()
+
+
+def _check_route(request: Request) -> None:
+    """Raise HandoffError where the tool's own settings would lead it past the gateway."""
+    environ = {name: value for name, value in request.environ.items() if name != "PIP_PROXY"}
+    target = request.target
+    found = target.tool.proxies(target, environ, Path.cwd()).beats_variables()
+    if found is not None:
+        raise HandoffError(
+            f"{found.origin} names a proxy, by which {target.call.kind} would go past the gateway",
+            hint="remove it there, and set HTTPS_PROXY to that proxy: the gateway uses it",
+        )
 
 
 def _settings(
