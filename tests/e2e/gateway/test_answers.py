@@ -276,10 +276,9 @@ def test_an_upload_that_waits_to_be_asked_for(world: World) -> None:
     with before(world, answer, methods=ANY) as (tool, server):
         for path, wanted in (("/yes", b"100"), ("/no", b"413")):
             with tool.secured(f"localhost:{server.port}") as connected:
-                connected.sendall(
-                    f"PUT {path} HTTP/1.1\r\nHost: localhost:{server.port}\r\n"
-                    "Expect: 100-continue\r\nContent-Length: 5\r\nConnection: close\r\n\r\n".encode()
-                )
+                head = f"PUT {path} HTTP/1.1\r\nHost: localhost:{server.port}\r\nContent-Length: 5"
+                more = b"\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+                connected.sendall(head.encode() + more)
                 assert connected.recv(4096).split()[1] == wanted
                 if wanted == b"100":
                     connected.sendall(b"hello")
@@ -294,17 +293,15 @@ def test_a_server_that_answers_before_it_has_the_body(world: World) -> None:
         time.sleep(0.3)
         return False
 
-    with before(world, answer, methods=ANY) as (tool, server):
-        with tool.secured(f"localhost:{server.port}") as connected:
-            head = (
-                f"PUT / HTTP/1.1\r\nHost: localhost:{server.port}\r\nContent-Length: 90000000\r\n"
-            )
-            connected.sendall(head.encode() + b"\r\n")
-
-            connected.sendall(b"a" * 1000)
-            time.sleep(0.1)
-            connected.sendall(b"a" * 1000)
-            assert parsed(connected.recv(4096)).status == 413
+    with (
+        before(world, answer, methods=ANY) as (tool, server),
+        tool.secured(f"localhost:{server.port}") as connected,
+    ):
+        head = f"PUT / HTTP/1.1\r\nHost: localhost:{server.port}\r\nContent-Length: 90000000"
+        connected.sendall(head.encode() + END + b"a" * 1000)
+        time.sleep(0.1)
+        connected.sendall(b"a" * 1000)
+        assert parsed(connected.recv(4096)).status == 413
 
 
 def test_one_connection_carries_many_requests(world: World) -> None:

@@ -54,7 +54,7 @@ _BACKLOG = 512
 _MOST_CONNECTIONS = 1024
 # Descriptors for the listener, the resolver, /proc and the log.
 _RESERVED = 20
-# A tunnel that is quiet for so long may be ended in favour of a new connection.
+# A connection that is quiet for so long may be ended in favour of a new one.
 _QUIET = 5.0
 _SAFE = (b"GET", b"HEAD")
 _RETRY = 0.05
@@ -91,15 +91,19 @@ class _Connection:
         self.wire = Wire(accepted)
         self.active = time.monotonic()
         self.is_idle = False
-        self.is_tunnel = False
+        self.has_served = False
 
     def touch(self) -> None:
         """Note that something happened."""
         self.active = time.monotonic()
 
     def can_end(self) -> bool:
-        """Tell whether nothing is lost if this connection ends now."""
-        return self.is_idle or (self.is_tunnel and time.monotonic() - self.active > _QUIET)
+        """Tell whether the tool loses nothing if this connection ends now.
+
+        It opens a connection again if the one before had served it, or was quiet for long.
+        """
+        is_quiet = time.monotonic() - self.active > _QUIET
+        return self.is_idle and (self.has_served or is_quiet)
 
 
 class Gateway:
@@ -168,7 +172,7 @@ class Gateway:
                 ending = [one for one in self._connections if one.can_end()]
                 if ending:
                     oldest = min(ending, key=lambda one: one.active)
-                    oldest.is_idle = oldest.is_tunnel = False
+                    oldest.is_idle = False
                     _shut(oldest)
                 self._changed.wait(1.0)
 
@@ -307,12 +311,11 @@ class Gateway:
             raise _Refusal(502, error.code, error.text) from None
 
     def _pass_through(self, connection: _Connection, other: Wire) -> None:
-        connection.is_tunnel = True
+        connection.is_idle = True  # once it is quiet
         try:
             for _ in tie(connection.wire, other, _TUNNEL_IDLE):
                 connection.touch()
         finally:
-            connection.is_tunnel = False
             other.close()
 
     def _serve_origin(self, connection: _Connection, origin: _Origin) -> None:
@@ -425,6 +428,7 @@ class Gateway:
             except BaseException:
                 self._pool.discard(upstream)
                 raise
+            connection.has_served = True
             if transfer.can_reuse:
                 self._pool.release(upstream)
             else:
