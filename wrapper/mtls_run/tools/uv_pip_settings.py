@@ -55,10 +55,8 @@ def handed_over(
     if settings.find_links and not _is_said("find-links", words, environ):
         links = _find_links(settings.find_links, environ)
         if links is None:
-            left_out.append(
-                f"find-links ({settings.find_links[0].origin}), for which uv has no list that "
-                "all its versions read"
-            )
+            origin = settings.find_links[0].origin
+            left_out.append(f"find-links ({origin}), because uv before 0.8 takes one link alone")
         else:
             variables[_FIND_LINKS] = links
     variables.update(_numbers(settings, environ))
