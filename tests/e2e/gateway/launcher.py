@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from mtls_run.config.scope import HostPattern, Scope
 from mtls_run.errors import MtlsRunError
 from mtls_run.handoff.gateway import contexts, process
-from mtls_run.handoff.gateway.scope import HostPattern, Scope
 from mtls_run.handoff.gateway.settings import ScopedIdentity, Settings
 from mtls_run.output import Reporter
 from mtls_run.secret import Secret

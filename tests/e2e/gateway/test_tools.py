@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mtls_run.config.scope import HostPattern, Scope
 from mtls_run.handoff.gateway import contexts
-from mtls_run.handoff.gateway.scope import HostPattern, Scope
 from mtls_run.handoff.gateway.settings import ScopedIdentity, Settings
 from mtls_run.secret import Secret
 from tests.e2e.gateway.scene import HELLO, World, always, direct, gateway, scripted
