@@ -7,6 +7,7 @@ import encodings.idna  # noqa: F401 - a stranger may not read it in root's direc
 import os
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Callable
 
 import pytest
@@ -173,4 +174,7 @@ def test_plain_http_never_has_the_identity(pair: Pair, host: str) -> None:
     answer = tool.ask(head + tool.authorization + b"Connection: close\r\n\r\n")
     assert answer.status == 502
     assert server.seen == []
+    deadline = time.monotonic() + 5  # the server notes it in a thread of its own
+    while not server.failures and time.monotonic() < deadline:
+        time.sleep(0.01)
     assert len(server.failures) == 1  # it is no TLS
