@@ -104,11 +104,13 @@ def presentation_error(identity: ClientIdentity) -> str | None:
 
 
 def _present(context: SSL.Context, identity: ClientIdentity) -> None:
-    context.use_certificate(identity.leaf)
-    for intermediate in identity.intermediates:
-        context.add_extra_chain_cert(intermediate)
+    # A PKey is deprecated, and has no other way in but a file. pyOpenSSL before 26 takes a context
+    # with a cipher list for one that is in use.
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a PKey is deprecated, and has no other way in but a file
+        warnings.simplefilter("ignore")
+        context.use_certificate(identity.leaf)
+        for intermediate in identity.intermediates:
+            context.add_extra_chain_cert(intermediate)
         context.use_privatekey(identity.key)
 
 
