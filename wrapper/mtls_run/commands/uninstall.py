@@ -97,7 +97,8 @@ def _remove_passphrases(context: Context) -> list[str]:
             return []
         store = keyring.find(context.environ, context.reporter)
     except MtlsRunError as error:
-        return [f'passphrases in the keyring, under the service "mtls-run": {error.fact}']
+        context.reporter.detail(error.fact)
+        return ['what a keyring may hold under the service "mtls-run": it cannot be read here']
     stored = sorted(account for account in accounts if store.get(account) is not None)
     if not stored:
         return []
