@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.mark.parametrize("kind", ["rsa", "ec", "ed25519"])
 def test_healthy(bench: Bench, kind: KeyKind) -> None:
-    """There are only notes; the index saw one client with the identity and one without."""
+    """There are only notes; the index saw clients with the identity, and one without."""
     alice = bench.server.issuer.issue("alice", key=kind)
     bench.sandbox.write("pki/alice.pem", alice.pem())
     bench.sandbox.write_config(
@@ -34,5 +34,7 @@ def test_healthy(bench: Bench, kind: KeyKind) -> None:
     assert found["urls"][0]["accepted"] == ["CN=Client Root"]
     assert found["urls"][0]["page"] == "PEP 503 HTML"
     requests = bench.server.requests()
-    assert [(one.status, one.verify) for one in requests] == [(400, "NONE"), (200, "SUCCESS")]
+    seen = [(one.status, one.verify) for one in requests]
+    assert seen[:2] == [(400, "NONE"), (200, "SUCCESS")]
+    assert set(seen[2:]) <= {(200, "SUCCESS")}  # by the interpreter of a pip in /usr/bin
     assert bench.server.failed_handshakes() == []

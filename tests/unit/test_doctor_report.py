@@ -105,6 +105,7 @@ def test_json() -> None:
         "fact": "the first fact",
         "origin": "here",
         "action": "mend the first",
+        "stops": None,
     }
     assert found["status"] == 1
     assert found["urls"][0]["url"] == "https://index.example/"

@@ -76,6 +76,13 @@ class Resolved:
         listed = "; ".join(self.handed_over.left_out)
         return f"{self.target.call.kind} is not handed pip's {listed}"
 
+    @property
+    def environ_to_ask(self) -> dict[str, str]:
+        """Return the environment to ask the tool in: without a passphrase's variable."""
+        secret = self.profile.passphrase.value
+        hidden = secret.name if isinstance(secret, FromVariable) else None
+        return {name: value for name, value in self.context.environ.items() if name != hidden}
+
     def expected_tls_files(self) -> TlsFiles:
         """Return what the tool will be handed, as far as that shows before anything is opened."""
         files = self.handoff.handoff.tls_files(
@@ -148,9 +155,8 @@ def resolve(context: Context, *, use_results: bool = False) -> tuple[Resolved | 
         roots=roots_resolve.resolve(profile, environ, rests_on, use_results=use_results),
         handed_over=_handed_over(context, chosen, rests_on),
     )
-    return replace(
-        resolved, target=_with_version(resolved, rests_on if use_results else None)
-    ), rests_on
+    resolved = replace(resolved, target=_with_version(resolved, rests_on if use_results else None))
+    return _with_usable_roots(resolved), rests_on
 
 
 def _material(
@@ -250,17 +256,28 @@ def _handed_over(context: Context, chosen: Selection, rests_on: Dependencies) ->
     return found
 
 
+def _with_usable_roots(resolved: Resolved) -> Resolved:
+    """Return the same without the roots on which this version of the tool panics."""
+    target = resolved.target
+    known_extensions = target.tool.known_extensions(target.version)
+    if known_extensions is None:
+        return resolved
+    roots, others = roots_resolve.with_known_extensions(resolved.roots, known_extensions)
+    shown = f"{target.call.kind} {'.'.join(map(str, target.version or ()))}"
+    for name in others:
+        resolved.context.reporter.notice(
+            f"the root {name} is left out: {shown} panics on its critical extension"
+        )
+    return replace(resolved, roots=roots)
+
+
 def _with_version(resolved: Resolved, rests_on: Dependencies | None) -> Target:
     """Return the target with its version, where that matters to what it will be handed."""
     target, context = resolved.target, resolved.context
     tls = resolved.expected_tls_files()
     if not target.tool.version_matters(tls):
         return target
-    # The tool is asked without the variable that holds a passphrase.
-    secret = resolved.profile.passphrase.value
-    hidden = secret.name if isinstance(secret, FromVariable) else None
-    environ = {name: value for name, value in context.environ.items() if name != hidden}
-    found = version.ask(target.tool, target.call, target.path, environ, rests_on)
+    found = version.ask(target.tool, target.call, target.path, resolved.environ_to_ask, rests_on)
     shown = ".".join(map(str, found))
     context.reporter.detail(f"{target.path} is {target.call.kind} {shown}")
     target.tool.check(found, tls, None)

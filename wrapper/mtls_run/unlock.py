@@ -14,6 +14,7 @@ from mtls_run.cache import results
 from mtls_run.cache.launches import ALWAYS, DAY, Remembered
 from mtls_run.handoff import base, nested
 from mtls_run.identity import known, remembered, validity
+from mtls_run.identity.kind import ANY_PURPOSE, ANY_PURPOSE_FACT
 from mtls_run.identity.known import KnownIdentity
 from mtls_run.passphrase.sources import describe
 from mtls_run.system import hardening
@@ -146,8 +147,14 @@ def _with_passphrase(resolved: Resolved) -> Unlocked:
 def check_tool(resolved: Resolved, identity: Checked) -> None:
     """Raise ToolError where the tool cannot use this identity, if it gets the key at all."""
     target = resolved.target
-    kind = None if resolved.handoff.handoff.keeps_key else identity.kind
-    target.tool.check(target.version, resolved.expected_tls_files(), kind)
+    if resolved.handoff.handoff.keeps_key:
+        target.tool.check(target.version, resolved.expected_tls_files(), None)
+        return
+    target.tool.check(target.version, resolved.expected_tls_files(), identity.kind)
+    oddities = identity.oddities
+    if oddities:
+        environ = resolved.environ_to_ask
+        target.tool.check_certificates(target, oddities, lambda: identity.certificates_pem, environ)
 
 
 def expiry_notice(resolved: Resolved, identity: Checked) -> str | None:
@@ -166,6 +173,11 @@ def _give_notices(resolved: Resolved, identity: Checked | None) -> None:
     if identity is not None:
         text = expiry_notice(resolved, identity)
         _give_once_a_day(text, identity.fingerprint, resolved.context.reporter)
+        for one in identity.oddities:
+            if one.kind == ANY_PURPOSE:
+                text = f"{one.whose} {ANY_PURPOSE_FACT}"
+                digest = f"purpose-{identity.fingerprint}"
+                _give_once_a_day(text, digest, resolved.context.reporter)
     text = resolved.left_out_notice
     if text is not None:
         digest = sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -92,10 +92,11 @@ def is_refusal(attempt: Attempt) -> bool:
             return handshake.asked
         # Some servers close the connection without an alert.
         return handshake.asked and handshake.error is not None and error.kind in ("closed", "reset")
-    return attempt.answer is not None and _refuses(attempt.answer, asked=handshake.asked)
+    return attempt.answer is not None and refuses(attempt.answer, asked=handshake.asked)
 
 
-def _refuses(answer: Answer, *, asked: bool) -> bool:
+def refuses(answer: Answer, *, asked: bool) -> bool:
+    """Tell whether an answer refuses the client for its certificate, or for lack of one."""
     if answer.status in _OF_NGINX:
         return True
     if answer.status == _BAD_REQUEST or (answer.status == _FORBIDDEN and asked):

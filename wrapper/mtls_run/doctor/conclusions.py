@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 _MOST_SKEW = timedelta(minutes=5)
 # Codes that say that the identity is unusable, so that no server can be shown one.
 _UNUSABLE_IDENTITY = ("identity-", "passphrase-", "keyring-", "config-", "project-", "variable-")
+# What another TLS library may see otherwise.
+_OF_OWN_TLS = (
+    *("server-name-mismatch", "server-expired", "server-not-yet-valid", "server-chain-incomplete"),
+    *("server-unknown-ca", "tls-failed", "tls-too-old", "identity-required", "identity-refused"),
+    *("identity-wrong-ca", "identity-chain-incomplete", "http-forbidden", "connection-reset"),
+)
 _BY_THE_CLOCK = ("identity-expired", "identity-not-yet-valid")
 
 
@@ -57,7 +63,30 @@ def judge(seen: Transcript, local: LocalFacts) -> list[Finding]:
             found += client_auth.judge(seen, local)
     if seen.error is not None:
         found.append(_not_connected(seen, seen.error))
-    return found
+    return _by_tool(found, seen)
+
+
+def _by_tool(found: list[Finding], seen: Transcript) -> list[Finding]:
+    """Return the findings with what each tool makes of the server.
+
+    What doctor's own TLS met is left out if it stops none of the tools.
+    """
+    if not seen.tools:
+        return found
+    stopped = [one.tool for one in seen.tools if one.works is not True and not one.fact]
+    kept = [one for one in found if one.code not in _OF_OWN_TLS or one.rank != "error"]
+    if stopped:
+        stops = ", ".join(stopped) if len(stopped) < len(seen.tools) else None
+        kept = [
+            replace(one, stops=stops) if one.code in _OF_OWN_TLS and one.rank == "error" else one
+            for one in found
+        ]
+    for one in seen.tools:
+        if one.fact:
+            fact = f"{seen.index.shown}: {one.fact}"
+            action, origin = one.action, seen.index.origin
+            kept.append(replace(finding(one.code, fact, action, origin=origin), stops=one.tool))
+    return kept
 
 
 def _not_connected(seen: Transcript, error: NetworkError) -> Finding:

@@ -59,7 +59,7 @@ def diagnose(
             "name one: mtls-run doctor https://HOST/simple/",
         )
     identity, trusted = local.identity.identity, local.roots.trusted
-    setup = Setup(trusted, local.identity.client, here.environ, timeout)
+    setup = Setup(trusted, local.identity.client, here.environ, timeout, local.tools)
     transcripts = _probe_all(routed, setup, progress)
     facts = LocalFacts(
         now=checks.utc_now(),

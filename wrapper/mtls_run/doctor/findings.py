@@ -54,6 +54,8 @@ CATALOGUE: dict[str, Rank] = {
     "identity-key-mismatch": "error",
     "identity-key-kind": "error",
     "identity-version": "error",
+    "identity-weak": "error",
+    "identity-extension": "error",
     "identity-not-for-clients": "error",
     "identity-expired": "error",
     "identity-not-yet-valid": "error",
@@ -89,10 +91,12 @@ CATALOGUE: dict[str, Rank] = {
     "server-chain-incomplete": "error",
     "server-unknown-ca": "error",
     "tls-failed": "error",
+    "tool-refuses-server": "error",
     # The server's decision about the identity.
     "identity-chain-incomplete": "warning",
     "identity-wrong-ca": "error",
     "identity-required": "error",
+    "server-asks-late": "error",
     "identity-refused": "error",
     "connection-reset": "error",
     # The answer of the index.
@@ -109,6 +113,7 @@ CATALOGUE: dict[str, Rank] = {
     "server-expires-soon": "warning",
     "redirect-elsewhere": "warning",
     "identity-key-usage": "warning",
+    "identity-any-purpose": "warning",
     "ca-expired": "warning",
     "key-readable-by-others": "warning",
     # Good to know.
@@ -116,6 +121,7 @@ CATALOGUE: dict[str, Rank] = {
     "tool-bypassed": "note",
     "variable-replaced": "note",
     "roots-snapshot": "note",
+    "root-left-out": "note",
     "identity-not-asked-for": "note",
     "proxy-differs": "note",
     "proxy-not-probed": "note",
@@ -126,13 +132,17 @@ _POSITIONS = {code: position for position, code in enumerate(CATALOGUE)}
 
 @dataclass(frozen=True)
 class Finding:
-    """One fact, its origin (None if the fact names it), and one action."""
+    """One fact, its origin (None if the fact names it), and one action.
+
+    `stops` names the tools that it stops, None if it concerns every tool.
+    """
 
     code: str
     rank: Rank
     fact: str
     action: str
     origin: str | None = None
+    stops: str | None = None
 
 
 def finding(

@@ -14,8 +14,9 @@ from OpenSSL import crypto
 from mtls_run import terminal
 from mtls_run.doctor.authorities import subject_of
 from mtls_run.errors import MtlsRunError
-from mtls_run.identity import chain, checks, extensions, source, token
+from mtls_run.identity import chain, checks, extensions, oddities, source, token
 from mtls_run.identity.keys import is_pss
+from mtls_run.identity.kind import ANY_PURPOSE, ANY_PURPOSE_FACT
 from mtls_run.identity.material import gather
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
 from mtls_run.net.certificates import of_name
@@ -242,6 +243,14 @@ def _leaf(leaf: Certificate, profile: Profile, notice_days: int, here: Inspectio
     if timedelta() < remaining < timedelta(days=notice_days):
         fact = checks.expiry_notice(leaf, where, now, notice_days)
         here.finding("identity-expires-soon", fact or "", checks.RENEW, origin=origin)
+    for one in oddities.find([leaf]):
+        if one.kind == ANY_PURPOSE:
+            here.finding(
+                "identity-any-purpose",
+                f"{one.whose} in {where} {ANY_PURPOSE_FACT}",
+                "ask your PKI for a certificate with the extended key usage clientAuth",
+                origin=origin,
+            )
     if not may_sign:
         here.finding(
             "identity-key-usage",

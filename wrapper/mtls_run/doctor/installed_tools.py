@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mtls_run import shells
 from mtls_run.cache.dependencies import Dependencies
+from mtls_run.doctor.findings import from_error
 from mtls_run.errors import MtlsRunError
 from mtls_run.passphrase.sources import FromVariable
 from mtls_run.shells import shims
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from mtls_run.config.profile import Profile
     from mtls_run.doctor.inspection import Inspection
-    from mtls_run.identity.kind import KeyKind
+    from mtls_run.identity.material import Identity
     from mtls_run.tools.base import TlsFiles
 
 _NOT_EXECUTABLE = 126
@@ -37,18 +39,22 @@ def pip_scope(environ: Mapping[str, str]) -> PipScope:
     return PipScope(command="install")
 
 
+def environ_to_ask(profile: Profile | None, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment to ask a tool in: as in a run, without a passphrase's variable."""
+    source = profile.passphrase.value if profile is not None else None
+    hidden = source.name if isinstance(source, FromVariable) else None
+    return {name: value for name, value in environ.items() if name != hidden}
+
+
 def examine(
-    profile: Profile | None, files: TlsFiles | None, kind: KeyKind | None, here: Inspection
+    profile: Profile | None, files: TlsFiles | None, identity: Identity | None, here: Inspection
 ) -> tuple[Target, ...]:
-    """Report the tools, and what they can do with these files and a key of this kind.
+    """Report the tools, and what they can do with these files and this identity.
 
     Returns the tools that a run would start.
     """
-    # As in a run, the tool does not see the variable that holds a passphrase.
-    source = profile.passphrase.value if profile is not None else None
-    hidden = source.name if isinstance(source, FromVariable) else None
-    visible = {name: value for name, value in here.environ.items() if name != hidden}
-    found = [_tool(names, visible, files, kind, here) for names in registry.PROGRAMS]
+    visible = environ_to_ask(profile, here.environ)
+    found = [_tool(names, visible, files, identity, here) for names in registry.PROGRAMS]
     if not any(is_there for is_there, _ in found):
         here.finding(
             "tool-missing",
@@ -71,7 +77,7 @@ def _tool(
     names: tuple[str, ...],
     environ: Mapping[str, str],
     files: TlsFiles | None,
-    kind: KeyKind | None,
+    identity: Identity | None,
     here: Inspection,
 ) -> tuple[bool, Target | None]:
     """Report the first of these tools on PATH; return whether there is one, and it if it works."""
@@ -97,10 +103,16 @@ def _tool(
         here.error(failure)
         return True, None
     here.row(os.path.basename(path), f"{'.'.join(map(str, found))}, {path}")
+    target = Target(tool, call, path, found)
     try:
         if files is not None:
-            tool.check(found, files, kind)
+            tool.check(found, files, identity.kind if identity else None)
+        if identity is not None:
+            tool.check_certificates(
+                target, identity.oddities, lambda: identity.certificates_pem, environ
+            )
     except MtlsRunError as failure:
-        here.error(failure, path)
+        shown = f"{tool.KIND} {'.'.join(map(str, found))}"
+        here.findings.append(replace(from_error(failure, path), stops=shown))
         return True, None
-    return True, Target(tool, call, path, found)
+    return True, target

@@ -6,13 +6,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mtls_run.config import layers, selection
-from mtls_run.doctor import environment, identity_report, installed_tools, roots_report
+from mtls_run.doctor import (
+    environment,
+    identity_report,
+    installed_tools,
+    roots_report,
+    tool_verdicts,
+)
 from mtls_run.doctor.identity_report import IdentityReport
 from mtls_run.doctor.roots_report import RootsReport
+from mtls_run.doctor.tool_verdicts import Tools
 from mtls_run.errors import MtlsRunError
+from mtls_run.handoff import registry as handoffs
 from mtls_run.net import tls
 from mtls_run.output import quoted
 from mtls_run.system import ownership
+from mtls_run.tools import pip_python
+from mtls_run.tools.pip import PIP
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +51,7 @@ class Machine:
     identity: IdentityReport
     roots: RootsReport
     pip_scope: PipScope
+    tools: Tools
     targets: tuple[Target, ...] = ()
     pip_settings: PipSettings | None = None
 
@@ -56,12 +67,11 @@ def examine(here: Inspection) -> Machine:
     profile = chosen.profile if chosen is not None else None
     identity = IdentityReport()
     roots = RootsReport(None, "unknown: the profile cannot be determined")
-    files = kind = None
+    files = None
     if profile is not None:
         identity = identity_report.examine(profile, notice_days, here)
         roots = roots_report.examine(profile, here)
         if identity.identity is not None:
-            kind = identity.identity.kind
             identity_report.examine_chain(identity.identity, roots.trusted, here)
             identity = _presentable(identity, here)
         if roots.resolved is not None:
@@ -71,10 +81,59 @@ def examine(here: Inspection) -> Machine:
         roots = roots_report.without_profile(here)
         environment.broken(here)
     environment.rows(here)
-    targets = installed_tools.examine(profile, files, kind, here)
+    targets = installed_tools.examine(profile, files, identity.identity, here)
     winner = chosen.winner if chosen is not None else None
     pip_settings = winner.pip_settings if winner is not None else None
-    return Machine(profile, identity, roots, scope, targets, pip_settings)
+    tools = _tools(targets, profile, identity, roots, here)
+    return Machine(profile, identity, roots, scope, tools, targets, pip_settings)
+
+
+def _tools(
+    targets: tuple[Target, ...],
+    profile: Profile | None,
+    identity: IdentityReport,
+    roots: RootsReport,
+    here: Inspection,
+) -> Tools:
+    """Return the tools to ask about each server, and what they are handed.
+
+    With the gateway it is mtls-run's own TLS that meets the server, and no tool is asked.
+    """
+    if profile is None or roots.resolved is None or roots.trusted is None:
+        return Tools()
+    try:
+        policy = layers.load(here.environ).policy
+        if handoffs.choose(here.options, here.environ, profile, policy).handoff.keeps_key:
+            return Tools()
+    except MtlsRunError:
+        return Tools()
+    environ = installed_tools.environ_to_ask(profile, here.environ)
+    for target in targets:
+        for name in tool_verdicts.left_out(target, roots.trusted):
+            version = ".".join(map(str, target.version or ()))
+            here.finding(
+                "root-left-out",
+                f"{target.call.kind} {version} is not handed the root {name}: it panics on its "
+                "critical extension",
+                "do nothing, if no index has a certificate of that CA; or install another version",
+                origin=profile.ca_cert.origin if profile.ca_cert else None,
+            )
+    pips = [target for target in targets if target.tool is PIP]
+    held_roots = tool_verdicts.roots_of(roots.resolved)
+    held_identity = tool_verdicts.identity_of(identity.identity)
+    # Where there are no anonymous files, pip's interpreter is not asked.
+    is_held = (held_roots is not None or roots.resolved.bundle is None) and (
+        held_identity is not None or identity.identity is None
+    )
+    asks = bool(pips) and is_held
+    return Tools(
+        targets=targets,
+        pip=pip_python.find(pips[0].call, pips[0].path, environ) if asks else None,
+        roots=held_roots,
+        identity=held_identity,
+        trusted=roots.trusted,
+        environ=environ,
+    )
 
 
 def _choose(here: Inspection, scope: PipScope) -> tuple[selection.Selection | None, int]:

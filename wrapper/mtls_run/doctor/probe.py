@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mtls_run.doctor import index_request
+from mtls_run.doctor import index_request, tool_verdicts
+from mtls_run.doctor.tool_verdicts import Tools
 from mtls_run.doctor.transcript import Attempt, Transcript
 from mtls_run.net.errors import NetworkError
 from mtls_run.net.route import Route
@@ -35,6 +36,7 @@ class Setup:
     identity: ClientIdentity | None
     environ: Mapping[str, str]
     timeout: float
+    tools: Tools = field(default_factory=Tools)
 
 
 def probe(index: Index, setup: Setup) -> Transcript:
@@ -58,6 +60,7 @@ def probe(index: Index, setup: Setup) -> Transcript:
             stream, _ = route.connect(seen.addresses)
             identified = _single(index, setup, stream, setup.identity)
             seen = replace(seen, identified=_redirected(identified, seen, setup, route))
+        seen = replace(seen, tools=tool_verdicts.of(seen, setup.tools, route))
     except NetworkError as error:
         return replace(seen, error=error)
     return seen
@@ -97,5 +100,7 @@ def _single(index: Index, setup: Setup, stream: Stream, identity: ClientIdentity
                 tls, index.authority, index.target, authorization, setup.timeout
             )
         except NetworkError as error:
-            return Attempt(handshake, later_error=error)
-        return Attempt(handshake, answer)
+            return Attempt(
+                handshake, later_error=error, asked_later=tls.asked and not handshake.asked
+            )
+        return Attempt(handshake, answer, asked_later=tls.asked and not handshake.asked)

@@ -42,7 +42,7 @@ def as_text(diagnosis: Diagnosis, *, colour: bool) -> str:
     for seen in diagnosis.urls:
         lines += ["", paint(_BOLD, printable(seen.index.shown))]
         lines += _table(url_report.rows(seen), paint)
-    lines += ["", paint(_BOLD, f"verdict: {_summary(diagnosis.findings)}")]
+    lines += ["", paint(_BOLD, f"verdict: {_summary(diagnosis)}")]
     for one in diagnosis.findings:
         lines += _finding(one, paint)
     return "\n".join(lines)
@@ -135,12 +135,15 @@ def _table(rows: Iterable[Row], paint: _Paint) -> list[str]:
 def _finding(one: Finding, paint: _Paint) -> list[str]:
     rank = paint(_COLOURS[one.rank], one.rank)
     lines = [f"{rank} {paint(_DIM, one.code)}: {printable(one.fact)}"]
+    if one.stops:
+        lines.append(f"    stops: {printable(one.stops)}")
     if one.origin and one.origin not in one.fact:
         lines.append(f"    by: {printable(one.origin)}")
     return [*lines, f"    do: {printable(one.action)}"]
 
 
-def _summary(found: Sequence[Finding]) -> str:
+def _summary(diagnosis: Diagnosis) -> str:
+    found: Sequence[Finding] = diagnosis.findings
     if not found:
         return "nothing is wrong"
     counts = Counter(one.rank for one in found)
@@ -149,5 +152,18 @@ def _summary(found: Sequence[Finding]) -> str:
         for rank in reversed(RANKS)
         if counts[rank]
     ]
-    fine = "" if counts["error"] else "nothing stops pip and uv; "
+    fine = f"{_unstopped(diagnosis)}; " if _unstopped(diagnosis) else ""
     return fine + ", ".join(words)
+
+
+def _unstopped(diagnosis: Diagnosis) -> str:
+    """Return which tools nothing stops, in words; empty if none, or if an error stops them all."""
+    errors = [one for one in diagnosis.findings if one.rank == "error"]
+    if not errors:
+        return "nothing stops pip and uv"
+    if any(one.stops is None for one in errors):
+        return ""
+    stopped = {name.strip() for one in errors for name in (one.stops or "").split(",")}
+    every = dict.fromkeys(one.tool for seen in diagnosis.urls for one in seen.tools)
+    rest = [name for name in every if name not in stopped]
+    return f"nothing stops {' and '.join(rest)}" if rest else ""

@@ -31,6 +31,7 @@ _MOST_NAMES = 4
 # The errors of OpenSSL's verification, by number (x509_vfy.h).
 _NOT_YET_VALID, _EXPIRED, _SELF_SIGNED = 9, 10, 18
 _UNKNOWN_ISSUER = (2, 19, 20, 21, 27)
+_SECURITY_LEVEL = (66, 67, 68)
 _OBJECTIONS = {
     7: "a signature in its chain is wrong",
     24: "a certificate above it does not belong to a CA",
@@ -56,6 +57,20 @@ def judge(index: Index, seen: Handshake, local: LocalFacts) -> list[Finding]:
     if seen.error is not None and (seen.error.kind == "timeout" or not seen.asked):
         found.append(_handshake_failed(index, seen.error))
     return found
+
+
+def is_of_openssl_alone(
+    problem: Problem, led: tuple[list[x509.Certificate], x509.Certificate]
+) -> bool:
+    """Tell whether webpki has no such objection to a chain that leads to a root.
+
+    webpki knows no security level, takes an intermediate for a root, and looks at nothing in a root
+    but its name, its key and its name constraints.
+    """
+    certificates, root = led
+    if problem.number in _UNKNOWN_ISSUER or problem.number in _SECURITY_LEVEL:
+        return True
+    return problem.certificate == root and root not in certificates
 
 
 def alert_of(error: NetworkError) -> str:

@@ -31,17 +31,42 @@ class Answer:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One attempt, with or without the identity: the handshake, then an answer or an error."""
+    """One attempt, with or without the identity: the handshake, then an answer or an error.
+
+    `asked_later` tells that the server asked for a client certificate after the request.
+    """
 
     handshake: Handshake
     answer: Answer | None = None
     later_error: NetworkError | None = None
     redirects: tuple[str, ...] = ()
+    asked_later: bool = False
 
     @property
     def error(self) -> NetworkError | None:
         """Return what ended the attempt, in the handshake or after it."""
         return self.handshake.error or self.later_error
+
+
+@dataclass(frozen=True)
+class ToolVerdict:
+    """What one tool makes of the server, and of its decision about the identity.
+
+    `works` is None if that is not known. `fact` says what stops the tool, and `code` is the
+    finding's. Without a fact, what doctor's own attempts met stops the tool too.
+    """
+
+    kind: str
+    version: str
+    works: bool | None
+    code: str = ""
+    fact: str = ""
+    action: str = ""
+
+    @property
+    def tool(self) -> str:
+        """Return the tool with its version."""
+        return f"{self.kind} {self.version}".strip()
 
 
 @dataclass(frozen=True)
@@ -59,3 +84,4 @@ class Transcript:
     error: NetworkError | None = None
     anonymous: Attempt | None = None
     identified: Attempt | None = None
+    tools: tuple[ToolVerdict, ...] = ()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mtls_run.doctor.findings import Row
-    from mtls_run.doctor.transcript import Attempt, Transcript
+    from mtls_run.doctor.transcript import Attempt, ToolVerdict, Transcript
     from mtls_run.net.errors import NetworkError
     from mtls_run.net.tls import Handshake
 
@@ -23,6 +23,13 @@ _REASONS = {
     "reset": "connection reset",
     "closed": "connection closed",
     "unknown": "could not resolve host",
+}
+
+
+_VERDICTS = {
+    "works": "nothing stops it",
+    "fails": "does not work, see below",
+    "unknown": "not known: doctor's own attempts stand for it",
 }
 
 
@@ -46,7 +53,12 @@ def facts(seen: Transcript) -> dict[str, Any]:
         "accepted": [one.text for one in handshake.accepted] if handshake else [],
         "http_status": answer.status if answer else None,
         "page": answer.page if answer else None,
+        "tools": {one.kind: _verdict(one) for one in seen.tools},
     }
+
+
+def _verdict(one: ToolVerdict) -> str:
+    return "unknown" if one.works is None else "works" if one.works else "fails"
 
 
 def _rows(seen: Transcript) -> Iterator[Row]:
@@ -66,6 +78,8 @@ def _rows(seen: Transcript) -> Iterator[Row]:
         yield row("without identity", _outcome(seen.anonymous))
     if seen.identified is not None:
         yield row("with identity", _outcome(seen.identified))
+    for one in seen.tools:
+        yield row(one.tool, _VERDICTS[_verdict(one)])
     if seen.error is not None:
         yield row("stopped", _text(seen.error))
 

@@ -44,6 +44,17 @@ def find(certificate: Certificate, kind: type[Extension]) -> Extension | None:
             raise ValueError(str(error)) from None
 
 
+def critical(certificate: Certificate) -> list[str]:
+    """Return the numbers of the critical extensions, as far as they can be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            found = certificate.extensions
+        except (ValueError, KeyError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+            return []
+    return [one.oid.dotted_string for one in found if one.critical]
+
+
 def purposes(usage: Iterable[x509.ObjectIdentifier]) -> list[str]:
     """Return the purposes of an extended key usage by name, or by number where none is usual."""
     return [_PURPOSES.get(purpose, purpose.dotted_string) for purpose in usage]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mtls_run.cache import results
 from mtls_run.identity import source
-from mtls_run.identity.kind import KeyKind
+from mtls_run.identity.kind import KeyKind, Oddity
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from mtls_run.identity.source import Contents
 
 _KIND = "identity"
+_CERTIFICATES = re.compile(
+    rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\s*", re.DOTALL
+)
+_ODDITY = 4  # the fields of one
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,18 @@ class KnownIdentity:
     described: str
     not_before: float
     not_after: float
+    oddities: tuple[Oddity, ...] = ()
     locked: bool = False
 
     @property
     def where(self) -> str:
         """Return the file, as messages name it."""
         return str(self.file)
+
+    @property
+    def certificates_pem(self) -> bytes:
+        """Return its certificates as PEM, without the key."""
+        return b"".join(_CERTIFICATES.findall(self.file.read_bytes()))
 
 
 def find(contents: Contents, now: float) -> KnownIdentity | None:
@@ -48,14 +59,20 @@ def find(contents: Contents, now: float) -> KnownIdentity | None:
     digest = source.digest(contents)
     fields = results.find(_KIND, digest)
     try:
-        fingerprint, name, rustls, described, *times = fields or [""]
-        not_before, not_after = map(int, times)
+        fingerprint, name, rustls, described, begin, end, *rest = fields or [""]
+        not_before, not_after = int(begin), int(end)
+        oddities = tuple(
+            Oddity(kind, value, int(position), certificate)
+            for kind, value, position, certificate in zip(*[iter(rest)] * _ODDITY)
+        )
     except ValueError:
         return None
     if not not_before <= now <= not_after:
         return None  # the full check says so
     kind = KeyKind(name, rustls == "rustls")
-    return KnownIdentity(path, digest, fingerprint, kind, described, not_before, not_after)
+    return KnownIdentity(
+        path, digest, fingerprint, kind, described, not_before, not_after, oddities
+    )
 
 
 def store(digest: str, checked: Identity) -> None:
@@ -68,4 +85,6 @@ def store(digest: str, checked: Identity) -> None:
         str(int(checked.not_before)),
         str(int(checked.not_after)),
     ]
+    for one in checked.oddities:
+        fields += [one.kind, one.value, str(one.position), one.certificate]
     results.store(_KIND, digest, fields)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from mtls_run.errors import IdentityError
-from mtls_run.identity import chain, checks, ciphers, extensions, pem, pkcs12, source
+from mtls_run.identity import chain, checks, ciphers, extensions, oddities, pem, pkcs12, source
 from mtls_run.identity.keys import (
     PrivateKey,
     check_names,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from mtls_run.config.profile import Profile
-    from mtls_run.identity.kind import KeyKind
+    from mtls_run.identity.kind import KeyKind, Oddity
     from mtls_run.secret import Secret
 
 
@@ -66,6 +66,16 @@ class Identity:
     def not_after(self) -> float:
         """Return when its validity ends, in seconds since 1970."""
         return self.leaf.not_valid_after_utc.timestamp()
+
+    @property
+    def oddities(self) -> tuple[Oddity, ...]:
+        """Return what is unusual in its certificates."""
+        return oddities.find((self.leaf, *self.intermediates))
+
+    @property
+    def certificates_pem(self) -> bytes:
+        """Return its certificates as PEM, without the key."""
+        return chain.to_pem((self.leaf, *self.intermediates))
 
     @property
     def fingerprint(self) -> str:

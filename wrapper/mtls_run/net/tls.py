@@ -36,9 +36,12 @@ if TYPE_CHECKING:
         | ed448.Ed448PrivateKey
     )
 
+# An identity is presented whatever its strength: whether a tool does is for its own TLS to say.
+_ANY_STRENGTH = b"@SECLEVEL=0:"
 # TLS 1.2 ciphers that both tools accept. Python's own list (3.10 and newer) adds CBC and DHE,
 # which rustls lacks.
-_CIPHERS = b"@SECLEVEL=2:ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
+_CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
+_STRONG = b"@SECLEVEL=2:"
 # A TLS record begins with one of these types, then the 3 of its version (RFC 8446, section 5.1).
 _RECORD_TYPES = range(0x14, 0x19)
 _ALERT_READ, _ALERT_WRITTEN = 0x4004, 0x4008
@@ -95,7 +98,6 @@ class Handshake:
 def presentation_error(identity: ClientIdentity) -> str | None:
     """Return why OpenSSL, and so pip, would not present this identity, or None if it would."""
     context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_cipher_list(_CIPHERS)
     try:
         _present(context, identity)
     except SSL.Error as error:
@@ -108,6 +110,7 @@ def _present(context: SSL.Context, identity: ClientIdentity) -> None:
     # with a cipher list for one that is in use.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        context.set_cipher_list(_ANY_STRENGTH + _CIPHERS)
         context.use_certificate(identity.leaf)
         for intermediate in identity.intermediates:
             context.add_extra_chain_cert(intermediate)
@@ -186,6 +189,11 @@ class Tls:
             except SSL.Error as error:
                 raise self._network_error(error) from None
 
+    @property
+    def asked(self) -> bool:
+        """Tell whether the server has asked for a client certificate until now."""
+        return self._asked
+
     def listen(self, seconds: float) -> None:
         """Wait so long for what the server sends unasked: session tickets, or an alert."""
         with contextlib.suppress(NetworkError):
@@ -204,7 +212,8 @@ class Tls:
             for root in trusted.certificates:
                 store.add_cert(root)
         context.set_verify(SSL.VERIFY_PEER, self._verify)
-        context.set_cipher_list(_CIPHERS)  # last: pyOpenSSL 25.1 then warns of every change
+        # Last: pyOpenSSL 25.1 then warns of every change.
+        context.set_cipher_list(_STRONG + _CIPHERS)
         if identity is not None:
             _present(context, identity)
         return context

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cryptography import x509
+
 from mtls_run.cache import results
 from mtls_run.errors import IdentityError, RootsError
-from mtls_run.identity import chain, pem
+from mtls_run.identity import chain, extensions, pem
 from mtls_run.output import quoted
 from mtls_run.system.digests import sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from mtls_run.config.origin import Origin
 
@@ -68,6 +70,20 @@ def read_store(data: bytes, name: str) -> list[bytes]:
     if not found:
         raise RootsError(f"{name} has no certificates", hint="name a file of PEM certificates")
     return found
+
+
+def with_known_extensions(
+    certificates: Iterable[bytes], known: Collection[str]
+) -> tuple[list[bytes], list[str]]:
+    """Return the DER of those without another critical extension, and the others' subjects."""
+    fine, others = [], []
+    for der in certificates:
+        found = x509.load_der_x509_certificate(der)
+        if set(extensions.critical(found)) - set(known):
+            others.append(chain.describe(found))
+        else:
+            fine.append(der)
+    return fine, others
 
 
 def to_pem(certificates: Iterable[bytes]) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from mtls_run.roots import stores
 from mtls_run.system.digests import sha256
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from mtls_run.config.origin import Origin, Setting
     from mtls_run.config.profile import Profile
@@ -110,6 +110,19 @@ def _added(path: Path, profile: Profile, origin: Origin, rests_on: Dependencies)
             code="ca-unrecognised",
         )
     return _Source(data, name)
+
+
+def with_known_extensions(roots: Roots, known: Collection[str]) -> tuple[Roots, list[str]]:
+    """Return the roots without those that have another critical extension, and their names."""
+    if roots.bundle is None:
+        return roots, []
+    from mtls_run.roots import certificates  # noqa: PLC0415 - as above
+
+    every = certificates.read_store(roots.bundle.content, str(roots))
+    fine, others = certificates.with_known_extensions(every, known)
+    if not others:
+        return roots, []
+    return replace(roots, bundle=bundle_files.of(certificates.to_pem(fine))), others
 
 
 def _bundle(sources: Sequence[_Source], *, use_results: bool) -> Bundle:

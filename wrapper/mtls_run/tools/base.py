@@ -9,13 +9,13 @@ from mtls_run.system.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mtls_run.cache.dependencies import Dependencies
     from mtls_run.cache.launches import WithIdentity
     from mtls_run.config.pip_settings import PipSettings
-    from mtls_run.identity.kind import KeyKind
+    from mtls_run.identity.kind import KeyKind, Oddity
     from mtls_run.tools.proxies import Proxies
 
     Version = tuple[int, ...]
@@ -178,6 +178,25 @@ class Tool:
 
     def check(self, version: Version | None, tls: TlsFiles, key: KeyKind | None) -> None:
         """Raise ToolError where this version of the tool cannot use what it would be handed."""
+
+    def check_certificates(
+        self,
+        target: Target,
+        oddities: Sequence[Oddity],
+        certificates: Callable[[], bytes],
+        environ: Mapping[str, str],
+    ) -> None:
+        """Raise ToolError where this tool cannot use an identity for what is odd in it.
+
+        `certificates` returns the identity's certificates as PEM.
+        """
+
+    def known_extensions(self, version: Version | None) -> tuple[str, ...] | None:
+        """Return the critical extensions that a root may have for this version; None for any.
+
+        A root with another one is left out of what the tool is handed.
+        """
+        return None
 
     def masked(self, call: ToolCall) -> tuple[str, ...]:
         """Return the call's arguments as they may be shown, each secret as `***`."""

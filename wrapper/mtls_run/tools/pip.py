@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 
 from mtls_run.errors import ToolError
+from mtls_run.identity.kind import DIGEST, SHORT_RSA
 from mtls_run.tools.base import PipScope, Tool, ToolCall, UserOverrides
 from mtls_run.tools.command import BUNDLE_VARIABLES
 from mtls_run.tools.python import program_name, split_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mtls_run.cache.dependencies import Dependencies
     from mtls_run.cache.launches import WithIdentity
     from mtls_run.config.origin import Setting
-    from mtls_run.identity.kind import KeyKind
+    from mtls_run.identity.kind import KeyKind, Oddity
     from mtls_run.tools.base import Target, TlsFiles, Variables, Version
     from mtls_run.tools.proxies import Proxies
 
@@ -219,6 +220,38 @@ class Pip(Tool):
                 hint='upgrade pip, or use the public roots: roots = "public"',
                 code="tool-too-old",
             )
+
+    def check_certificates(
+        self,
+        target: Target,
+        oddities: Sequence[Oddity],
+        certificates: Callable[[], bytes],
+        environ: Mapping[str, str],
+    ) -> None:
+        """Raise ToolError where the OpenSSL of pip's own Python refuses a weak certificate.
+
+        Debian's Python has security level 2, others level 1 or what openssl.cnf says, and OpenSSL
+        3.0 counts SHA-1 for less than 1.1.1 did. So that Python is asked.
+        """
+        weak = [one for one in oddities if one.kind in (DIGEST, SHORT_RSA)]
+        if not weak:
+            return
+        from mtls_run.tools import pip_python  # noqa: PLC0415 - for weak certificates alone
+
+        python = pip_python.find(target.call, target.path, environ)
+        answer = python and python.ask({"certificates": certificates().decode("ascii")}, environ)
+        if not answer or answer["done"] or answer["reason"] not in pip_python.WEAK:
+            return
+        culprit = pip_python.culprit(answer["reason"], weak)
+        what = f"is signed with {culprit.value}"
+        if culprit.kind == SHORT_RSA:
+            what = f"has a key of RSA {culprit.value}"
+        raise ToolError(
+            f"pip cannot present the identity: {culprit.whose} {what}, which {answer['openssl']} "
+            f"of its Python {answer['python']} refuses",
+            hint="ask your PKI for certificates signed with SHA-256, of keys of RSA 2048 or more",
+            code="identity-weak",
+        )
 
 
 PIP = Pip()

@@ -45,7 +45,7 @@ def rests_on(
     """
     found = Dependencies()
     home = location(answer)
-    started = _interpreter(call, path, found)
+    started = interpreter(call, path, found)
     if home is None or started is None:
         return None
     command, first = started
@@ -76,7 +76,7 @@ def location(answer: str) -> str | None:
     return directory if found and python else None
 
 
-def _interpreter(call: ToolCall, path: str, found: Dependencies) -> tuple[list[str], str] | None:
+def interpreter(call: ToolCall, path: str, found: Dependencies) -> tuple[list[str], str] | None:
     """Return the command that starts pip's Python, and the directory that it searches first."""
     if len(call.prefix) > 1:
         *options, dash_m, _ = call.prefix[1:] if len(call.prefix) > 2 else ("", "", "")  # noqa: PLR2004

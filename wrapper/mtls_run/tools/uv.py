@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from mtls_run.errors import ToolError
+from mtls_run.identity.kind import CRITICAL, EXPLICIT_CURVE, PSS_KEY
 from mtls_run.tools.base import HandedOver, PipScope, Tool, ToolCall
 from mtls_run.tools.python import program_name, split_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from mtls_run.cache.dependencies import Dependencies
     from mtls_run.config.pip_settings import PipSettings
-    from mtls_run.identity.kind import KeyKind
+    from mtls_run.identity.kind import KeyKind, Oddity
     from mtls_run.tools.base import Target, TlsFiles, Variables, Version
     from mtls_run.tools.proxies import Proxies
 
@@ -52,6 +53,16 @@ _GROUPS = frozenset([*_LOCAL_IN, "auth"])
 CLIENT_CERT_SINCE = (0, 2, 11)
 CA_FILE_SINCE = (0, 1, 19)
 P521_SINCE = (0, 11, 0)
+# rustls 0.23.29 parses the leaf of an identity with webpki; 0.8.3 has 0.23.22 (ran: 0.8.4 panics).
+LEAF_PARSED_SINCE = (0, 8, 4)
+# uv parses each root with webpki and panics on what that refuses (ran: 0.10.0 does not, 0.11.0 to
+# 0.11.3 do, 0.11.6 does not).
+ROOTS_PANIC = ((0, 11, 0), (0, 11, 6))
+# The extensions that webpki knows; another one must not be critical (`remember_cert_extension` in
+# cert.rs of 0.102 and 0.103): key usage, names, basic and name constraints, CRLs, extended usage.
+WEBPKI_EXTENSIONS = (
+    *("2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.30", "2.5.29.31", "2.5.29.37"),
+)
 
 # uv 0.1.19 to 0.10 know the first, 0.11 on the second; with both set none warns. The value is
 # `true`, because uv 0.1.19 rejects `1`.
@@ -225,6 +236,42 @@ class Uv(Tool):
                 code="identity-key-kind",
             )
 
+    def check_certificates(
+        self,
+        target: Target,
+        oddities: Sequence[Oddity],
+        certificates: Callable[[], bytes],
+        environ: Mapping[str, str],
+    ) -> None:
+        """Raise ToolError where rustls cannot use the leaf, or panics on it.
+
+        It verifies neither its own chain nor the digests in it, so nothing else is in its way.
+        """
+        version = target.version
+        for one in oddities:
+            if one.position > 0:
+                continue
+            reason, hint = "", "ask your PKI for a certificate of an ordinary RSA or EC key"
+            if one.kind == PSS_KEY:
+                reason = "has a key of kind rsassaPss"
+            elif one.kind == EXPLICIT_CURVE:
+                reason = "describes its curve by parameters, not by name"
+            elif _is_unknown_to(version, one):
+                reason = f"has the critical extension {one.value}"
+                hint = "ask your PKI for a certificate in which it is not critical"
+            if reason:
+                shown = ".".join(map(str, version or ()))
+                raise ToolError(
+                    f"uv {shown} cannot use {one.whose}: it {reason}; pip can",
+                    hint=hint,
+                    code="identity-extension" if one.kind == CRITICAL else "identity-key-kind",
+                )
+
+    def known_extensions(self, version: Version | None) -> tuple[str, ...] | None:
+        """Return webpki's extensions for a uv that panics on a root with another one."""
+        oldest, fixed = ROOTS_PANIC
+        return WEBPKI_EXTENSIONS if version and oldest <= version < fixed else None
+
     def masked(self, call: ToolCall) -> tuple[str, ...]:
         """Return the masked arguments; -p and -t of `publish` and `auth` are secrets."""
         from mtls_run.tools import secret_words  # noqa: PLC0415 - as in base
@@ -234,6 +281,12 @@ class Uv(Tool):
 
 
 UV = Uv()
+
+
+def _is_unknown_to(version: Version | None, oddity: Oddity) -> bool:
+    """Tell whether this uv parses the leaf of an identity, and lacks the oddity's extension."""
+    parses = version is None or version >= LEAF_PARSED_SINCE
+    return parses and oddity.kind == CRITICAL and oddity.value not in WEBPKI_EXTENSIONS
 
 
 def _split(arguments: Sequence[str]) -> tuple[Sequence[str], str | None, Sequence[str]]:

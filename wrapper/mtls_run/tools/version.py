@@ -40,10 +40,10 @@ def ask(
         if rests_on is not None:
             rests_on.also(states)
         return version
-    answer = _answer([path, *call.prefix[1:], "--version"], environ)
-    parsed = tool.parse_version(answer)
+    said = answer([path, *call.prefix[1:], "--version"], environ)
+    parsed = tool.parse_version(said)
     if parsed is None:
-        shown = (answer.splitlines() or [""])[0][:80]
+        shown = (said.splitlines() or [""])[0][:80]
         raise ToolError(
             f"{path} --version does not answer as {call.kind} does: {shown!r}",
             hint=f"if it is another program, run it as one: mtls-run -- {path} …",
@@ -51,7 +51,7 @@ def ask(
     if rests_on is None:
         return parsed
     try:
-        found = tool.version_rests_on(call, path, answer, environ)
+        found = tool.version_rests_on(call, path, said, environ)
     except OSError:
         found = None
     if found is None or not found.reusable:
@@ -63,10 +63,11 @@ def ask(
     return parsed
 
 
-def _answer(command: Sequence[str], environ: Mapping[str, str]) -> str:
+def answer(command: Sequence[str], environ: Mapping[str, str]) -> str:
+    """Return what the command prints; raises ToolError where it fails or does not end."""
     name = " ".join(command)
     try:
-        answer = subprocess.run(
+        done = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -81,13 +82,13 @@ def _answer(command: Sequence[str], environ: Mapping[str, str]) -> str:
         ) from None
     except OSError as error:
         raise cannot_start(command[0], error) from None
-    if answer.returncode != 0:
-        lines = answer.stderr.decode("utf-8", "replace").strip().splitlines()
+    if done.returncode != 0:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise ToolError(
-            f"`{name}` ended with status {answer.returncode}" + (f": {lines[-1]}" if lines else ""),
+            f"`{name}` ended with status {done.returncode}" + (f": {lines[-1]}" if lines else ""),
             hint="reinstall the tool: it does not work by itself",
         )
-    return answer.stdout.decode("utf-8", "replace")
+    return done.stdout.decode("utf-8", "replace")
 
 
 def _key(tool: Tool, call: ToolCall, path: str, environ: Mapping[str, str]) -> str:
