@@ -29,6 +29,8 @@ def main() -> None:
     }
     try:
         found.update(_load(asked) if asked["socket"] is None else _connect(asked))
+    except ImportError:
+        raise  # a pip of another make: nothing is known of it
     except Exception as error:  # whatever it is, it is what stops pip
         found.update(_explained(error))
     sys.stdout.write(json.dumps(found))
