@@ -134,3 +134,11 @@ def test_a_program_in_a_projects_identity_is_refused(sandbox: Sandbox) -> None:
         'passphrase = { command = ["true"] }\n',
     )
     assert "a project file may not name a command" in refused(sandbox)
+
+
+def test_doctor_shows_the_gateway(sandbox: Sandbox) -> None:
+    """The handoff has a row with its hosts, and no tool is judged by a key that it never gets."""
+    ready(sandbox, HOSTS)
+    done = sandbox.run("doctor", "--json")
+    rows = {row["what"]: row["value"] for row in json.loads(done.stdout)["machine"]}
+    assert rows["handoff"] == "gateway, for pypi.corp.example, *.lab.example:8443"

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from mtls_run.config.pip_settings import PipSettings
     from mtls_run.config.profile import Profile
     from mtls_run.doctor.inspection import Inspection
-    from mtls_run.tools.base import PipScope, Target
+    from mtls_run.handoff.base import Delivering
+    from mtls_run.tools.base import PipScope, Target, TlsFiles
 
 _NO_PROFILE = (
     "create one: mtls-run profile add NAME --client-cert FILE, then mtls-run profile default NAME; "
@@ -76,16 +77,41 @@ def examine(here: Inspection) -> Machine:
             identity = _presentable(identity, here)
         if roots.resolved is not None:
             files = environment.expected_files(profile, roots.resolved)
+            handoff = _handoff(profile, here)
+            if handoff is not None and handoff.keeps_key:
+                files = handoff.tls_files(files.bundle, native=files.native)
             environment.replaced(profile, roots.resolved, here)
     elif chosen is not None:
         roots = roots_report.without_profile(here)
         environment.broken(here)
     environment.rows(here)
-    targets = installed_tools.examine(profile, files, identity.identity, here)
+    handed = None if files is not None and files.proxy is not None else identity.identity
+    targets = installed_tools.examine(profile, files, handed, here)
     winner = chosen.winner if chosen is not None else None
     pip_settings = winner.pip_settings if winner is not None else None
-    tools = _tools(targets, profile, identity, roots, here)
+    tools = _tools(targets, profile, identity, roots, files, here)
     return Machine(profile, identity, roots, scope, tools, targets, pip_settings)
+
+
+def _handoff(profile: Profile, here: Inspection) -> Delivering | None:
+    """Return the handoff that a run would use, and report the gateway with its hosts."""
+    if profile.client_cert is None and not profile.identities:
+        return None
+    try:
+        policy = layers.load(here.environ).policy
+        found = handoffs.choose(here.options, here.environ, profile, policy).handoff
+        found.check()
+    except MtlsRunError as error:
+        here.error(error)
+        return None
+    if found.keeps_key:
+        parts = (profile, *profile.identities)
+        hosts = [str(host) for part in parts if part.hosts for host in part.hosts.value]
+        reason = profile.gateway_reason or profile.handoff
+        here.row(
+            "handoff", f"gateway, for {', '.join(hosts) or 'no host'}", reason and reason.origin
+        )
+    return found
 
 
 def _tools(
@@ -93,6 +119,7 @@ def _tools(
     profile: Profile | None,
     identity: IdentityReport,
     roots: RootsReport,
+    files: TlsFiles | None,
     here: Inspection,
 ) -> Tools:
     """Return the tools to ask about each server, and what they are handed.
@@ -101,11 +128,7 @@ def _tools(
     """
     if profile is None or roots.resolved is None or roots.trusted is None:
         return Tools()
-    try:
-        policy = layers.load(here.environ).policy
-        if handoffs.choose(here.options, here.environ, profile, policy).handoff.keeps_key:
-            return Tools()
-    except MtlsRunError:
+    if files is None or files.proxy is not None:
         return Tools()
     environ = installed_tools.environ_to_ask(profile, here.environ)
     for target in targets:
