@@ -138,11 +138,16 @@ def _object(
 
 
 def _identity(resolved: Resolved) -> dict[str, Any] | None:
-    material, profile = resolved.material, resolved.profile
+    profile = resolved.profile
+    source = describe(profile.passphrase.value, profile.account)
+    for owner, part in resolved.further:
+        if owner is profile:  # its key is in a token
+            return {"source": part.where, "encrypted": True, "passphrase": source}
+    material = resolved.material
     if material is None:
         return None
-    source = describe(profile.passphrase.value, profile.account) if material.locked else None
-    return {"source": material.where, "encrypted": material.locked, "passphrase": source}
+    where, is_locked = material.where, material.locked
+    return {"source": where, "encrypted": is_locked, "passphrase": source if is_locked else None}
 
 
 def _roots(resolved: Resolved) -> dict[str, Any]:

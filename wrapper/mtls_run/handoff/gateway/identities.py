@@ -94,6 +94,7 @@ class InToken:
         self._asked = asked
         self._identity = identity
         self._typed: unlock.Unlocked[Secret] | None = None
+        self._is_open = False
         self._lock = threading.Lock()
 
     def prepare(self) -> None:
@@ -107,11 +108,14 @@ class InToken:
     def open(self) -> None:
         """Log in to the token."""
         with self._lock:
+            if self._is_open:
+                return
             pin = None
             if self._identity.inspect().needs_pin:
                 found = self._typed or unlock.unlock(replace(self._asked, tries=0))
                 pin = found.identity
             self._identity.open(pin)
+            self._is_open = True
 
     def load(self, context: ssl.SSLContext) -> None:
         """Make a context sign by the token."""
