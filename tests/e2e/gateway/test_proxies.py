@@ -94,6 +94,45 @@ class OwnProxy:
             other.sendall(data)
 
 
+class Socks(OwnProxy):
+    """A SOCKS5 proxy with a login (RFC 1928, RFC 1929)."""
+
+    def url(self, *, fits: bool = True) -> str:
+        """Return the proxy's URL, with a password that fits, or does not."""
+        return super().url(fits=fits).replace("http://", "socks5h://")
+
+    def _talk(self, accepted: socket.socket) -> None:
+        with accepted, contextlib.suppress(OSError):
+            accepted.recv(64)
+            accepted.sendall(b"\x05\x02")
+            login = accepted.recv(64)
+            fits = login == b"\x01\x03bob\x04p@ss"
+            accepted.sendall(b"\x01\x00" if fits else b"\x01\x01")
+            if not fits:
+                return
+            asked = accepted.recv(300)
+            self.heads.append(asked)
+            port = int.from_bytes(asked[-2:], "big")
+            with socket.create_connection(("127.0.0.1", port)) as other:
+                accepted.sendall(b"\x05\x00\x00\x01" + bytes(6))
+                self._carry(accepted, other)
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_the_identity_goes_through_a_socks_proxy(world: World, fits: bool) -> None:
+    """With its login the server sees the certificate; with a wrong one it is never asked."""
+    own = Socks(world, tls=False)
+    with own.listener, scripted(world, always(HELLO)) as server:
+        alice = identity(world.client("alice"), f"localhost:{server.port}")
+        found = settings(world, alice, find_proxy=finds(own.url(fits=fits)))
+        with gateway(found) as tool:
+            answer = tool.get(server.port)
+    assert answer.status == (200 if fits else 502)
+    assert answer.headers.get("x-mtls-run-error") == (None if fits else "proxy")
+    assert [one.subject for one in server.seen] == (["alice"] if fits else [])
+    assert all(b"localhost" in head for head in own.heads)
+
+
 @pytest.fixture(params=[False, True], ids=["http", "https"])
 def own(world: World, request: pytest.FixtureRequest) -> Iterator[OwnProxy]:
     """Run a proxy."""

@@ -50,6 +50,8 @@ class Transfer:
         headers = messages.forwarded(request)
         if self._proxy is not None:
             target = b"http://" + self._destination.shown.encode("ascii") + target
+            own = self._proxy.headers
+            headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in own]
             if self._proxy.authorization is not None:
                 headers.append((b"Proxy-Authorization", self._proxy.authorization.reveal()))
         head = h11.Request(method=request.method, target=target, headers=headers)
