@@ -265,6 +265,7 @@ def trusts(ca_pem: bytes) -> ssl.SSLContext:
     """Return a client's context with one root; strict, as Python 3.13 is by default."""
     context = ssl.create_default_context(cadata=ca_pem.decode())
     context.verify_flags |= ssl.VERIFY_X509_STRICT
+    context.options &= ~0x80  # SSL_OP_IGNORE_UNEXPECTED_EOF, which Python 3.9 sets
     return context
 
 

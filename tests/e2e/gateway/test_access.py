@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import encodings.idna  # noqa: F401 - a stranger may not read it in root's directories
 import os
 import socket
@@ -149,7 +150,8 @@ def test_the_owner_who_is_another(owner: Callable[[socket.socket], int | None]) 
         seen: list[int | None] = []
 
         def accept() -> None:
-            with listener.accept()[0] as accepted:
+            # The listener is closed where this user cannot be another, and the test is skipped.
+            with contextlib.suppress(OSError), listener.accept()[0] as accepted:
                 seen.append(owner(accepted))
 
         thread = threading.Thread(target=accept)

@@ -146,5 +146,7 @@ def test_a_large_body_takes_no_memory(world: World, megabytes: int) -> None:
             count, before, room = len(connected.recv(4096)), resident(), bytearray(1 << 18)
             time.sleep(0.3)  # a slow reader
             while count < size:
-                count += connected.recv_into(room)
+                got = connected.recv_into(room)
+                assert got, tool.log.details
+                count += got
             assert resident() - before < 12

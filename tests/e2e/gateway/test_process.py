@@ -87,8 +87,8 @@ def gateway_of(mark: str) -> int:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
-                line = (entry / "cmdline").read_text()
-                if str(LAUNCHER) in line and mark in line:
+                line = (entry / "cmdline").read_bytes()
+                if str(LAUNCHER).encode() in line and mark.encode() in line:
                     return int(entry.name)
     raise AssertionError("there is no gateway")
 

@@ -23,14 +23,20 @@ if TYPE_CHECKING:
     OnName = Callable[[ssl.SSLObject, Optional[str], ssl.SSLContext], Optional[int]]
 
 ALPN = ["http/1.1"]
+# X509_V_FLAG_PARTIAL_CHAIN of OpenSSL, which Python 3.9 has no name for.
+_PARTIAL_CHAIN = 0x80000
+# SSL_OP_IGNORE_UNEXPECTED_EOF of OpenSSL 3, which Python 3.9 and 3.10 set: a body that ends with
+# the connection would look whole where it was cut off.
+_IGNORE_UNEXPECTED_EOF = 0x80
 
 
 def for_server(roots: bytes | None) -> ssl.SSLContext:
     """Return a context to connect to a server, which these roots (PEM) verify, by name too."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.options &= ~_IGNORE_UNEXPECTED_EOF
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # Each certificate of a profile's roots is trusted as it stands: uv's verifier knows no other.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags |= _PARTIAL_CHAIN
     if roots is None:
         context.load_default_certs()
     else:
