@@ -49,9 +49,8 @@ CONNECTION = (
     ),
     Fault(
         "proxy of another kind",
-        "proxy-not-probed",
-        variable("HTTPS_PROXY", "socks5://localhost:1080"),
-        rank="note",
+        "proxy-unreachable",
+        variable("HTTPS_PROXY", "socks5://localhost:1"),
     ),
     Fault("proxy that hangs", "proxy-unreachable", proxy("silent")),
     Fault("proxy that is none", "proxy-refused", proxy("smtp")),
