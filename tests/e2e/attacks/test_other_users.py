@@ -356,8 +356,7 @@ def test_remember_in_the_session_of_another(
 ) -> None:
     """After `su alice` or `sudo -u alice` in bob's session nothing is remembered, with a notice."""
     scene, bob = alice_and_bob
-    if shutil.which(way) is None:
-        pytest.skip(f"{way} is missing")
+    assert shutil.which(way), "tests/run installs it"
     run = _switched(way, scene.uid, scene.sandbox.env, scene.program, *INSTALL)
     done = _in_session_of(
         scene,
@@ -380,8 +379,7 @@ def test_remembered_and_another_in_the_session(
 ) -> None:
     """bob, to whom alice switches in her own session, reads nothing that it remembers for her."""
     scene, bob = alice_and_bob
-    if shutil.which(way) is None:
-        pytest.skip(f"{way} is missing")
+    assert shutil.which(way), "tests/run installs it"
     once = {**scene.sandbox.env, "CORP_PASSPHRASE": ""}
     thief = (sys.executable, "-I", str(THIEF))
     answers = [scene.folder / "bob-answer", scene.folder / "keys"]
