@@ -259,12 +259,12 @@ def test_a_large_file(runs: Runs) -> None:
 
 def test_a_revoked_allow_is_noticed(runs: Runs) -> None:
     """A project file that counted does not after `deny`, nor after any change of what it names."""
-    project = runs.sandbox.home / "work"
-    runs.sandbox.write("work/.mtls-run.toml", 'roots = "none"\nca-cert = "ca.pem"\n')
-    runs.sandbox.write("work/ca.pem", ROOT.pem)
+    project = runs.sandbox.home / "project"
+    runs.sandbox.write("project/.mtls-run.toml", 'roots = "none"\nca-cert = "ca.pem"\n')
+    runs.sandbox.write("project/ca.pem", ROOT.pem)
     assert runs.sandbox.run("allow", cwd=project).returncode == 0
     runs.cached(cwd=project)
-    runs.sandbox.write("work/ca.pem", ROOT.pem + b"#\n")
+    runs.sandbox.write("project/ca.pem", ROOT.pem + b"#\n")
     assert "has changed since" in runs.refused(cwd=project)
     assert runs.sandbox.run("allow", cwd=project).returncode == 0
     runs.cached(cwd=project)
@@ -274,10 +274,10 @@ def test_a_revoked_allow_is_noticed(runs: Runs) -> None:
 
 def test_an_identity_of_a_project_is_handed_on_as_it_was_read(runs: Runs) -> None:
     """Its file may be replaced before the tool reads it, so that it is checked on every run."""
-    project = runs.sandbox.home / "work"
+    project = runs.sandbox.home / "project"
     carol = ISSUER.issue("carol").pem()
-    runs.sandbox.write("work/.mtls-run.toml", 'client-cert = "own.pem"\n')
-    path = runs.sandbox.write("work/own.pem", carol)
+    runs.sandbox.write("project/.mtls-run.toml", 'client-cert = "own.pem"\n')
+    path = runs.sandbox.write("project/own.pem", carol)
     assert runs.sandbox.run("allow", cwd=project).returncode == 0
     for _ in range(2):
         seen, _, cached = runs.run(cwd=project)
@@ -322,11 +322,11 @@ def test_a_directory_that_becomes_a_link_is_noticed(runs: Runs, count: int) -> N
     here.mkdir()
     more = '[profiles.lab]\nclient-cert = "~/pki/alice.pem"\nroots = "system"\n'
     for number in range(count):
-        (runs.sandbox.home / f"work/d{number}").mkdir(parents=True)
-        more += f'[[directories]]\npath = "~/work/d{number}"\nprofile = "lab"\n'
+        (runs.sandbox.home / f"src/d{number}").mkdir(parents=True)
+        more += f'[[directories]]\npath = "~/src/d{number}"\nprofile = "lab"\n'
     write_profile(runs.sandbox, more)
     other = runs.cached(cwd=here)
-    last = runs.sandbox.home / f"work/d{count - 1}"
+    last = runs.sandbox.home / f"src/d{count - 1}"
     last.rmdir()
     last.symlink_to(here)
     seen, _, cached = runs.run(cwd=here)

@@ -16,7 +16,7 @@ from tests.unit.support import SAID, configured, working_in
 
 EVERYTHING = """\
 default-profile = "corp"
-trusted-directories = ["~/work/infra", "/srv"]
+trusted-directories = ["~/src/infra", "/srv"]
 expiry-notice-days = 30
 
 [profiles.corp]
@@ -32,7 +32,7 @@ remember = "8h"
 cert = "base.pem"
 
 [[directories]]
-path = "~/work"
+path = "~/src"
 profile = "base"
 """
 
@@ -53,10 +53,10 @@ def test_every_key(tmp_path: Path) -> None:
     assert found.default_profile.value == "corp"
     assert str(found.default_profile.origin) == f"{user}/config.toml:1"
     assert found.trusted_directories is not None
-    assert found.trusted_directories.value == (home / "work/infra", Path("/srv"))
+    assert found.trusted_directories.value == (home / "src/infra", Path("/srv"))
     assert found.expiry_notice_days.value == 30
     assert [(rule.path, rule.profile.value) for rule in found.directories] == [
-        (home / "work", "base")
+        (home / "src", "base")
     ]
     corp = found.profile("corp", SAID)
     said: list[tuple[Any, Any, int]] = [
@@ -470,17 +470,17 @@ def test_names_across_layers(tmp_path: Path) -> None:
 
 def test_directories_across_layers(tmp_path: Path) -> None:
     """[[directories]] merge by the path that they resolve to."""
-    work = tmp_path / "home/work"
-    work.mkdir()
-    (tmp_path / "home/link").symlink_to(work)
+    source = tmp_path / "home/src"
+    source.mkdir()
+    (tmp_path / "home/link").symlink_to(source)
     found = configured(
         tmp_path,
         '[profiles.u]\n[[directories]]\npath = "~/link/"\nprofile = "u"\n',
-        '[profiles.s]\n[[directories]]\npath = "~/work/../work"\nprofile = "s"\n'
+        '[profiles.s]\n[[directories]]\npath = "~/src/../src"\nprofile = "s"\n'
         '[[directories]]\npath = "/srv"\nprofile = "s"\n',
     )
     rules = {Path(rule.path): rule.profile.value for rule in found.directories}
-    assert rules == {work.resolve(): "u", Path("/srv").resolve(): "s"}
+    assert rules == {source.resolve(): "u", Path("/srv").resolve(): "s"}
 
 
 def test_directory_twice(tmp_path: Path) -> None:
