@@ -249,3 +249,18 @@ def test_a_cached_launch_imports_no_slow_module(login: Login) -> None:
     assert "mtls_run.identity.remembered" in imported
     assert imported & {"mtls_run.run", "pathlib", "re", "typing", "hashlib", "subprocess"} == set()
     assert login.handed == [alice().pem()] * 3
+
+
+def test_a_gateway_is_new_in_each_run(login: Login) -> None:
+    """What is remembered spares the passphrase; the proxy and its secret are of one run alone."""
+    pytest.importorskip("h11")
+    login.profile(more='hosts = ["a.example"]')
+    done = login.session(
+        f"PP='{login.passphrase}' run pip download a && run pip download a && run pip download a"
+    )
+    assert done.returncode == 0, done.stderr
+    proxies = [login.tool.seen(run).get("HTTPS_PROXY") for run in range(3)]
+    assert len(set(proxies)) == 3
+    secrets = [str(proxy).split("@")[0].rpartition(":")[2] for proxy in proxies]
+    assert_absent(secrets, below=[login.sandbox.root])
+    assert login.handed == [None] * 3

@@ -87,7 +87,12 @@ def _store(
     rests_on: Dependencies,
     variables: str,
 ) -> None:
-    """Cache the launch; that of an unlocked identity only where the session remembers it."""
+    """Cache the launch; that of an unlocked identity only where the session remembers it.
+
+    A gateway has a port and a secret of its own in each run.
+    """
+    if unlocked.handoff.keeps_key:
+        return
     if not unlocked.handoff.outlives_run and unlocked.remembered is None:
         return
     cached = CachedLaunch(planned, has_profile=True, remembered=unlocked.remembered)
