@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from mtls_run.cache.launches import Launch
-from mtls_run.passphrase.sources import FromVariable
 from mtls_run.tools import registry
 
 TYPE_CHECKING = False
@@ -36,7 +35,5 @@ def prepare(
         own = os.path.abspath(overrides.client_cert)
         variables.update(registry.identity_variables(own))
     variables.update(tool.own_variables(target.version, tls, overrides, environ))
-    source = profile.passphrase.value
-    if isinstance(source, FromVariable):
-        variables[source.name] = None
+    variables.update(dict.fromkeys(profile.passphrase_variables))
     return Launch(flags=tool.flags(target.version, tls, overrides), variables=variables)

@@ -11,7 +11,6 @@ from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config import layers, selection
 from mtls_run.handoff import nested, registry
 from mtls_run.identity import known, source, validity
-from mtls_run.passphrase.sources import FromVariable
 from mtls_run.roots import bundle
 from mtls_run.roots import resolve as roots_resolve
 from mtls_run.tools import version
@@ -79,9 +78,8 @@ class Resolved:
     @property
     def environ_to_ask(self) -> dict[str, str]:
         """Return the environment to ask the tool in: without a passphrase's variable."""
-        secret = self.profile.passphrase.value
-        hidden = secret.name if isinstance(secret, FromVariable) else None
-        return {name: value for name, value in self.context.environ.items() if name != hidden}
+        hidden = self.profile.passphrase_variables
+        return {name: value for name, value in self.context.environ.items() if name not in hidden}
 
     def expected_tls_files(self) -> TlsFiles:
         """Return what the tool will be handed, as far as that shows before anything is opened."""
@@ -131,6 +129,7 @@ def resolve(context: Context, *, use_results: bool = False) -> tuple[Resolved | 
         reporter.detail(f"{profile.label}, by {profile.origin}")
         for other in chosen.won_over:
             reporter.detail(f"  rather than {other}, by {other.origin}")
+    configured.policy.check_own_identity(target.tool.overrides(target.call).client_cert)
     handoff = registry.choose(context.options, environ, profile, configured.policy)
     if handoff.handoff.keeps_key and (profile.client_cert or profile.identities):
         handoff.handoff.check()

@@ -10,7 +10,7 @@ from mtls_run.config.origin import DEFAULT, Origin, Setting
 from mtls_run.config.schema import unknown
 from mtls_run.errors import ConfigurationError
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
-from mtls_run.passphrase.sources import FromKeyring
+from mtls_run.passphrase.sources import FromKeyring, FromVariable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,6 +83,12 @@ class Profile:
         if key is None or isinstance(key.value, Pkcs11Uri):
             return f"file:{key.value if key else ''}"
         return f"file:{key.value.absolute()}"
+
+    @property
+    def passphrase_variables(self) -> tuple[str, ...]:
+        """Return the variables that hold a passphrase of this profile; the tool gets none."""
+        sources = [one.passphrase.value for one in (self, *self.identities)]
+        return tuple(source.name for source in sources if isinstance(source, FromVariable))
 
     @property
     def gateway_reason(self) -> Setting[object] | None:

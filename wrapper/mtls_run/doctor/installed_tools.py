@@ -10,7 +10,6 @@ from mtls_run import shells
 from mtls_run.cache.dependencies import Dependencies
 from mtls_run.doctor.findings import from_error
 from mtls_run.errors import MtlsRunError
-from mtls_run.passphrase.sources import FromVariable
 from mtls_run.shells import shims
 from mtls_run.tools import registry, version, which
 from mtls_run.tools.base import PipScope, Target
@@ -41,9 +40,8 @@ def pip_scope(environ: Mapping[str, str]) -> PipScope:
 
 def environ_to_ask(profile: Profile | None, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment to ask a tool in: as in a run, without a passphrase's variable."""
-    source = profile.passphrase.value if profile is not None else None
-    hidden = source.name if isinstance(source, FromVariable) else None
-    return {name: value for name, value in environ.items() if name != hidden}
+    hidden = profile.passphrase_variables if profile is not None else ()
+    return {name: value for name, value in environ.items() if name not in hidden}
 
 
 def examine(
