@@ -142,3 +142,33 @@ def test_doctor_shows_the_gateway(sandbox: Sandbox) -> None:
     done = sandbox.run("doctor", "--json")
     rows = {row["what"]: row["value"] for row in json.loads(done.stdout)["machine"]}
     assert rows["handoff"] == "gateway, for pypi.corp.example, *.lab.example:8443"
+
+
+def test_no_passphrase_reaches_the_tool(sandbox: Sandbox) -> None:
+    """The variable of a further identity's passphrase is unset for the tool."""
+    sandbox.write("pki/lab.pem", ISSUER.issue("lab").pem("hush"))
+    ready(
+        sandbox,
+        f'{HOSTS}\n[[profiles.corp.identities]]\nhosts = ["lab.example"]\n'
+        'client-cert = "~/pki/lab.pem"\npassphrase = { env = "LAB" }\n',
+    )
+    tool = sandbox.fake_tool("uv")
+    done = sandbox.run("uv", "pip", "install", "x", env={"LAB": "hush"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tool.seen().get("LAB") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("pip", ["pip", "--cert", "ca.pem", "install", "x"]),
+        ("uv", ["uv", "pip", "install", "--cert=ca.pem", "x"]),
+    ],
+)
+def test_own_roots_exclude_the_gateway(sandbox: Sandbox, kind: str, words: list[str]) -> None:
+    """A --cert of the user's would make the tool refuse the gateway, so it stops the run."""
+    ready(sandbox, HOSTS)
+    tool = sandbox.fake_tool(kind)
+    done = sandbox.run(*words)
+    assert (done.returncode, tool.runs) == (125, 0), done
+    assert f"--cert ca.pem makes {kind} refuse the gateway" in done.stderr

@@ -133,3 +133,12 @@ def test_a_cached_launch_notices_a_new_policy(fleet: Sandbox) -> None:
     assert fleet.run(*SYNC).returncode == 0
     done = run(fleet, {"config.d/new.toml": '[policy]\nmin-version = "99"\n'}, *SYNC)
     failed(done, "mtls-run 99 or newer is required")
+
+
+def test_a_key_of_the_users_own_contradicts_the_gateway(fleet: Sandbox) -> None:
+    """With the gateway for all, a --client-cert on the command line is an error too."""
+    ready(fleet, HOSTS)
+    fleet.fake_tool("pip")
+    policy = {"config.toml": '[policy]\nhandoff = "gateway"\n'}
+    done = run(fleet, policy, "pip", "--client-cert", "own.pem", "install", "x")
+    failed(done, "--client-cert own.pem hands a key to the tool, but the policy at /etc/mtls-run")

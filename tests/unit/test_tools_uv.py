@@ -272,10 +272,11 @@ def test_version_matters() -> None:
     assert not UV.version_matters(TlsFiles(identity=None, bundle=None, native=False))
 
 
-def test_no_flags_and_no_overrides() -> None:
+def test_no_flags() -> None:
     """Uv is given variables alone: a flag that a version does not know would end it."""
     given = call("uv pip install --cert F x")
-    assert UV.overrides(given) == UserOverrides()
+    assert UV.overrides(given) == UserOverrides(cert="F")
+    assert UV.overrides(call("uv run x --cert F")) == UserOverrides()  # it is x's
     for version in ((0, 2, 11), (0, 13, 9)):
         assert UV.flags(version, BOTH, UserOverrides()) == ()
         assert UV.own_variables(version, BOTH, UserOverrides(), {}) == {}

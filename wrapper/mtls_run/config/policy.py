@@ -58,6 +58,15 @@ class Policy:
                 hint=f"remove it, or {_ASK}",
             )
 
+    def check_own_identity(self, client_cert: str | None) -> None:
+        """Raise ConfigurationError where the user hands the tool a key in spite of the policy."""
+        if client_cert is not None and self.handoff is not None:
+            raise ConfigurationError(
+                f"--client-cert {client_cert} hands a key to the tool, but the policy at "
+                f"{self.handoff.origin} requires {self.handoff.value}",
+                hint=f"leave --client-cert away, or {_ASK}",
+            )
+
     def check_project_files(self, path: object) -> None:
         """Raise ConfigurationError where the policy admits no project files."""
         admitted = self.allow_project_files

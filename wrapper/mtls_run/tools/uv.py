@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mtls_run.errors import ToolError
 from mtls_run.identity.kind import CRITICAL, EXPLICIT_CURVE, PSS_KEY
-from mtls_run.tools.base import HandedOver, PipScope, Tool, ToolCall
+from mtls_run.tools.base import HandedOver, PipScope, Tool, ToolCall, UserOverrides
 from mtls_run.tools.python import program_name, split_module
 
 TYPE_CHECKING = False
@@ -114,6 +114,19 @@ class Uv(Tool):
         if command == "run":
             return _skip_run("uv run", after)
         return _skip_plain(command, (*before, *after), environ)
+
+    def overrides(self, call: ToolCall) -> UserOverrides:
+        """Return the --cert of `uv pip` (0.12.0); uv has no option for a client certificate."""
+        if _split(call.arguments)[1] != "pip":
+            return UserOverrides()
+        found = None
+        for word, following in zip(call.arguments, (*call.arguments[1:], "")):
+            if word == "--":
+                break
+            name, equals, value = word.partition("=")
+            if name == "--cert":
+                found = value if equals else following
+        return UserOverrides(cert=found)
 
     def publishes(self, call: ToolCall) -> bool:
         """Tell whether it is `uv publish`."""

@@ -54,7 +54,10 @@ class GatewayHandoff(Delivering):
 
     def join(self, request: Request) -> InPlace | None:
         """Return the handoff by an outer gateway that serves the same, or None."""
-        if not request.environ.get("HTTPS_PROXY", "").startswith("http://mtls-run:"):
+        is_linux = sys.platform.startswith("linux")  # elsewhere no file is held for the tool
+        if not is_linux or not request.environ.get("HTTPS_PROXY", "").startswith(
+            "http://mtls-run:"
+        ):
             return None
         from mtls_run.handoff.gateway import outer  # noqa: PLC0415 - for the gateway alone
         from mtls_run.system import anonymous_file  # noqa: PLC0415 - as above
@@ -175,7 +178,14 @@ def _meaning(request: Request, roots: bytes) -> str:
 
 
 def _check_route(request: Request) -> None:
-    """Raise HandoffError where the tool's own settings would lead it past the gateway."""
+    """Raise HandoffError where the user's own settings and the gateway exclude each other."""
+    own_roots = request.target.tool.overrides(request.target.call).cert
+    if own_roots is not None:
+        raise HandoffError(
+            f"--cert {own_roots} makes {request.target.call.kind} refuse the gateway, whose CA is "
+            "made for each run",
+            hint="leave --cert away, and name the CA in the profile: ca-cert = …",
+        )
     environ = {name: value for name, value in request.environ.items() if name != "PIP_PROXY"}
     target = request.target
     found = target.tool.proxies(target, environ, Path.cwd()).beats_variables()
