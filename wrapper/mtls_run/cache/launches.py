@@ -18,7 +18,7 @@ import sys
 import time
 
 from mtls_run import __version__
-from mtls_run.cache.dependencies import unchanged
+from mtls_run.cache.dependencies import VariablesRead, unchanged
 from mtls_run.system import dirs
 from mtls_run.system.digests import sha256
 from mtls_run.system.record import Record
@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mtls_run.cache.dependencies import Dependencies, VariablesRead
+    from mtls_run.cache.dependencies import Dependencies
     from mtls_run.cli import Options
 
 FOLDER = "launches"
@@ -36,7 +36,7 @@ DAY = 24 * 60 * 60
 # A launch is resolved anew once a day, so that the bundle it uses is seen to be in use.
 LONGEST = DAY
 ALWAYS = (0.0, float("inf"))
-_FORMAT = "3"
+_FORMAT = "4"
 _LARGEST = 1024 * 1024
 
 
@@ -108,11 +108,11 @@ def key(words: tuple[str, ...], path: str, options: Options) -> str | None:
     return repr(asked)
 
 
-def find(key: str, environ: Mapping[str, str], read: VariablesRead) -> CachedLaunch | None:
+def find(key: str, environ: Mapping[str, str]) -> CachedLaunch | None:
     """Return the launch stored under this key, if all that it rests on is as it was."""
     try:
         content = _read(_name(key))
-        return None if content is None else _checked(content, key, read.values(environ))
+        return None if content is None else _checked(content, key, environ)
     except (OSError, ValueError, IndexError):
         return None
 
@@ -121,26 +121,29 @@ def store(
     key: str,
     cached: CachedLaunch,
     rests_on: Dependencies,
-    variables: str,
+    variables: tuple[VariablesRead, str],
     valid: tuple[float, float] = ALWAYS,
 ) -> None:
     """Store the launch, valid between two times (seconds since 1970).
 
-    `variables` is what `VariablesRead.values` gave before anything was resolved.
+    `variables` are those it rests on, and their values before anything was resolved.
 
     Nothing happens where it cannot be stored, or where not all it rests on could be noted.
     """
     if not rests_on.reusable:
         return
-    from mtls_run.cache.store import directory, drop_older_half  # noqa: PLC0415 - to store
-    from mtls_run.system.files import write_atomically  # noqa: PLC0415 - to store
+    from mtls_run.cache.store import directory, drop_older_half  # to store
+    from mtls_run.system.files import write_atomically  # to store
 
     salt = os.urandom(16).hex()
+    read, values = variables
     sets = cached.launch.variables
     remembered = cached.remembered or Remembered("", "")
     groups: list[list[str]] = [
         [_FORMAT, key, repr(valid[0]), repr(min(valid[1], time.time() + LONGEST))],
-        [salt, _digest(salt, variables)],
+        [salt, _digest(salt, values)],
+        list(read.names),
+        list(read.prefixes),
         [
             "profile" if cached.has_profile else "unchanged",
             remembered.digest,
@@ -164,7 +167,7 @@ def store(
         return
 
 
-def _checked(content: str, key: str, variables: str) -> CachedLaunch | None:
+def _checked(content: str, key: str, environ: Mapping[str, str]) -> CachedLaunch | None:
     """Return the launch in this text, or None where it is not what would be resolved now."""
     text, _, checksum = content.rpartition("\0")
     if checksum != _digest(_FORMAT, text):
@@ -176,13 +179,15 @@ def _checked(content: str, key: str, variables: str) -> CachedLaunch | None:
         end = at + 1 + int(parts[at])
         groups.append(parts[at + 1 : end])
         at = end
-    (form, asked, since, until), (salt, digest), about, flags, sets, unsets, states = groups
+    (form, asked, since, until), (salt, digest), names, prefixes, about, *launch, states = groups
     if form != _FORMAT or asked != key or not float(since) <= time.time() < float(until):
         return None
-    if _digest(salt, variables) != digest:
+    read = VariablesRead(tuple(names), tuple(prefixes))
+    if _digest(salt, read.values(environ)) != digest:
         return None
     if not unchanged(zip(states[::3], states[1::3], states[2::3])):
         return None
+    flags, sets, unsets = launch
     changes: dict[str, str | WithIdentity | None] = dict.fromkeys(unsets)
     for pair in sets:
         name, _, value = pair.partition("=")

@@ -12,6 +12,9 @@ import sys
 
 from mtls_run.errors import HandoffError
 
+if sys.platform != "win32":
+    import fcntl
+
 IDENTITY = "mtls-run-identity"
 _OTHERWISE = "leave --handoff and MTLS_RUN_HANDOFF away, or say supervise"
 _CLOEXEC, _ALLOW_SEALING, _NOEXEC_SEAL = 0x1, 0x2, 0x8  # linux/memfd.h
@@ -37,8 +40,6 @@ def hold(content: bytes, name: str) -> str:
     """
     if not sys.platform.startswith("linux"):
         raise HandoffError("only Linux has anonymous files", hint=_OTHERWISE)
-    import fcntl  # noqa: PLC0415 - not on Windows
-
     low = _create(name)
     try:
         with os.fdopen(os.dup(low), "wb") as file:
@@ -64,8 +65,6 @@ def _raised(low: int) -> int:
 
     Where a stream was closed its number is free, and the tool would take the key for its input.
     """
-    import fcntl  # noqa: PLC0415
-
     try:
         high = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _HIGH)
     except OSError:
@@ -90,18 +89,13 @@ def _create(name: str) -> int:
 def _memfd_create(name: str, flags: int) -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create(name, flags)
-    import ctypes  # noqa: PLC0415 - for such a Python alone
+    from mtls_run.system import libc  # noqa: PLC0415 - ctypes, for such a Python alone
 
     machine = os.uname().machine
     number = _SYSTEM_CALL.get(machine)
     if number is None:
         raise OSError(38, f"this Python cannot make the call on {machine}")
-    library = ctypes.CDLL(None, use_errno=True)
-    descriptor = library.syscall(number, name.encode("ascii"), flags)
-    if descriptor < 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    return int(descriptor)
+    return libc.function("syscall")(number, name.encode("ascii"), flags)
 
 
 def _is_ours(path: str, descriptor: int) -> bool:

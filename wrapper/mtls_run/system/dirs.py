@@ -33,11 +33,22 @@ def user(kind: str) -> str:
         import platformdirs  # noqa: PLC0415 - see above
 
         found: str = getattr(platformdirs, f"user_{kind}_dir")(NAME, appauthor=False)
-        return found
+        # platformdirs has one directory there for the configuration, the data and the state, and
+        # `uninstall` removes the state alone.
+        return os.path.join(found, "State") if kind == "state" else found
     base = os.environ.get(f"XDG_{kind.upper()}_HOME", "")
     if not os.path.isabs(base):
         base = os.path.join(os.path.expanduser("~"), _DEFAULTS[kind])
     return os.path.join(base, NAME)
+
+
+def site_config() -> str:
+    """Return the directory of the configuration that all users of this machine share."""
+    if not sys.platform.startswith("linux"):
+        import platformdirs  # noqa: PLC0415 - see above
+
+        return platformdirs.site_config_dir(NAME, appauthor=False)
+    return "/etc/mtls-run"
 
 
 def in_memory(environ: Mapping[str, str]) -> Iterator[str]:

@@ -113,8 +113,7 @@ def enter_passphrase_command(
 
     `profile` is the profile's label. Raises PassphraseError inside of that very command.
     """
-    outer = _parse(environ) or _Value("", 0, 0, "", (), ())
-    if profile in outer.profiles:
+    if is_inside(profile, environ):
         raise PassphraseError(
             f"the passphrase command of {profile} starts mtls-run, "
             f"which needs the passphrase of {profile}",
@@ -122,9 +121,26 @@ def enter_passphrase_command(
             f'command = ["env", "MTLS_RUN_DISABLE=1", "{program}", …]',
             code="passphrase-command-failed",
         )
-    profiles = (*outer.profiles, profile)
+    return enter_command(profile, program, environ)
+
+
+def is_inside(command: str, environ: Mapping[str, str]) -> bool:
+    """Tell whether this run was started by a command, named as for `enter_command`."""
+    outer = _parse(environ)
+    return outer is not None and _mark(command) in outer.profiles
+
+
+def enter_command(command: str, program: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a command of the configuration, which starts `program`."""
+    outer = _parse(environ) or _Value("", 0, 0, "", (), ())
+    marks = (*outer.profiles, _mark(command))
     # No process has the number 0: what the command calls is always a run of its own.
-    return _Value("0", outer.depth + 1, 0, "", profiles, (program,)).in_environment(environ)
+    return _Value("0", outer.depth + 1, 0, "", marks, (program,)).in_environment(environ)
+
+
+def _mark(command: str) -> str:
+    """Return the command's name without the characters that separate fields."""
+    return command.replace(os.pathsep, " ").replace(",", " ")
 
 
 def may_call_back(path: str) -> bool:
