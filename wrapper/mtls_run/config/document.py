@@ -28,6 +28,9 @@ LARGEST = 1024 * 1024
 # A key in more parts takes tomllib time by their square: a file of one key would take hours
 # (Python 3.11 to 3.14).
 _MOST_PARTS = 200
+_OF_TOML = "put strings in quotes and table names in [brackets]; see https://toml.io"
+_IN_SINGLE_QUOTES = r"put a path with backslashes in single quotes: 'C:\pki\alice.p12'"
+_WINDOWS_PATH = r'"(?:[A-Za-z]:\\|\\\\|~\\)'
 # Compiled on first use: most runs need neither.
 _BETWEEN_KEYS = r"[=,\[\]{}]|\.{2,}"
 # Strings, comments, brackets and line ends, as far as it takes to see where a statement ends. An
@@ -55,15 +58,19 @@ class FileOrigin(Origin):
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """Hold one parsed TOML file and the bytes that it was parsed from."""
+    """Hold one parsed TOML file and the bytes that it was parsed from.
+
+    `name` is what messages call it, where that is not its path.
+    """
 
     path: Path
     content: bytes = field(repr=False)
     tables: dict[str, Any] = field(repr=False)
+    name: str | None = None
 
     def origin(self, *keys: str | int) -> FileOrigin:
         """Return the origin of the value under `keys`."""
-        return FileOrigin(str(self.path), self, keys)
+        return FileOrigin(self.name or str(self.path), self, keys)
 
     def line_of(self, keys: tuple[str | int, ...]) -> int:
         """Return the 1-based line of the value under `keys`.
@@ -76,14 +83,21 @@ class Document:
         missing, present = 0, len(starts)
         while present - missing > 1:
             middle = (missing + present) // 2
-            if _has(_tables_or_none("\n".join([*lines[: starts[middle]], ""])), keys):
+            if _has(tables_or_none("\n".join([*lines[: starts[middle]], ""])), keys):
                 present = middle
             else:
                 missing = middle
         return starts[present - 1] + 1
 
 
-def _loads(text: str) -> dict[str, Any]:
+def table(value: object, *keys: str) -> dict[str, Any]:
+    """Return the table under `keys`, empty where there is none."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def loads(text: str) -> dict[str, Any]:
     """Return the tables of a TOML text; raises ValueError and RecursionError as tomllib does."""
     return tomllib.loads(text)
 
@@ -145,32 +159,36 @@ def read_regular(path: Path, *, what: str, rests_on: Dependencies | None = None)
     return content
 
 
-def parse(path: Path, content: bytes, *, what: str = "configuration") -> Document:
-    """Return `content` as the TOML document that stands at `path`."""
+def parse(
+    path: Path, content: bytes, *, what: str = "configuration", name: str | None = None
+) -> Document:
+    """Return `content` as the TOML document that stands at `path`; `name` is as in Document."""
+    shown = name or path
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ConfigurationError(
-            f"{path}:{line}: the {what} is not UTF-8", hint="save it as UTF-8"
+            f"{shown}:{line}: the {what} is not UTF-8", hint="save it as UTF-8"
         ) from None
     number = _line_of_many_parts(text)
     if number is not None:
         raise ConfigurationError(
-            f"{path}:{number}: the {what} has a key of more than {_MOST_PARTS} parts",
+            f"{shown}:{number}: the {what} has a key of more than {_MOST_PARTS} parts",
             hint="a profile is a table of plain values",
         )
     try:
-        return Document(path, content, _loads(text))
+        return Document(path, content, loads(text), name)
     except ValueError as error:  # TOMLDecodeError, and int's own for thousands of digits
         line = _error_line(str(error), text)
+        has_windows_path = re.search(_WINDOWS_PATH, text.split("\n")[line - 1])
         raise ConfigurationError(
-            f"{path}:{line}: the {what} is not valid TOML: {error}",
-            hint="put strings in quotes and table names in [brackets]; see https://toml.io",
+            f"{shown}:{line}: the {what} is not valid TOML: {error}",
+            hint=_IN_SINGLE_QUOTES if has_windows_path else _OF_TOML,
         ) from None
     except RecursionError:
         raise ConfigurationError(
-            f"the {what} {path} is nested too deeply", hint="a profile is a table of plain values"
+            f"the {what} {shown} is nested too deeply", hint="a profile is a table of plain values"
         ) from None
 
 
@@ -192,9 +210,10 @@ def _error_line(message: str, text: str) -> int:
     return int(found.group(1)) if found else text.count("\n") + 1
 
 
-def _tables_or_none(text: str) -> object:
+def tables_or_none(text: str) -> dict[str, Any] | None:
+    """Return the tables of a TOML text, or None if it is not valid."""
     try:
-        return _loads(text)
+        return loads(text)
     except (ValueError, RecursionError):
         return None
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import codecs
 import contextlib
 import re
-import sys
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Union
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Union
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from mtls_run.config.document import loads, tables_or_none
 from mtls_run.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 
     # tomllib's tables or tomlkit's.
     Table = MutableMapping[str, Any]
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Keys = tuple[Union[str, int], ...]
 # The keys of a profile: strings, lists of strings, or a table with one of these.
@@ -100,7 +95,8 @@ class _Section:
         end = len(lines)
         while end and lines[end - 1].strip()[:1] in ("", "#"):
             end -= 1
-        while _parsed("".join(lines[:end])) is None:  # a line like a comment may end a string
+        # A line like a comment may end a string.
+        while tables_or_none("".join(lines[:end])) is None:
             end += 1
         self.body, self.tail, self.path = "".join(lines[:end]), "".join(lines[end:]), path
 
@@ -122,7 +118,7 @@ def _cut(text: str) -> list[_Section]:
     first, *others = re.split(r"^(?=[ \t]*\[)", text, flags=re.MULTILINE)
     texts = [first]
     for part in others:
-        if _parsed(texts[-1]) is None:
+        if tables_or_none(texts[-1]) is None:
             texts[-1] += part  # this line was inside an array or a string
         else:
             texts.append(part)
@@ -133,7 +129,7 @@ def _cut(text: str) -> list[_Section]:
 def _path(text: str, entries: Counter[Keys]) -> Keys:
     """Return the path of the header that `text` begins with; `entries` counts those of [[…]]."""
     path: Keys = ()
-    tables: Any = tomllib.loads(_lines(text)[0])
+    tables: Any = loads(_lines(text)[0])
     while tables:
         ((key, tables),) = tables.items()
         path += (key,)
@@ -174,10 +170,15 @@ def _overwrite(table: Table, values: Values) -> None:
 
 
 def _item(value: object) -> object:
+    """Return a value on one line: tables, also those in a list, become inline tables."""
+    if isinstance(value, list):
+        array = tomlkit.array()
+        array.extend(map(_item, value))
+        return array
     if not isinstance(value, dict):
         return value
     table = tomlkit.inline_table()
-    table.update(value)
+    table.update({key: _item(detail) for key, detail in value.items()})
     return table
 
 
@@ -194,9 +195,9 @@ def _edited(
     """Return `content` after `edit`; raise where its values are not those that `change` makes."""
     bom = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
     text = content[len(bom) :].decode("utf-8")
-    expected = tomllib.loads(text)
+    expected = loads(text)
     change(expected)
-    if expected == tomllib.loads(text):
+    if expected == loads(text):
         return content
     is_crlf = "\r\n" in text and text.count("\r\n") == text.count("\n")
     if is_crlf:
@@ -208,7 +209,7 @@ def _edited(
         sections = _cut(text)
         edit(sections)
         text = "".join(map(str, sections))
-        after = _parsed(text)
+        after = tables_or_none(text)
     if after is None or _pruned(after) != _pruned(expected):
         raise ConfigurationError(
             "cannot edit this configuration without changing more of it",
@@ -217,13 +218,6 @@ def _edited(
     if is_crlf:
         text = text.replace("\n", "\r\n")
     return bom + text.encode("utf-8")
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return None
 
 
 def _pruned(tables: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run.cache.dependencies import Dependencies
-from mtls_run.config import document, profile, schema
+from mtls_run.config import document, profile, readers, schema
 from mtls_run.config.origin import DEFAULT, Origin, Setting
 from mtls_run.config.policy import Policy
 from mtls_run.errors import ConfigurationError
@@ -52,14 +51,14 @@ class Configuration:
 
     def profile(self, name: str, origin: Origin) -> Profile:
         """Return profile `name`, chosen by `origin`; raise where no file has it."""
-        schema.check_name(name, origin)
+        readers.check_name(name, origin)
         if name not in self.profiles:
             if not self.profiles:
                 raise ConfigurationError(
-                    f"{origin}: there is no profile `{name}`; {self.user_file} has none",
+                    f"{origin.before}there is no profile `{name}`; {self.user_file} has none",
                     hint=f"mtls-run profile add {name} --client-cert FILE",
                 )
-            raise schema.unknown("profile", name, self.profiles, origin)
+            raise readers.unknown("profile", name, self.profiles, origin)
         values = profile.resolve(name, self.profiles)
         for link in profile.chain(name, self.profiles):
             if link in self.own:
@@ -72,19 +71,14 @@ def user_file(environ: Mapping[str, str]) -> Setting[Path]:
     named = environ.get("MTLS_RUN_CONFIG")
     if named:
         origin = Origin("MTLS_RUN_CONFIG")
-        place = schema.Place("MTLS_RUN_CONFIG", origin, current_directory())
-        return Setting(schema.read_path(named, place), origin)
+        place = readers.Place("MTLS_RUN_CONFIG", origin, current_directory())
+        return Setting(readers.read_path(named, place), origin)
     return Setting(Path(dirs.user("config")) / "config.toml", DEFAULT)
 
 
 def system_file() -> Path:
     """Return the path of the configuration that a fleet shares."""
-    system: str = sys.platform
-    if system.startswith("linux"):
-        return Path("/etc/mtls-run/config.toml")
-    import platformdirs  # noqa: PLC0415 - not needed on Linux
-
-    return platformdirs.site_config_path("mtls-run", appauthor=False) / "config.toml"
+    return Path(dirs.site_config()) / "config.toml"
 
 
 @dataclass(frozen=True)
@@ -92,7 +86,7 @@ class Layer:
     """A configuration file, the top-level keys that it may have, and whether it has to exist."""
 
     file: Setting[Path]
-    keys: Mapping[str, schema.Reader]
+    keys: Mapping[str, readers.Reader]
     required: bool = False
 
     def read(self, rests_on: Dependencies | None = None) -> LayerValues | None:
@@ -164,14 +158,14 @@ class LayerValues:
 def read_layer(
     source: Document,
     rests_on: Dependencies | None = None,
-    known: Mapping[str, schema.Reader] = schema.TOP_KEYS,
+    known: Mapping[str, readers.Reader] = schema.TOP_KEYS,
 ) -> LayerValues:
     """Return the checked settings of one file, which may have the keys `known` at its top."""
     top = _read_keys(source, source.tables, known, ())
     profiles: dict[str, ProfileValues] = {}
     for name, table in source.tables.get("profiles", {}).items():
         keys = ("profiles", name)
-        schema.check_name(name, source.origin(*keys))
+        readers.check_name(name, source.origin(*keys))
         profiles[name] = read_profile(source, table, keys)
     directories = _read_directories(source, rests_on or Dependencies())
     if known is schema.SYSTEM_KEYS:
@@ -189,8 +183,8 @@ def read_profile(
 
     `also` has further keys that a table in this place may have, for the spelling that is suggested.
     """
-    place = schema.Place(".".join(map(str, keys)), source.origin(*keys), source.path.parent)
-    values = schema.read_table(table, place)
+    place = readers.Place(".".join(map(str, keys)), source.origin(*keys), source.path.parent)
+    values = readers.read_table(table, place)
     settings = _read_keys(source, values, schema.PROFILE_KEYS, keys, also)
     if "cert" in settings:
         if "ca-cert" in settings:
@@ -212,7 +206,7 @@ def _read_identities(
     where = (*keys, "identities")
     tables = entries.value
     if not isinstance(tables, list) or not all(isinstance(entry, dict) for entry in tables):
-        place = schema.Place("identities", entries.origin, source.path.parent)
+        place = readers.Place("identities", entries.origin, source.path.parent)
         raise place.error(tables, f"tables: [[{'.'.join(map(str, where))}]]")
     for index, entry in enumerate(tables):
         settings = _read_keys(source, entry, schema.IDENTITY_KEYS, (*where, index))
@@ -229,7 +223,7 @@ def _read_identities(
 def _read_keys(
     source: Document,
     table: Mapping[str, Any],
-    known: Mapping[str, schema.Reader],
+    known: Mapping[str, readers.Reader],
     keys: tuple[str | int, ...],
     also: tuple[str, ...] = (),
 ) -> ProfileValues:
@@ -238,8 +232,8 @@ def _read_keys(
         origin = source.origin(*keys, key)
         if key not in known:
             where = f" in [{'.'.join(map(str, keys))}]" if keys else ""
-            raise schema.unknown(f"key{where}", key, (*known, *also), origin)
-        place = schema.Place(key, origin, source.path.parent)
+            raise readers.unknown(f"key{where}", key, (*known, *also), origin)
+        place = readers.Place(key, origin, source.path.parent)
         settings[key] = Setting(known[key](value, place), origin)
     return settings
 
@@ -247,7 +241,7 @@ def _read_keys(
 def _read_directories(source: Document, rests_on: Dependencies) -> tuple[DirectoryRule, ...]:
     entries = source.tables.get("directories", [])
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise schema.Place("directories", source.origin("directories"), source.path.parent).error(
+        raise readers.Place("directories", source.origin("directories"), source.path.parent).error(
             entries, "tables: [[directories]]"
         )
     rules: dict[Path, DirectoryRule] = {}
@@ -308,4 +302,4 @@ def _check_names(
     named += [("extends", table["extends"]) for table in profiles.values() if "extends" in table]
     for where, setting in named:
         if setting.value not in profiles:
-            raise schema.unknown(f"profile in {where}:", setting.value, profiles, setting.origin)
+            raise readers.unknown(f"profile in {where}:", setting.value, profiles, setting.origin)

@@ -18,8 +18,15 @@ class Origin:
         """Return the origin as it stands in messages."""
         return self.text
 
+    @property
+    def before(self) -> str:
+        """Return the origin as it begins a message; nothing before an argument that was typed."""
+        shown = str(self)
+        return f"{shown}: " if shown else ""
+
 
 DEFAULT = Origin("default")
+TYPED = Origin("")  # an argument: whoever typed it knows where it is from
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config.document import read_regular
 from mtls_run.config.origin import Origin, Setting
-from mtls_run.config.schema import PATH_HINT, not_a_path
+from mtls_run.config.readers import PATH_HINT, not_a_path
 from mtls_run.errors import ConfigurationError
 from mtls_run.system.files import current_directory
 

@@ -5,7 +5,7 @@ What a user says against a policy is an error that names the policy's file and l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from mtls_run import __version__
@@ -37,6 +37,14 @@ class Policy:
     def of(cls, values: Mapping[str, Setting[Any]]) -> Policy:
         """Return the policy of these keys."""
         return cls(**{key.replace("-", "_"): setting for key, setting in values.items()})
+
+    def origins(self) -> dict[str, Origin]:
+        """Return the requirements that there are, by key, each with its origin."""
+        return {
+            one.name.replace("_", "-"): getattr(self, one.name).origin
+            for one in fields(self)
+            if getattr(self, one.name) is not None
+        }
 
     def check_version(self) -> None:
         """Raise ConfigurationError where this mtls-run is older than the policy admits."""

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
 
-from mtls_run.config import pins
 from mtls_run.config.origin import DEFAULT, Origin, Setting
-from mtls_run.config.schema import unknown
+from mtls_run.config.readers import unknown
 from mtls_run.errors import ConfigurationError
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
+from mtls_run.output import quoted
 from mtls_run.passphrase.sources import FromKeyring, FromVariable
+from mtls_run.system.command import Command
+from mtls_run.system.digests import sha256
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-    from typing import Any
 
+    from mtls_run.config.readers import Renewal
     from mtls_run.config.scope import HostPattern
     from mtls_run.passphrase.sources import PassphraseSource
 
-    # What a profile's table says, key by key, each value already read and with its origin.
-    ProfileValues = dict[str, Setting[Any]]
-
+# What a profile's table says, key by key, each value already read and with its origin.
+ProfileValues = dict[str, Setting[Any]]
 GATEWAY = "gateway"
 SYSTEM = Setting("system", DEFAULT)
 KEYRING: Setting[PassphraseSource] = Setting(FromKeyring(), DEFAULT)
@@ -41,12 +42,13 @@ class Profile:
 
     name: str | None
     origin: Origin
-    client_cert: Setting[Path | Pkcs11Uri] | None = None
-    client_key: Setting[Path | Pkcs11Uri] | None = None
+    client_cert: Setting[Path | Pkcs11Uri | Command] | None = None
+    client_key: Setting[Path | Pkcs11Uri | Command] | None = None
     ca_cert: Setting[tuple[Path, ...]] | None = None
     roots: Setting[str] = SYSTEM
     passphrase: Setting[PassphraseSource] = KEYRING
     remember: Setting[int] | None = None
+    renew: Setting[Renewal] | None = None
     handoff: Setting[str] | None = None
     hosts: Setting[tuple[HostPattern, ...]] | None = None
     paths: Setting[tuple[str, ...]] | None = None
@@ -57,7 +59,18 @@ class Profile:
 
     def verify(self, path: Path, content: bytes) -> None:
         """Raise ConfigurationError where a file that an approval pins has other bytes now."""
-        pins.verify(self.pinned, path, content)
+        allowed = self.pinned.get(str(path))
+        if allowed is not None and sha256(content).hexdigest() != allowed:
+            raise ConfigurationError(
+                f"{path} has changed since the project file that names it was allowed",
+                hint="look at it, then: mtls-run allow",
+                code="project-not-allowed",
+            )
+
+    def settings(self) -> dict[str, Setting[Any]]:
+        """Return the values that there are, those by default too, each under its key."""
+        named = {one.name.replace("_", "-"): getattr(self, one.name) for one in fields(self)}
+        return {key: value for key, value in named.items() if isinstance(value, Setting)}
 
     @property
     def label(self) -> str:
@@ -72,7 +85,14 @@ class Profile:
     @property
     def set_command(self) -> str:
         """Return the command that stores the passphrase of this profile."""
-        return f"mtls-run passphrase set {self.name}" if self.name else "mtls-run passphrase set"
+        return self.passphrase_command("set")
+
+    def passphrase_command(self, verb: str) -> str:
+        """Return `mtls-run passphrase VERB` for this profile, or this identity of it."""
+        words = ["mtls-run passphrase", verb, *([self.name] if self.name else [])]
+        if self.is_further and self.hosts:
+            words += ["--host", quoted(self.hosts.value[0])]
+        return " ".join(words)
 
     @property
     def account(self) -> str:
@@ -80,7 +100,7 @@ class Profile:
         if self.name and not self.is_further:
             return self.name
         key = self.client_key or self.client_cert
-        if key is None or isinstance(key.value, Pkcs11Uri):
+        if key is None or isinstance(key.value, (Pkcs11Uri, Command)):
             return f"file:{key.value if key else ''}"
         return f"file:{key.value.absolute()}"
 
@@ -106,11 +126,15 @@ def _in_token(value: object) -> bool:
 
 
 def overlay(base: ProfileValues, over: ProfileValues) -> ProfileValues:
-    """Return `over` laid over `base`: values replace, certificate and key as a pair."""
+    """Return `over` laid over `base`: values replace, certificate and key as a pair.
+
+    What renews the pair's files goes with it.
+    """
     merged = dict(base)
     if "client-cert" in over or "client-key" in over:
         merged.pop("client-cert", None)
         merged.pop("client-key", None)
+        merged.pop("renew", None)
     merged.update(over)
     return merged
 
@@ -170,7 +194,16 @@ def build(
             f"{key.origin}: `client-key` needs `client-cert`",
             hint="name the certificate too; in a layer above, the two replace as a pair",
         )
+    _check_renewal(values)
     _check_handoff(values)
+    halves = [one.value for one in (certificate, key) if one is not None]
+    if any(map(_in_token, halves)) and any(isinstance(one, Command) for one in halves):
+        assert certificate is not None
+        raise ConfigurationError(
+            f"{certificate.origin}: one half of the identity is in a token, and a command prints "
+            "the other",
+            hint="name both in the token, or let the command print both",
+        )
     if isinstance(certificate and certificate.value, Pkcs11Uri) and not isinstance(
         key and key.value, (Pkcs11Uri, type(None))
     ):
@@ -185,22 +218,9 @@ def build(
             "the tool would run without a certificate",
             hint="name the certificate, or the profile that has it: extends = …",
         )
-    built = Profile(
-        name=name,
-        origin=origin,
-        client_cert=certificate,
-        client_key=key,
-        ca_cert=values.get("ca-cert"),
-        roots=values.get("roots", SYSTEM),
-        passphrase=values.get("passphrase", KEYRING),
-        remember=values.get("remember"),
-        handoff=values.get("handoff"),
-        hosts=values.get("hosts"),
-        paths=values.get("paths"),
-        pinned=pinned or {},
-        yields=yields,
-    )
-    further = values["identities"].value if "identities" in values else ()
+    named: dict[str, Any] = {key.replace("-", "_"): setting for key, setting in values.items()}
+    further = named.pop("identities").value if "identities" in values else ()
+    built = Profile(name, origin, pinned=pinned or {}, yields=yields, **named)
     return replace(built, identities=tuple(_further(built, table) for table in further))
 
 
@@ -214,8 +234,27 @@ def _further(profile: Profile, values: ProfileValues) -> Profile:
         hosts=values["hosts"],
         paths=values.get("paths"),
         remember=None,
+        renew=None,
         is_further=True,
     )
+
+
+def _check_renewal(values: ProfileValues) -> None:
+    """Raise ConfigurationError where `renew` has no files that its command could renew."""
+    renew = values.get("renew")
+    if renew is None:
+        return
+    named = [values[name].value for name in ("client-cert", "client-key") if name in values]
+    if any(isinstance(value, Command) for value in named):
+        raise ConfigurationError(
+            f"{renew.origin}: `renew` is for files, and a command prints this identity",
+            hint="remove `renew`: mtls-run asks the command again before the certificate's end",
+        )
+    if not named or any(_in_token(value) for value in named):
+        raise ConfigurationError(
+            f"{renew.origin}: `renew` needs `client-cert`, the file that its command renews",
+            hint="name the certificate's file: client-cert = …",
+        )
 
 
 def _check_handoff(values: ProfileValues) -> None:

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run.cache.dependencies import Dependencies
-from mtls_run.config import document, layers, schema
+from mtls_run.config import document, layers, readers
 from mtls_run.config.origin import Setting
 from mtls_run.errors import ConfigurationError
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
 from mtls_run.output import quoted
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromVariable
 from mtls_run.system import ownership
+from mtls_run.system.command import Command
 from mtls_run.system.digests import sha256
 from mtls_run.system.files import read_file
 
@@ -240,8 +241,8 @@ def _unreadable(path: Path, error: OSError) -> ConfigurationError:
 
 
 def _parsed(source: Document, table: object, keys: tuple[str, ...]) -> ProjectFile:
-    place = schema.Place(".".join(keys) or OWN, source.origin(*keys), source.path.parent)
-    values: dict[str, Any] = dict(schema.read_table(table, place))
+    place = readers.Place(".".join(keys) or OWN, source.origin(*keys), source.path.parent)
+    values: dict[str, Any] = dict(readers.read_table(table, place))
     names: Setting[str] | None = None
     settings: ProfileValues = {}
     if "profile" in values:
@@ -252,8 +253,8 @@ def _parsed(source: Document, table: object, keys: tuple[str, ...]) -> ProjectFi
                 f"{origin}: the project file names a profile, and holds `{other}` of one as well",
                 hint="keep `profile`, or the keys of a profile of its own",
             )
-        inner = schema.Place("profile", origin, source.path.parent)
-        names = Setting(schema.read_name(values["profile"], inner), origin)
+        inner = readers.Place("profile", origin, source.path.parent)
+        names = Setting(readers.read_name(values["profile"], inner), origin)
     else:
         settings = layers.read_profile(source, values, keys, also=("profile",))
         _refuse_programs(settings)
@@ -279,8 +280,14 @@ def _values(settings: ProfileValues) -> list[Any]:
 def _refuse_programs(settings: ProfileValues) -> None:
     for table in settings["identities"].value if "identities" in settings else ():
         _refuse_programs(table)
-    for key in ("client-cert", "client-key"):
+    for key in ("client-cert", "client-key", "renew"):
         named = settings.get(key)
+        if named is not None and isinstance(named.value, (Command, readers.Renewal)):
+            what = "renews" if key == "renew" else "prints"
+            raise ConfigurationError(
+                f"{named.origin}: a project file may not name a command that {what} the identity",
+                hint="write the profile into your own configuration, and name it here: profile = …",
+            )
         if named is not None and isinstance(named.value, Pkcs11Uri):
             raise ConfigurationError(
                 f"{named.origin}: a project file may not name a token: its module is code that "

@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mtls_run.config import pins
 from mtls_run.errors import ConfigurationError, MtlsRunError
 from mtls_run.output import quoted
 from mtls_run.system import dirs
 from mtls_run.system.digests import sha256
-from mtls_run.system.files import private_directory, read_file, write_atomically
+from mtls_run.system.files import own_alone, private_directory, read_file, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 _LARGEST = 1024 * 1024
 _NAMED_LARGEST = 16 * 1024 * 1024
 MISSING = "missing"
+NOT_ALLOWED = "project-not-allowed"
 _LOOK = "look at what the project file names before it is allowed"
 
 
@@ -57,15 +57,12 @@ def recall(path: Path, rests_on: Dependencies | None = None) -> Approval | None:
     if rests_on is not None:
         rests_on.file(entry)
         rests_on.owner(entry)
-    found: list[os.stat_result] = []
     try:
-        content = read_file(entry, _LARGEST, seen=found.append)
+        content = read_file(entry, _LARGEST, seen=own_alone)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise _unreadable(entry, error.strerror or str(error)) from None
-    if os.name == "posix" and (found[0].st_uid != os.geteuid() or found[0].st_mode & 0o022):
-        raise _unreadable(entry, "others could have written it")
     try:
         approval = json.loads(content or b"null")
         if approval["path"] != str(path):
@@ -135,7 +132,7 @@ def _refused(project: ProjectFile, state: str) -> ConfigurationError:
         f"the project file {project.path} {wish}, and {state}",
         hint=f"look at it, then: mtls-run allow {quoted(project.directory)}; "
         "or choose a profile yourself: mtls-run --profile NAME …",
-        code="project-not-allowed",
+        code=NOT_ALLOWED,
     )
 
 
@@ -178,7 +175,7 @@ def _digest(path: Path) -> str:
         ) from None
     if content is None:
         raise ConfigurationError(f"{path}, which the project file names, is too large", hint=_LOOK)
-    return pins.digest(content)
+    return sha256(content).hexdigest()
 
 
 def _unreadable(entry: Path, reason: str) -> ConfigurationError:

@@ -10,7 +10,7 @@ from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config import pip_settings, profile, project_trust
 from mtls_run.config import project as projects
 from mtls_run.config.origin import Origin, Setting
-from mtls_run.config.schema import unknown
+from mtls_run.config.readers import unknown
 from mtls_run.errors import ConfigurationError
 
 if TYPE_CHECKING:

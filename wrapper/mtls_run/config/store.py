@@ -11,30 +11,25 @@ import contextlib
 import errno
 import os
 import stat
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run.cache.dependencies import Dependencies
-from mtls_run.config import document, layers, profile, schema
-from mtls_run.config.origin import DEFAULT, Origin
+from mtls_run.config import document, layers, profile, readers
+from mtls_run.config.origin import DEFAULT, TYPED, Origin
 from mtls_run.errors import ConfigurationError, MtlsRunError
+from mtls_run.system import locks
 from mtls_run.system.files import make_directory, write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Callable
 
-    from mtls_run.config.document import Document
     from mtls_run.config.layers import Configuration, LayerValues
     from mtls_run.config.profile import ProfileValues
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 PATIENCE = 10.0  # seconds to wait for the lock; a change takes a moment
 _TRIES = 5
@@ -64,7 +59,9 @@ class ConfigFile:
 
     def own_profiles(self, content: bytes | None) -> Mapping[str, ProfileValues]:
         """Return the profiles of the user's file alone, if these are its bytes."""
-        return {} if content is None else _profiles(document.parse(self.path, content))
+        if content is None:
+            return {}
+        return layers.read_layer(document.parse(self.path, content)).profiles
 
     def system_profiles(self) -> Mapping[str, ProfileValues]:
         """Return the profiles of the system's file alone."""
@@ -157,13 +154,13 @@ class ConfigFile:
         try:
             self._make_directory(target.parent)
             lock = _wait_for(path)
-        except OSError as error:
-            raise _unwritable(target, error) from None
-        if lock is None:
+        except BlockingIOError:
             raise ConfigurationError(
                 f"cannot change {target}: another mtls-run has locked it for {PATIENCE:.0f} s",
                 hint=f"wait for that mtls-run, or end it; the lock is {path}",
-            )
+            ) from None
+        except OSError as error:
+            raise _unwritable(target, error) from None
         try:
             yield
         finally:
@@ -190,44 +187,19 @@ class ConfigFile:
                 directory.chmod(0o700)
 
 
-def _profiles(source: Document) -> Mapping[str, ProfileValues]:
-    return layers.read_layer(source).profiles
-
-
 def unknown_profile(name: str, known: Mapping[str, ProfileValues]) -> ConfigurationError:
     """Return the error for a profile that is none of `known`."""
-    return schema.unknown("profile", name, known, Origin("NAME"))
+    return readers.unknown("profile", name, known, TYPED)
 
 
-def _wait_for(path: Path) -> int | None:
-    """Return a descriptor that holds the lock at `path`, or None after PATIENCE."""
+def _wait_for(path: Path) -> int:
+    """Return a descriptor that holds the lock at `path`; raises BlockingIOError after PATIENCE."""
     deadline = time.monotonic() + PATIENCE
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
     while True:
-        lock = os.open(path, flags, 0o600)
-        try:
-            if _try_lock(lock) and _is_at(lock, path):
-                return lock
-        except BaseException:
-            os.close(lock)
-            raise
+        lock = locks.take(path, seconds=max(0.0, deadline - time.monotonic()))
+        if _is_at(lock, path):
+            return lock
         os.close(lock)
-        if time.monotonic() > deadline:
-            return None
-        time.sleep(0.02)
-
-
-def _try_lock(lock: int) -> bool:
-    try:
-        if sys.platform == "win32":
-            msvcrt.locking(lock, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
-            return False
-        raise
-    return True
 
 
 def _is_at(lock: int, path: Path) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.x509.oid import NameOID
 
 from mtls_run.errors import IdentityError
 from mtls_run.identity.keys import public_bytes
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from mtls_run.identity.pem import Block
+
+# Of a random serial number of 20 bytes, the beginning is enough to find the certificate.
+_SERIAL_DIGITS, _LONGEST_SERIAL = 8, 12
 
 
 def load(block: Block) -> x509.Certificate:
@@ -85,13 +89,20 @@ def same_key(certificate: x509.Certificate, public: bytes) -> bool:
         return False  # a key of an unknown kind
 
 
+def short_name(name: x509.Name) -> str:
+    """Return the common name, as `CN=alice`, or the whole name if it has none."""
+    found = name.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return f"CN={found[0].value!s}" if found else name.rfc4514_string() or "(no name)"
+
+
 def describe(certificate: x509.Certificate) -> str:
-    """Return the subject and serial number, as messages name a certificate."""
+    """Return the subject and the beginning of the serial number, as messages name a certificate."""
     subject = certificate.subject.rfc4514_string() or "(no subject)"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a serial number of 0
-        serial = certificate.serial_number
-    return f"{subject} (serial {serial:x})"
+        serial = f"{certificate.serial_number:x}"
+    shown = serial if len(serial) <= _LONGEST_SERIAL else f"{serial[:_SERIAL_DIGITS]}…"
+    return f"{subject} (serial {shown})"
 
 
 def find_leaf(

@@ -12,7 +12,7 @@ import sysconfig
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pkcs11
 from pkcs11 import Attribute, ObjectClass, TokenFlag
@@ -27,9 +27,14 @@ from mtls_run.system.record import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Any
+    from typing import Any, Callable
 
     from cryptography import x509
+
+    # A session, an object, an attribute or a flag: python-pkcs11 0.9, on Python 3.9, has no types.
+    Handle = Any
+
+T = TypeVar("T")
 
 # One lock for each module: python-pkcs11 loads it without CKF_OS_LOCKING_OK, so it need not be
 # thread-safe. Each call gives up the GIL while the token works.
@@ -44,6 +49,12 @@ _FOLDERS = {
     "linux": ("/usr/lib64", f"/usr/lib/{sysconfig.get_config_var('MULTIARCH')}", "/usr/lib"),
 }
 _SHOWN = 8
+# The errors of an object or a session that is no longer there.
+_RESET = (
+    *("SessionHandleInvalid", "SessionClosed", "ObjectHandleInvalid", "KeyHandleInvalid"),
+    "UserNotLoggedIn",
+)
+_FAULT = ("DeviceError", "FunctionFailed", "GeneralError")
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class Module:
     """A loaded module, and the lock that each call to it needs."""
 
     path: str
-    library: Any = field(repr=False)
+    library: Handle = field(repr=False)
     lock: threading.RLock = field(repr=False)
     process: int = field(default_factory=os.getpid)
 
@@ -74,7 +85,7 @@ class Token:
     """A token as it was when it was found."""
 
     module: Module
-    raw: Any = field(repr=False)
+    raw: Handle = field(repr=False)
 
     @property
     def label(self) -> str:
@@ -111,7 +122,7 @@ class Token:
         return bool(self.raw.flags & TokenFlag.PROTECTED_AUTHENTICATION_PATH)
 
     @property
-    def mechanisms(self) -> set[Any]:
+    def mechanisms(self) -> set[Handle]:
         """Return the mechanisms of the token."""
         with self.module.lock:
             return set(self.raw.slot.get_mechanisms())
@@ -134,7 +145,7 @@ class Found:
     uri: Pkcs11Uri
 
 
-def describe_tries(flags: Any) -> str | None:  # noqa: ANN401 - a flag of an untyped library
+def describe_tries(flags: Handle) -> str | None:
     """Return what these flags of a token say of its PIN's tries, or None where they say nothing."""
     if flags & TokenFlag.USER_PIN_LOCKED:
         return "the PIN is locked"
@@ -177,7 +188,7 @@ def load(uri: Pkcs11Uri, origin: object) -> Module:
         return found
 
 
-def _library(path: str, origin: object) -> Any:  # noqa: ANN401 - python-pkcs11 has no types in 0.9
+def _library(path: str, origin: object) -> Handle:
     try:
         writers = ownership.other_writers(Path(path).stat())
     except OSError as error:
@@ -226,7 +237,7 @@ def find_token(uri: Pkcs11Uri, origin: object) -> Token:
     )
 
 
-def certificates(session: Any, token: Token) -> list[Found]:  # noqa: ANN401 - as above
+def certificates(session: Handle, token: Token) -> list[Found]:
     """Return the X.509 certificates that the session can see, each with its URI."""
     found = []
     for item in session.get_objects({Attribute.CLASS: ObjectClass.CERTIFICATE}):
@@ -249,20 +260,20 @@ def certificates(session: Any, token: Token) -> list[Found]:  # noqa: ANN401 - a
     return found
 
 
-def private_keys(session: Any, token: Token) -> list[tuple[Any, Pkcs11Uri]]:  # noqa: ANN401
+def private_keys(session: Handle, token: Token) -> list[tuple[Handle, Pkcs11Uri]]:
     """Return the private keys that the session can see, each with its URI."""
     keys = session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY})
     return [(key, object_uri(key, token)) for key in keys]
 
 
-def object_uri(item: Any, token: Token) -> Pkcs11Uri:  # noqa: ANN401 - as above
+def object_uri(item: Handle, token: Token) -> Pkcs11Uri:
     """Return the URI of an object in the token."""
     label = attribute(item, Attribute.LABEL)
     identifier = attribute(item, Attribute.ID)
     return replace(token.uri, object=label or None, id=bytes(identifier or b"") or None)
 
 
-def attribute(item: Any, which: Any) -> Any:  # noqa: ANN401 - as above
+def attribute(item: Handle, which: Handle) -> Handle:
     """Return the attribute of the object, or None where the token does not say it."""
     try:
         return item[which]
@@ -293,16 +304,9 @@ def reason(error: BaseException) -> str:
     """Return a PKCS#11 error in words, with its name in the standard."""
     name = type(error).__name__
     words = {
-        "TokenNotPresent": "the token was removed",
-        "DeviceRemoved": "the token was removed",
-        "SessionHandleInvalid": "the token was removed or reset",
-        "SessionClosed": "the token was removed or reset",
-        "ObjectHandleInvalid": "the token was removed or reset",
-        "KeyHandleInvalid": "the token was removed or reset",
-        "UserNotLoggedIn": "the token was removed or reset",
-        "DeviceError": "the token reports a fault",
-        "FunctionFailed": "the token reports a fault",
-        "GeneralError": "the token reports a fault",
+        **dict.fromkeys(("TokenNotPresent", "DeviceRemoved"), "the token was removed"),
+        **dict.fromkeys(_RESET, "the token was removed or reset"),
+        **dict.fromkeys(_FAULT, "the token reports a fault"),
         "MechanismInvalid": "the token has no such mechanism",
         "MechanismParamInvalid": "the token refuses the mechanism's parameters",
         "KeyTypeInconsistent": "the key is of another kind",
@@ -321,6 +325,24 @@ def unusable(what: str, error: BaseException) -> IdentityError:
         hint="insert the token again, then run mtls-run again",
         code="token-failed",
     )
+
+
+def guarded(token: Token, call: Callable[[], T]) -> T:
+    """Return what the call returns, made under the module's lock; a fault becomes an error."""
+    try:
+        with token.module.lock:
+            return call()
+    except pkcs11.PKCS11Error as error:
+        raise unusable(f"the token {token.label}", error) from None
+
+
+def log_out(token: Token, session: Handle) -> None:
+    """End the session; the token logs out with the last one."""
+    try:
+        with token.module.lock:
+            session.close()
+    except pkcs11.PKCS11Error:
+        return  # the token is gone, and with it the session
 
 
 def _listed(names: list[str]) -> str:

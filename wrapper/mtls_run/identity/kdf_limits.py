@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
 # A few seconds on today's machines.
 MOST_ROUNDS = 10_000_000
+# A fifth of a second there, and a second on a slow one.
+_SLOW_ROUNDS = 1_000_000
 # scrypt needs 128 bytes for each of N * r: 256 MiB, twice what OWASP advises (N = 2^17, r = 8), and
 # sixteen times what OpenSSL writes. p repeats all of that.
 MOST_SCRYPT_BLOCKS = 2**21
 MOST_SCRYPT_WORK = 2**24
+_SLOW_SCRYPT_WORK = 2**20
 # PBKDF2 derives a key in blocks of 20 bytes and more, and hashes the salt once for each: 64 bytes
 # and more cost as much as a round.
 _PER_BLOCK, _PER_ROUND = 32, 64
@@ -63,23 +66,37 @@ def check(block: Block) -> None:
         return  # RFC 1421 derives the key in one round
     if block.kind is not Kind.PKCS12 and len(block.content) > LARGEST_KEY:
         raise too_large(block)
-    found = [_Cost()]
     try:
-        if block.kind is Kind.PKCS12:
-            found += _of_pkcs12(block)
-        elif block.kind is Kind.LOCKED_KEY:
-            found.append(_of_encrypted_key(der.element(block.content)))
+        found = _cost(block)
     except (ValueError, IndexError):
         what = "PKCS#12" if block.kind is Kind.PKCS12 else "an encrypted private key"
         raise IdentityError(
             f"{block.where} is {what}, but damaged, or built in a way that no tool builds it",
             hint="copy the whole file again, or export it again",
         ) from None
-    rounds, memory, time = map(sum, zip(*found))
-    if rounds >= MOST_ROUNDS:
+    if found.rounds >= MOST_ROUNDS:
         raise _too_much(block, f"would take {MOST_ROUNDS // 10**6} million rounds or more")
-    if memory > MOST_SCRYPT_BLOCKS or time > MOST_SCRYPT_WORK:
+    if found.memory > MOST_SCRYPT_BLOCKS or found.time > MOST_SCRYPT_WORK:
         raise _too_much(block, "would take more memory or time than any tool asks for, by scrypt")
+
+
+def is_slow(block: Block) -> bool:
+    """Tell whether a person notices how long it takes to open the block."""
+    try:
+        found = _cost(block)
+    except (ValueError, IndexError):
+        return False  # `check` says what is wrong
+    return found.rounds >= _SLOW_ROUNDS or found.time >= _SLOW_SCRYPT_WORK
+
+
+def _cost(block: Block) -> _Cost:
+    """Return what opening the block costs; raises ValueError and IndexError for a damaged one."""
+    found = [_Cost()]
+    if block.kind is Kind.PKCS12:
+        found += _of_pkcs12(block)
+    elif block.kind is Kind.LOCKED_KEY and not block.is_pem:
+        found.append(_of_encrypted_key(der.element(block.content)))
+    return _Cost(*map(sum, zip(*found)))
 
 
 def _of_encrypted_key(key: der.Element) -> _Cost:

@@ -7,7 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 from mtls_run.errors import IdentityError
-from mtls_run.identity import chain, checks, ciphers, extensions, oddities, pem, pkcs12, source
+from mtls_run.identity import (
+    chain,
+    checks,
+    ciphers,
+    exported,
+    extensions,
+    kdf_limits,
+    oddities,
+    pem,
+    pkcs12,
+    source,
+)
 from mtls_run.identity.keys import (
     PrivateKey,
     check_names,
@@ -19,7 +30,6 @@ from mtls_run.identity.keys import (
     public_bytes,
 )
 from mtls_run.identity.pem import Block, Kind
-from mtls_run.identity.signer import ExportableSigner
 from mtls_run.output import quoted
 from mtls_run.system.digests import sha256
 
@@ -82,10 +92,9 @@ class Identity:
         """Return the SHA-256 of the leaf, in hexadecimal."""
         return sha256(chain.der(self.leaf)).hexdigest()
 
-    @property
-    def signer(self) -> ExportableSigner:
-        """Return what signs for this identity and can be exported to a tool."""
-        return ExportableSigner((self.leaf, *self.intermediates), self.key)
+    def exportable_pem(self) -> Secret:
+        """Return the identity as PEM, with its key unencrypted."""
+        return exported.pem((self.leaf, *self.intermediates), self.key)
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,12 @@ class KeyMaterial:
     ready: Path | None
     digest: str
     asks_for: ClassVar[str] = "passphrase"
+
+    @property
+    def is_slow(self) -> bool:
+        """Tell whether a person notices how long it takes to open."""
+        blocks = (*self.keys, *(container.block for container in self.containers))
+        return any(map(kdf_limits.is_slow, blocks))
 
     def unlock(self, passphrase: Secret | None, now: datetime) -> Identity:
         """Return the identity; open its key with `passphrase` where it is locked.
@@ -151,6 +166,10 @@ class KeyMaterial:
             ready=self.ready if in_order else None,
             key=key,
         )
+
+    def may_hold(self, leaf: x509.Certificate) -> bool:
+        """Tell whether the leaf may be in it: it is, or a passphrase hides the certificates."""
+        return bool(self.containers) or leaf in self.certificates
 
     def check_early(self, now: datetime) -> None:
         """Raise IdentityError for a fault that shows before anybody is asked for a passphrase."""

@@ -37,17 +37,31 @@ def recall(digest: str, sha256: str | None = None) -> bytes | None:
 
 def remember(digest: str, pem: bytes, seconds: int, reporter: Reporter) -> str | None:
     """Keep the PEM for so many seconds and return its SHA-256; give a notice where that fails."""
-    named = _hexadecimal(pem)
     try:
-        keyring = SessionKeyring()
-        _write_down(digest, named)
-        keyring.put(PREFIX + digest, pem, seconds)
+        return keep(digest, pem, seconds)
     except OSError as error:
         full = error.errno == errno.EDQUOT
         reason = "this user's quota for keys is full" if full else error.strerror
         reporter.notice(f"cannot remember the identity: {reason}")
         return None
+
+
+def keep(digest: str, pem: bytes, seconds: int) -> str:
+    """Keep the PEM for so many seconds and return its SHA-256; raises OSError."""
+    named = _hexadecimal(pem)
+    keyring = SessionKeyring()
+    _write_down(digest, named)
+    keyring.put(PREFIX + digest, pem, seconds)
     return named
+
+
+def is_possible() -> bool:
+    """Tell whether this login has a session keyring of the user's own."""
+    try:
+        SessionKeyring()
+    except OSError:
+        return False
+    return True
 
 
 def forget() -> int:

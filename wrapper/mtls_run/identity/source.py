@@ -1,22 +1,23 @@
 """Load an identity from where its profile says it is.
 
 An identity is read once. The bytes that were read are checked, and they are what the tool gets.
-A new kind of source, such as a command, is a class beside `Files` and a line in `of`.
+A new kind of source is a class beside `Printed`, which takes part in a run as `KeyMaterial` does.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from mtls_run.errors import IdentityError
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
+from mtls_run.system.command import Command
 from mtls_run.system.digests import sha256
 from mtls_run.system.files import is_missing, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from mtls_run.config.origin import Setting
     from mtls_run.config.profile import Profile
@@ -27,73 +28,42 @@ if TYPE_CHECKING:
 LARGEST = 1024 * 1024
 
 
-class Source(Protocol):
-    """The place that a profile's identity comes from."""
-
-    @property
-    def label(self) -> str:
-        """Return the name of the source for messages."""
-
-    @property
-    def not_after(self) -> float | None:
-        """Return when the identity expires, in seconds since 1970, if the source says so."""
-
-    def load(self) -> Contents:
-        """Return the files or their like, read once; raise MtlsRunError where there is none."""
-
-
 @dataclass(frozen=True)
-class Files:
-    """The files that a profile names for its certificate and key."""
+class Printed:
+    """An identity that a command prints, in part at least: `renewal.printed` runs the command.
+
+    It takes part in a run as `KeyMaterial` does, and shows nothing before the command has run.
+    """
 
     profile: Profile
-    not_after: None = None  # only the certificate in them says it
+    locked: bool = True
 
     @property
-    def label(self) -> str:
-        """Return the paths of the files."""
-        return named(setting.value for _, setting in files_of(self.profile))
-
-    def load(self) -> Contents:
-        """Return the files with their bytes.
-
-        Raises IdentityError for a file that cannot be read, and ConfigurationError for one that is
-        not as an approval pinned it.
-        """
-        return read_files(self.profile, files_of(self.profile))
-
-
-@dataclass(frozen=True)
-class InToken:
-    """A key in a token, which no file can hold: `identity.token` opens it where it signs."""
-
-    profile: Profile
-    not_after: None = None
+    def where(self) -> str:
+        """Return the commands, and the file beside them."""
+        return " and ".join(dict.fromkeys(str(value) for value in _halves(self.profile)))
 
     @property
-    def label(self) -> str:
-        """Return the URI of the key."""
-        setting = self.profile.client_key or self.profile.client_cert
-        assert setting is not None
-        return str(setting.value)
+    def digest(self) -> str:
+        """Return the SHA-256 that names the commands."""
+        text = "\0".join(map(repr, _halves(self.profile)))
+        return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
-    def load(self) -> Contents:
-        """Raise IdentityError: a handoff of files has nothing to hand on."""
-        setting = self.profile.client_key or self.profile.client_cert
-        assert setting is not None
-        raise IdentityError(
-            f"{setting.origin}: the key of {self.profile.label} is in a token and cannot be handed "
-            "to the tool",
-            hint="use the gateway, which signs for the tool: mtls-run --handoff gateway …",
-            code="handoff-failed",
-        )
+    def may_hold(self, _leaf: object) -> bool:
+        """Return True: nothing is known of the certificate."""
+        return True
+
+
+def _halves(profile: Profile) -> list[object]:
+    named = (profile.client_cert, profile.client_key)
+    return [setting.value for setting in named if setting is not None]
 
 
 def files_of(profile: Profile) -> list[tuple[str, Setting[Path]]]:
     """Return the files that the profile names, by their keys, each once."""
     found: dict[Path, tuple[str, Setting[Path]]] = {}
     for name, setting in (("client-cert", profile.client_cert), ("client-key", profile.client_key)):
-        if setting is not None and not isinstance(setting.value, Pkcs11Uri):
+        if setting is not None and isinstance(setting.value, Path):
             found.setdefault(setting.value, (name, cast("Setting[Path]", setting)))
     return list(found.values())
 
@@ -104,21 +74,36 @@ def is_in_token(profile: Profile) -> bool:
     return key is not None and isinstance(key.value, Pkcs11Uri)
 
 
-def of(profile: Profile) -> Source | None:
-    """Return the source of the profile's identity, or None where the profile has no identity."""
-    if profile.client_cert is None:
-        return None
-    return InToken(profile) if is_in_token(profile) else Files(profile)
+def is_printed(profile: Profile) -> bool:
+    """Return whether a command prints the profile's certificate or key."""
+    return any(isinstance(value, Command) for value in _halves(profile))
 
 
 def read(profile: Profile) -> Contents:
-    """Return the files of the profile's identity with their bytes; raise as `Files.load` does."""
-    found = of(profile)
-    return [] if found is None else found.load()
+    """Return the files of the profile's identity with their bytes, none if it has no identity.
+
+    Raises IdentityError for a file that cannot be read, and for an identity that no file has;
+    ConfigurationError for a file that is not as an approval pinned it.
+    """
+    if is_printed(profile):
+        raise IdentityError(
+            f"{Printed(profile).where} prints the identity of {profile.label}, which is in no file",
+            hint="see what it prints: mtls-run profile renew",
+        )
+    if is_in_token(profile):
+        setting = profile.client_key or profile.client_cert
+        assert setting is not None
+        raise IdentityError(
+            f"{setting.origin}: the key of {profile.label} is in a token and cannot be handed "
+            "to the tool",
+            hint="use the gateway, which signs for the tool: mtls-run --handoff gateway …",
+            code="handoff-failed",
+        )
+    return read_files(profile, files_of(profile))
 
 
 def read_files(profile: Profile, settings: Sequence[tuple[str, Setting[Path]]]) -> Contents:
-    """Return these files of the profile with their bytes; raise as `Files.load` does."""
+    """Return these files of the profile with their bytes; raise as `read` does."""
     contents = [(setting.value, _read(name, setting)) for name, setting in settings]
     for path, data in contents:
         profile.verify(path, data)

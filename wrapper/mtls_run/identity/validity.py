@@ -41,6 +41,15 @@ def notice(
     )
 
 
+def state(not_before: datetime, not_after: datetime, now: datetime) -> str:
+    """Return how a validity stands, in a few words: `312 days left`, `expired 2 days ago`."""
+    if now > not_after:
+        return f"expired {span(now - not_after)} ago"
+    if now < not_before:
+        return f"valid in {span(not_before - now)}"
+    return f"{span(not_after - now)} left"
+
+
 def span(time: timedelta) -> str:
     """Return a length of time in its largest whole unit: `3 days`, `5 hours`."""
     for unit, size in (("day", _DAY), ("hour", 3600), ("minute", 60)):

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import os
 import re
-import select
-import signal
 import stat
-import subprocess
-import threading
-import time
 from typing import TYPE_CHECKING
 
 from mtls_run.errors import PassphraseError
 from mtls_run.output import quoted
 from mtls_run.secret import Secret
+from mtls_run.system import programs
 from mtls_run.system.files import read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import Callable
 
@@ -38,10 +33,13 @@ _UTF_16 = {
 }
 _MARKED = "UTF-8 with a byte order mark"
 PLAIN = "provide the passphrase as UTF-8 without a byte order mark"
+_HINTS = {
+    programs.START: "name an existing program; no shell reads the command",
+    programs.TIME: "run it by itself to see what it waits for",
+    programs.SIZE: _ONE_LINE,
+    programs.STATUS: "run it by itself to see why",
+}
 PATIENCE = 120.0  # a person may have to touch a key first
-# After the program's own end, since a process that it left running may hold the pipe open.
-GRACE = 1.0
-_TICK = 0.1
 
 
 def from_variable(source: FromVariable, environ: Mapping[str, str], said: str) -> Secret:
@@ -113,92 +111,12 @@ def from_command(source: FromCommand, said: str, environ: Mapping[str, str]) -> 
     """
     name = f"the passphrase command `{source.argv[0]}`, named at {said},"
     try:
-        with _interrupts_held() as held:
-            process = subprocess.Popen(
-                source.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=dict(environ)
-            )
-    except OSError as error:
+        output = programs.run(source.argv, environ, seconds=PATIENCE, largest=LARGEST)
+    except programs.ProgramError as error:
         raise PassphraseError(
-            f"{name} cannot be started: {error.strerror or error}",
-            hint="name an existing program; no shell reads the command",
-            code="passphrase-command-failed",
+            f"{name} {error.reason}", hint=_HINTS[error.kind], code="passphrase-command-failed"
         ) from None
-    deadline = time.monotonic() + PATIENCE
-    with process:
-        if held:
-            process.kill()
-            raise KeyboardInterrupt
-        try:
-            output = _read_limited(process, name, deadline)
-            status = process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise _too_slow(name) from None
-        except BaseException:
-            process.kill()
-            raise
-    if status != 0:
-        ended = f"with status {status}" if status > 0 else f"by signal {-status}"
-        raise PassphraseError(
-            f"{name} ended {ended}",
-            hint="run it by itself to see why",
-            code="passphrase-command-failed",
-        )
     return _one_line(output, f"what {name} printed", "passphrase-command-failed")
-
-
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[list[int]]:
-    """Note a Ctrl-C in the list, and raise nothing: Popen would leave its program running.
-
-    An ignored one stays ignored, which the program inherits. Only the main thread gets any.
-    """
-    held: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
-        yield held
-        return
-    signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
-    try:
-        yield held
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _too_slow(name: str) -> PassphraseError:
-    return PassphraseError(
-        f"{name} did not end within {PATIENCE:.0f} s",
-        hint="run it by itself to see what it waits for",
-        code="passphrase-command-failed",
-    )
-
-
-def _read_limited(process: subprocess.Popen[bytes], name: str, deadline: float) -> bytes:
-    """Return the program's output, up to the pipe's end or shortly after the program's end."""
-    stream = process.stdout
-    assert stream is not None
-    output, ended = b"", False
-    while True:
-        if os.name == "posix":  # Windows cannot wait for a pipe; there the program has to end
-            left = deadline - time.monotonic()
-            if left <= 0:
-                if ended:
-                    return output
-                raise _too_slow(name)
-            if not select.select([stream], [], [], min(left, _TICK))[0]:
-                if not ended and process.poll() is not None:
-                    ended, deadline = True, min(deadline, time.monotonic() + GRACE)
-                continue
-        more = os.read(stream.fileno(), LARGEST)
-        if not more:
-            return output
-        output += more
-        if len(output) > LARGEST:
-            raise PassphraseError(
-                f"{name} printed more than {LARGEST} bytes",
-                hint=_ONE_LINE,
-                code="passphrase-command-failed",
-            )
 
 
 def _check_file_encoding(content: bytes, path: Path, said: str) -> None:

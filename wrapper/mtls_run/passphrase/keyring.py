@@ -11,19 +11,17 @@ from __future__ import annotations
 import configparser
 import importlib
 import os
-import signal
 import sys
 import threading
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from mtls_run.errors import PassphraseError
 from mtls_run.secret import Secret
-from mtls_run.system import hardening
+from mtls_run.system import hardening, progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mtls_run.output import Reporter
 
@@ -45,8 +43,18 @@ ADMITTED = {
     "darwin": ("keyring.backends.macOS.Keyring",),
     "win32": ("keyring.backends.Windows.WinVaultKeyring",),
 }.get(sys.platform, _LINUX)
+# What people call them.
+_NAMES = {
+    _FIRST_ON_LINUX: "your keyring (Secret Service)",
+    "keyring.backends.libsecret.Keyring": "your keyring (libsecret)",
+    "keyring.backends.kwallet.DBusKeyring": "your keyring (KWallet)",
+    "keyring.backends.kwallet.DBusKeyringKWallet4": "your keyring (KWallet 4)",
+    "keyring.backends.macOS.Keyring": "your keychain",
+    "keyring.backends.Windows.WinVaultKeyring": "your keyring (Windows Credential Manager)",
+}
 CHAINER = "keyring.backends.chainer.ChainerBackend"
 UNLOCK = "start the keyring, or unlock it (log in to the desktop, or answer its dialog)"
+_VARIABLE = "PYTHON_KEYRING_BACKEND"
 _BUS = "DBUS_SESSION_BUS_ADDRESS"
 _ELSEWHERE = (
     'passphrase = { file = "…" }, { env = "NAME" } or "prompt"; or start a keyring: log in to the '
@@ -115,7 +123,7 @@ def look_up(
     """
     found = _look_up_directly(environ, reporter, account)
     if found is not None:
-        return found, _FIRST_ON_LINUX
+        return found, _NAMES[_FIRST_ON_LINUX]
     store = find(environ, reporter)
     return store.get(account), store.name
 
@@ -142,7 +150,7 @@ def _look_up_directly(
         except Exception:  # noqa: BLE001 - keyring meets the same error, and `find` reports it
             return None
 
-    found = _patiently(look, _FIRST_ON_LINUX, reporter)
+    found = _patiently(look, _NAMES[_FIRST_ON_LINUX], reporter)
     return None if found is None else Secret(found)
 
 
@@ -158,23 +166,30 @@ def find(environ: Mapping[str, str], reporter: Reporter) -> Store:
         name, origin = configured
         raise KeyringUnusableError(
             f"the keyring backend {name}, chosen by {origin}, {_why_refused(name)}",
-            hint=f"unset it, or choose {ADMITTED[0]}",
+            hint=f"{_remove_setting(origin)}; or name {ADMITTED[0]} there",
             code="keyring-plain-text" if name.startswith(_ALT) else "keyring-failed",
         )
     reasons: list[KeyringUnusableError] = []
     for name in candidates:
         try:
-            backend = _patiently(lambda name=name: _load(name), name, reporter)  # type: ignore[misc]
+            backend = _patiently(lambda name=name: _load(name), _NAMES[name], reporter)  # type: ignore[misc]
         except KeyringUnusableError as error:
             reasons.append(error)
         else:
-            return Store(name, backend, reporter)
+            return Store(_NAMES[name], backend, reporter)
     is_locked = any(reason.code == "keyring-locked" for reason in reasons)
     raise KeyringUnusableError(
         _nothing_usable([reason.fact for reason in reasons], configured),
         hint=UNLOCK if is_locked else _ELSEWHERE,
         code="keyring-locked" if is_locked else "keyring-absent",
     )
+
+
+def _remove_setting(origin: str) -> str:
+    """Return how to take away the setting of a backend, a variable or a line of a file."""
+    if origin == _VARIABLE:
+        return f"unset {origin}"
+    return f"remove the line `default-keyring` from {origin}"
 
 
 def _why_refused(name: str) -> str:
@@ -192,8 +207,9 @@ def _nothing_usable(reasons: list[str], configured: tuple[str, str] | None) -> s
         fact += f" ({configured[1]} chooses a chain of backends)"
     others = [name for name in _others() if name not in ADMITTED]
     if others:
-        named = "; ".join(f"{name} {_why_refused(name)}" for name in others)
-        fact += f"; not used: {named}"
+        # The package is what a person installed, and not the class.
+        named = [f"{'.'.join(name.split('.')[:2])} {_why_refused(name)}" for name in others]
+        fact += f"; not used: {'; '.join(dict.fromkeys(named))}"
     return fact
 
 
@@ -215,9 +231,9 @@ def _others() -> list[str]:
 
 def _configured(environ: Mapping[str, str]) -> tuple[str, str] | None:
     """Return the backend that the user's keyring settings name, and which setting does."""
-    named = environ.get("PYTHON_KEYRING_BACKEND")
+    named = environ.get(_VARIABLE)
     if named:
-        return named, "PYTHON_KEYRING_BACKEND"
+        return named, _VARIABLE
     path = settings_file()
     if not os.path.lexists(path):
         return None
@@ -265,7 +281,7 @@ def _patiently(ask: Callable[[], T], name: str, reporter: Reporter) -> T:
     # A thread that never returns ends with the process, or with exec. It must not take signals
     # until then: the supervisor of a tool waits for them in the main thread.
     worker = threading.Thread(target=work, daemon=True)
-    with _signals_blocked():
+    with progress.signals_blocked():
         worker.start()
     worker.join(ANNOUNCED_AFTER)
     if worker.is_alive():
@@ -279,24 +295,11 @@ def _patiently(ask: Callable[[], T], name: str, reporter: Reporter) -> T:
     return answers[0]
 
 
-@contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Block every signal in the threads that are started here; they inherit the mask."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _failed(name: str, error: Exception) -> KeyringUnusableError:
     if type(error).__name__ in ("KeyringLocked", "LockedException"):
         fact = f"{name} is locked, and was not unlocked"
         return KeyringUnusableError(fact, hint=UNLOCK, code="keyring-locked")
-    if name in _LINUX and (_BUS in str(error) or isinstance(error, OSError)):
+    if sys.platform.startswith("linux") and (_BUS in str(error) or isinstance(error, OSError)):
         why = str(error) if isinstance(error, OSError) else f"{_BUS} is unset"
         fact = f"{name} needs D-Bus, and there is no session bus: {why}"
         return KeyringUnusableError(fact, hint=_ELSEWHERE, code="keyring-absent")

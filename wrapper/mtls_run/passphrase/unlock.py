@@ -16,7 +16,7 @@ from mtls_run.passphrase.sources import (
     FromPrompt,
     describe,
 )
-from mtls_run.system import hardening, recursion_guard
+from mtls_run.system import hardening, progress, recursion_guard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,10 @@ class Locked(Protocol[Opened_co]):
     def asks_for(self) -> str:
         """Return `passphrase` or `PIN`."""
 
+    @property
+    def is_slow(self) -> bool:
+        """Tell whether a person notices how long it takes to open."""
+
     def unlock(self, passphrase: Secret | None, now: datetime) -> Opened_co:
         """Return what the passphrase opens; raise WrongPassphraseError where another one may."""
 
@@ -62,7 +66,12 @@ class Request(Generic[Opened]):
 
     def open(self, passphrase: Secret) -> Opened:
         """Return the identity; raise WrongPassphraseError where the passphrase does not fit."""
-        return self.material.unlock(passphrase, utc_now())
+        with progress.shown(
+            lambda: f"opening {self.material.where}",
+            quiet=self.reporter.quiet,
+            at_once=self.material.is_slow,  # cryptography lets no other thread run meanwhile
+        ):
+            return self.material.unlock(passphrase, utc_now())
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,9 @@ def unlock(request: Request[Opened]) -> Unlocked[Opened]:
         within = recursion_guard.enter_passphrase_command(
             request.profile.label, source.argv[0], request.environ
         )
-        passphrase = fetch.from_command(source, said, within)
+        waiting = f"waiting for the passphrase command `{source.argv[0]}`"
+        with progress.announced(waiting, quiet=request.reporter.quiet):
+            passphrase = fetch.from_command(source, said, within)
     elif isinstance(source, FromFile):
         passphrase = fetch.from_file(source, said, request.profile.verify)
     else:

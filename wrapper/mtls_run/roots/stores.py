@@ -116,7 +116,7 @@ def read_directory(directory: Path, rests_on: Dependencies) -> bytes:
 
 
 def _exported_from_keychains(rests_on: Dependencies) -> bytes:
-    import subprocess  # noqa: PLC0415 - macOS alone
+    import subprocess  # macOS alone
 
     rests_on.forbid_reuse()  # a program may answer otherwise next time
     command = ["/usr/bin/security", "find-certificate", "-a", "-p", *_KEYCHAINS]
@@ -132,7 +132,7 @@ def _exported_from_keychains(rests_on: Dependencies) -> bytes:
 
 
 def _exported_from_windows(rests_on: Dependencies) -> bytes:
-    import ssl  # noqa: PLC0415 - Windows alone
+    import ssl  # Windows alone
 
     rests_on.forbid_reuse()
     parts = []
