@@ -1,10 +1,11 @@
 """A tool that mtls-run knows: everything that it knows of it, in one class.
 
-A new tool is a module here with one subclass of `Tool`, and its line in `registry.TOOLS`.
+A new tool is a module here with one subclass of `Tool`, and its line in `registry.MODULES`.
 """
 
 from __future__ import annotations
 
+from mtls_run.errors import ToolError
 from mtls_run.system.record import Record
 
 TYPE_CHECKING = False
@@ -42,7 +43,8 @@ class TlsFiles(Record):
     `identity` is one PEM with certificate, chain and key, or None where there is none. `bundle` is
     a PEM file with exactly the roots, or None where the operating system's verifier is meant
     (macOS, Windows). `native` says that the roots are the operating system's store alone. `proxy`
-    is the URL of the gateway, or None where the tool connects by itself.
+    is the URL of the gateway, or None where the tool connects by itself. `hosts` are those that the
+    identity is for (`localhost:8443`, `*.corp.example`), as far as they are known.
     """
 
     HIDDEN = ("proxy",)  # it has the secret of this run
@@ -51,6 +53,11 @@ class TlsFiles(Record):
     bundle: str | None
     native: bool
     proxy: str | None = None
+    hosts: tuple[str, ...] = ()
+
+
+# What --explain shows for a settings file that is made for one run.
+IN_MEMORY = "(in memory: the settings of this run)"
 
 
 class UserOverrides(Record):
@@ -106,6 +113,20 @@ class Tool:
         """Return why this call uses no network, or None where it may use it."""
         return None
 
+    def configured(
+        self,
+        call: ToolCall,
+        environ: Mapping[str, str],
+        directory: Path,
+        rests_on: Dependencies,
+    ) -> Tool:
+        """Return the tool as its own settings and the project's files set it up for this call.
+
+        A tool that reads none of them returns itself. Raises ConfigurationError for a file that
+        cannot be read, and ToolError for a setting that the profile and the tool cannot both obey.
+        """
+        return self
+
     def publishes(self, call: ToolCall) -> bool:
         """Tell whether this call sends something to the index, and not only reads from it."""
         return False
@@ -132,10 +153,23 @@ class Tool:
         """Return the variables that this tool needs where it is itself what mtls-run starts."""
         return {}
 
+    def settings(self, identity: str | None) -> tuple[str, bytes] | None:
+        """Return a variable, and the content of the settings file that it names in this run.
+
+        `identity` is the path of the identity, or None where the tool gets none. The file ends with
+        the run. `own_variables` gives the variable the value IN_MEMORY, for --explain. The launch
+        is not cached: `configured` has forbidden it.
+        """
+        return None
+
+    def flags_at(self, call: ToolCall) -> int:
+        """Return how many of the call's arguments stand before the flags that are injected."""
+        return 0
+
     def flags(
         self, version: Version | None, tls: TlsFiles, overrides: UserOverrides
     ) -> tuple[str | WithIdentity, ...]:
-        """Return the arguments to stand before the tool's own subcommand."""
+        """Return the arguments to inject, before the tool's subcommand or at `flags_at`."""
         return ()
 
     def ambient(self, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -158,7 +192,7 @@ class Tool:
         Where no rule of the tool's own is known, it is that of requests. Raises
         ConfigurationError where a file of the tool's cannot be read.
         """
-        from mtls_run.tools.pip_proxy import PipProxies  # noqa: PLC0415 - not for a run
+        from mtls_run.tools.pip_proxy import PipProxies  # not for a run
 
         return PipProxies(environ, None, None)
 
@@ -175,6 +209,9 @@ class Tool:
     ) -> Dependencies | None:
         """Return the files on which the answer to `--version` depends, or None if unknown."""
         return None
+
+    def check_call(self, call: ToolCall, tls: TlsFiles) -> None:
+        """Raise ToolError where this call cannot use what it would be handed, in any version."""
 
     def check(self, version: Version | None, tls: TlsFiles, key: KeyKind | None) -> None:
         """Raise ToolError where this version of the tool cannot use what it would be handed."""
@@ -200,7 +237,7 @@ class Tool:
 
     def masked(self, call: ToolCall) -> tuple[str, ...]:
         """Return the call's arguments as they may be shown, each secret as `***`."""
-        from mtls_run.tools import secret_words  # noqa: PLC0415 - a run shows nothing by itself
+        from mtls_run.tools import secret_words  # a run shows nothing by itself
 
         # The program's name tells which of its short options are secret.
         words = (call.prefix[0], *call.arguments)
@@ -216,11 +253,18 @@ class Target(Record):
     version: Version | None = None
 
     def argv(self, flags: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Return the tool's whole argv: the user's words in order, with `flags` before them."""
-        return (self.path, *self.call.prefix[1:], *flags, *self.call.arguments)
+        """Return the tool's whole argv: the user's words in order, with `flags` among them."""
+        return self._argv(flags, self.call.arguments)
 
     def shown(self, flags: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Return argv as it may be shown, without the secrets among the user's words."""
-        words = self.argv(flags)
-        end = len(words) - len(self.call.arguments)
-        return (*words[:end], *self.tool.masked(self.call))
+        return self._argv(flags, self.tool.masked(self.call))
+
+    def _argv(self, flags: tuple[str, ...], arguments: tuple[str, ...]) -> tuple[str, ...]:
+        at = self.tool.flags_at(self.call)
+        return (self.path, *self.call.prefix[1:], *arguments[:at], *flags, *arguments[at:])
+
+
+def needs_gateway(fact: str, *command: str) -> ToolError:
+    """Return the error for what the tool cannot be told by file; its hint names the gateway."""
+    return ToolError(fact, hint=f"mtls-run --handoff gateway -- {' '.join(command)}")

@@ -50,14 +50,23 @@ def _urls(settings: PipSettings) -> list[Setting[str]]:
     return [url for url in (settings.index_url, *settings.extra_index_urls) if url is not None]
 
 
+def covers(hosts: Iterable[str], url: str) -> bool:
+    """Tell whether the URL's host and port are among `hosts`, as TlsFiles has them."""
+    found = _host(url)
+    patterns = map(HostPattern.parse, hosts)
+    return found is not None and any(one.matches(found.name, found.port) for one in patterns)
+
+
 def _hosts(urls: Iterable[Setting[str]]) -> Hosts:
-    found: dict[HostPattern, None] = {}
-    for url in urls:
-        try:
-            parts = urlsplit(url.value.strip())
-            if parts.scheme == "https" and parts.hostname:
-                host = HostPattern(normalized_host(parts.hostname), parts.port or HTTPS_PORT)
-                found[host] = None
-        except ValueError:
-            continue  # doctor reports it
-    return tuple(found)
+    found = (_host(url.value) for url in urls)
+    return tuple(dict.fromkeys(host for host in found if host is not None))
+
+
+def _host(url: str) -> HostPattern | None:
+    try:
+        parts = urlsplit(url.strip())
+        if parts.scheme == "https" and parts.hostname:
+            return HostPattern(normalized_host(parts.hostname), parts.port or HTTPS_PORT)
+    except ValueError:
+        pass  # doctor reports it
+    return None

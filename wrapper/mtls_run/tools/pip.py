@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from mtls_run.errors import ToolError
-from mtls_run.identity.kind import DIGEST, SHORT_RSA
 from mtls_run.tools.base import PipScope, Tool, ToolCall, UserOverrides
 from mtls_run.tools.command import BUNDLE_VARIABLES
+from mtls_run.tools.options import abbreviates, before_dashes, value_of
 from mtls_run.tools.python import program_name, split_module
 
 TYPE_CHECKING = False
@@ -84,7 +84,7 @@ class Pip(Tool):
             return "pip without a command shows its help"
         if any(word in ("-V", "--version") for word in before):
             return "pip --version uses no network"
-        if any(word in ("-h", "--help") for word in (*before, *_options(after))):
+        if any(word in ("-h", "--help") for word in (*before, *before_dashes(after))):
             return "pip shows its help"
         if command in _LOCAL:
             return f"pip {command} uses no network"
@@ -112,18 +112,18 @@ class Pip(Tool):
     def overrides(self, call: ToolCall) -> UserOverrides:
         """Return the --cert and --client-cert among pip's arguments; the last of each counts."""
         return UserOverrides(
-            cert=_value_of("--cert", 4, call.arguments),
-            client_cert=_value_of("--client-cert", 4, call.arguments),
+            cert=value_of("--cert", 4, call.arguments),
+            client_cert=value_of("--client-cert", 4, call.arguments),
         )
 
     def proxies(self, target: Target, environ: Mapping[str, str], directory: Path) -> Proxies:
         """Return the proxies of this pip: --proxy, its settings, or the variables."""
-        from mtls_run.cache.dependencies import Dependencies  # noqa: PLC0415 - not for a run
-        from mtls_run.config import pip_settings  # noqa: PLC0415 - as above
-        from mtls_run.config.origin import Origin, Setting  # noqa: PLC0415 - as above
-        from mtls_run.tools.pip_proxy import PipProxies  # noqa: PLC0415 - as above
+        from mtls_run.cache.dependencies import Dependencies  # not for a run
+        from mtls_run.config import pip_settings
+        from mtls_run.config.origin import Origin, Setting
+        from mtls_run.tools.pip_proxy import PipProxies
 
-        flag = _value_of("--proxy", 6, target.call.arguments)
+        flag = value_of("--proxy", 6, target.call.arguments)
         if flag:
             setting: Setting[str] | None = Setting(flag, Origin("--proxy"))
         else:
@@ -203,7 +203,7 @@ class Pip(Tool):
         self, call: ToolCall, path: str, answer: str, environ: Mapping[str, str]
     ) -> Dependencies | None:
         """Return what decides which pip is imported, absent files included."""
-        from mtls_run.tools import pip_version  # noqa: PLC0415 - where the answer is new
+        from mtls_run.tools import pip_version  # where the answer is new
 
         return pip_version.rests_on(call, path, answer, environ)
 
@@ -233,10 +233,12 @@ class Pip(Tool):
         Debian's Python has security level 2, others level 1 or what openssl.cnf says, and OpenSSL
         3.0 counts SHA-1 for less than 1.1.1 did. So that Python is asked.
         """
+        from mtls_run.identity.kind import DIGEST, SHORT_RSA  # a cached launch needs none
+
         weak = [one for one in oddities if one.kind in (DIGEST, SHORT_RSA)]
         if not weak:
             return
-        from mtls_run.tools import pip_python  # noqa: PLC0415 - for weak certificates alone
+        from mtls_run.tools import pip_python  # for weak certificates alone
 
         python = pip_python.find(target.call, target.path, environ)
         answer = python and python.ask({"certificates": certificates().decode("ascii")}, environ)
@@ -254,7 +256,7 @@ class Pip(Tool):
         )
 
 
-PIP = Pip()
+TOOL = Pip()
 
 
 def _has_truststore(version: Version | None) -> bool:
@@ -276,39 +278,17 @@ def _takes_next(word: str) -> bool:
     """Tell whether the next word is this option's value."""
     if "=" in word or not word.startswith("--"):
         return False
-    return any(_abbreviates(word, option, 4) for option in _WITH_VALUE)
-
-
-def _options(words: Sequence[str]) -> Sequence[str]:
-    """Return the words before `--`, after which nothing is an option."""
-    return words[: words.index("--")] if "--" in words else words
-
-
-def _value_of(option: str, shortest: int, arguments: Sequence[str]) -> str | None:
-    """Return the last value that pip's arguments have for this option, or None."""
-    found = None
-    words = _options(arguments)
-    for index, word in enumerate(words):
-        if word.startswith("--") and _abbreviates(word, option, shortest):
-            _, equals, value = word.partition("=")
-            found = value if equals else "".join(words[index + 1 : index + 2])
-    return found
+    return any(abbreviates(word, option, 4) for option in _WITH_VALUE)
 
 
 def _asks_for_outdated(words: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Tell whether `pip list` compares with the index: -o, -u, or a prefix of the long names."""
     if environ.get("PIP_OUTDATED") or environ.get("PIP_UPTODATE"):
         return True
-    for word in _options(words):
+    for word in before_dashes(words):
         if word.startswith("--"):
-            if _abbreviates(word, "--outdated", 3) or _abbreviates(word, "--uptodate", 4):
+            if abbreviates(word, "--outdated", 3) or abbreviates(word, "--uptodate", 4):
                 return True
         elif word.startswith("-") and ("o" in word or "u" in word):
             return True
     return False
-
-
-def _abbreviates(word: str, option: str, shortest: int) -> bool:
-    """Tell whether optparse takes `word` for `option`; it takes any prefix that is unambiguous."""
-    name = word.partition("=")[0]
-    return len(name) >= shortest and option.startswith(name)

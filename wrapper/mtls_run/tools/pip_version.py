@@ -14,7 +14,7 @@ from mtls_run.tools.python import is_interpreter, program_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from mtls_run.tools.base import ToolCall
 
@@ -31,8 +31,9 @@ sys.stdout.buffer.write("\\0".join(path).encode(sys.getfilesystemencoding(), "su
 _SECONDS = 30.0
 # They choose a Python by directory and by variables of their own.
 LAUNCHERS = ("py", "pyw")
-# Modules that decide what is imported: pip, and those that `site` runs at the start.
-_DECIDING = ("pip", "sitecustomize", "usercustomize")
+# `site` imports these at the start, and what they do decides what is imported.
+AT_START = ("sitecustomize", "usercustomize")
+_DECIDING = ("pip", *AT_START)
 
 
 def rests_on(
@@ -43,10 +44,27 @@ def rests_on(
     None for a wrapper other than pip's own script, such as a version manager's, and for an
     interpreter that does not say where it searches.
     """
-    found = Dependencies()
     home = location(answer)
+    found = None if home is None else searched(call, path, environ, _DECIDING)
+    if home is not None and found is not None:
+        found.file(os.path.join(home, "__init__.py"))
+    return found
+
+
+def searched(
+    call: ToolCall,
+    path: str,
+    environ: Mapping[str, str],
+    deciding: Collection[str],
+    suffix: str | None = None,
+) -> Dependencies | None:
+    """Return all that decides which of these modules the call's Python imports, or None.
+
+    `suffix` notes the names that end with it besides: those of `.dist-info` have a version.
+    """
+    found = Dependencies()
     started = interpreter(call, path, found)
-    if home is None or started is None:
+    if started is None:
         return None
     command, first = started
     binary = found.target(command[0])
@@ -62,10 +80,11 @@ def rests_on(
     for entry in dict.fromkeys([first, *search_path]):
         if os.path.isfile(entry):
             found.file(entry)  # a zip file or a wheel
-        for name in found.names(entry, _DECIDING, ".pth"):
+        for name in found.names(entry, deciding, ".pth"):
             if name.endswith((".pth", ".py")):
                 found.file(os.path.join(entry, name))
-    found.file(os.path.join(home, "__init__.py"))
+        if suffix is not None:
+            found.names(entry, (), suffix)
     return found
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mtls_run.errors import ToolError
-from mtls_run.identity.kind import CRITICAL, EXPLICIT_CURVE, PSS_KEY
 from mtls_run.tools.base import HandedOver, PipScope, Tool, ToolCall, UserOverrides
+from mtls_run.tools.options import split
 from mtls_run.tools.python import program_name, split_module
 
 TYPE_CHECKING = False
@@ -99,13 +99,13 @@ class Uv(Tool):
             if not first or first[0] in (*_HELP, *_VERSION):
                 return "uvx shows its help, or its version"
             return None
-        before, command, after = _split(call.arguments)
+        before, command, after = split(call.arguments, _WITH_VALUE)
         if any(word in _VERSION for word in before):
             return "uv --version uses no network"
         if command is None or any(word in _HELP for word in before):
             return "uv shows its help"
         if command in _GROUPS:
-            between, command_in, after = _split(after)
+            between, command_in, after = split(after, _WITH_VALUE)
             if command_in is None or any(word in _HELP for word in between):
                 return f"uv {command} shows its help"
             if (command, command_in) == ("tool", "run"):
@@ -117,7 +117,7 @@ class Uv(Tool):
 
     def overrides(self, call: ToolCall) -> UserOverrides:
         """Return the --cert of `uv pip` (0.12.0); uv has no option for a client certificate."""
-        if _split(call.arguments)[1] != "pip":
+        if split(call.arguments, _WITH_VALUE)[1] != "pip":
             return UserOverrides()
         found = None
         for word, following in zip(call.arguments, (*call.arguments[1:], "")):
@@ -130,12 +130,12 @@ class Uv(Tool):
 
     def publishes(self, call: ToolCall) -> bool:
         """Tell whether it is `uv publish`."""
-        return _split(call.arguments)[1] == "publish"
+        return split(call.arguments, _WITH_VALUE)[1] == "publish"
 
     def pip_scope(self, call: ToolCall, path: str, rests_on: Dependencies) -> PipScope:
         """Return the scope of pip's own settings: [install] counts for `uv pip install`."""
-        _, command, after = _split(call.arguments)
-        is_install = command == "pip" and _split(after)[1] == "install"
+        _, command, after = split(call.arguments, _WITH_VALUE)
+        is_install = command == "pip" and split(after, _WITH_VALUE)[1] == "install"
         return PipScope(command="install" if is_install else None)
 
     def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:
@@ -164,15 +164,15 @@ class Uv(Tool):
 
         `uv lock`, `sync` and `add` would write an index that was handed over into uv.lock.
         """
-        if _split(call.arguments)[1] != "pip":
+        if split(call.arguments, _WITH_VALUE)[1] != "pip":
             return HandedOver()
-        from mtls_run.tools import uv_pip_settings  # noqa: PLC0415 - beside pip's settings alone
+        from mtls_run.tools import uv_pip_settings  # beside pip's settings alone
 
         return uv_pip_settings.handed_over(settings, call.arguments, environ, directory)
 
     def proxies(self, target: Target, environ: Mapping[str, str], directory: Path) -> Proxies:
         """Return the proxies of this uv, from its configuration and the variables."""
-        from mtls_run.tools.uv_proxy import UvProxies  # noqa: PLC0415 - not for a run
+        from mtls_run.tools.uv_proxy import UvProxies  # not for a run
 
         return UvProxies(environ, target.call.arguments, directory, target.version)
 
@@ -196,23 +196,10 @@ class Uv(Tool):
         answer: str,
         environ: Mapping[str, str],
     ) -> Dependencies | None:
-        """Return the binary; a script, or a link to another program, chooses anew each time.
+        """Return the binary, where it is one and the call starts it by itself."""
+        from mtls_run.tools import version  # where the answer is new
 
-        mise's uv is a link to mise, and pyenv's is a script: both choose by directory.
-        """
-        import os  # noqa: PLC0415 - where the answer is new
-
-        from mtls_run.cache.dependencies import Dependencies  # noqa: PLC0415 - for this alone
-
-        rests_on = Dependencies()
-        binary = rests_on.target(path)
-        with open(binary, "rb") as file:
-            is_script = file.read(2) == b"#!"
-        name = program_name(os.path.basename(binary))
-        if len(call.prefix) > 1 or is_script or name not in ("uv", "uvx"):
-            return None
-        rests_on.status(binary)
-        return rests_on
+        return version.of_binary(path, ("uv", "uvx")) if len(call.prefix) == 1 else None
 
     def check(self, version: Version | None, tls: TlsFiles, key: KeyKind | None) -> None:
         """Raise ToolError where this uv would go on without the identity, or panic on it."""
@@ -260,6 +247,12 @@ class Uv(Tool):
 
         It verifies neither its own chain nor the digests in it, so nothing else is in its way.
         """
+        from mtls_run.identity.kind import (
+            CRITICAL,
+            EXPLICIT_CURVE,
+            PSS_KEY,
+        )  # not for a cached launch
+
         version = target.version
         for one in oddities:
             if one.position > 0:
@@ -269,7 +262,7 @@ class Uv(Tool):
                 reason = "has a key of kind rsassaPss"
             elif one.kind == EXPLICIT_CURVE:
                 reason = "describes its curve by parameters, not by name"
-            elif _is_unknown_to(version, one):
+            elif one.kind == CRITICAL and _is_unknown_to(version, one.value):
                 reason = f"has the critical extension {one.value}"
                 hint = "ask your PKI for a certificate in which it is not critical"
             if reason:
@@ -287,29 +280,19 @@ class Uv(Tool):
 
     def masked(self, call: ToolCall) -> tuple[str, ...]:
         """Return the masked arguments; -p and -t of `publish` and `auth` are secrets."""
-        from mtls_run.tools import secret_words  # noqa: PLC0415 - as in base
+        from mtls_run.tools import secret_words
 
-        is_secret = _split(call.arguments)[1] in ("publish", "auth")
+        is_secret = split(call.arguments, _WITH_VALUE)[1] in ("publish", "auth")
         return secret_words.masked(call.arguments, ("-p", "-t") if is_secret else ())
 
 
-UV = Uv()
+TOOL = Uv()
 
 
-def _is_unknown_to(version: Version | None, oddity: Oddity) -> bool:
-    """Tell whether this uv parses the leaf of an identity, and lacks the oddity's extension."""
+def _is_unknown_to(version: Version | None, extension: str) -> bool:
+    """Tell whether this uv parses the leaf of an identity, and lacks the extension."""
     parses = version is None or version >= LEAF_PARSED_SINCE
-    return parses and oddity.kind == CRITICAL and oddity.value not in WEBPKI_EXTENSIONS
-
-
-def _split(arguments: Sequence[str]) -> tuple[Sequence[str], str | None, Sequence[str]]:
-    """Return the options before the first command, that command or None, and what follows it."""
-    index = 0
-    while index < len(arguments) and arguments[index].startswith("-"):
-        index += 2 if arguments[index] in _WITH_VALUE else 1
-    if index >= len(arguments):
-        return arguments, None, ()
-    return arguments[:index], arguments[index], arguments[index + 1 :]
+    return parses and extension not in WEBPKI_EXTENSIONS
 
 
 def _skip_run(name: str, after: Sequence[str]) -> str | None:

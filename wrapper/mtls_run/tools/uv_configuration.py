@@ -9,9 +9,10 @@ import fnmatch
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mtls_run.config import document
+from mtls_run.config.document import table
 from mtls_run.config.pip_settings import expand_user
 from mtls_run.errors import ConfigurationError
 
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
 
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 _SYSTEM = "/etc/uv/uv.toml"
-
-
-def table(tables: Any, *keys: str) -> dict[str, Any]:  # noqa: ANN401 - as TOML has it
-    """Return the table under `keys`, empty where there is none."""
-    for key in keys:
-        tables = tables.get(key) if isinstance(tables, dict) else None
-    return tables if isinstance(tables, dict) else {}
 
 
 def configurations(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mtls_run.config.document import table
 from mtls_run.config.origin import Origin, Setting
 from mtls_run.errors import ConfigurationError
-from mtls_run.tools.uv_configuration import configurations, table
+from mtls_run.tools.uv_configuration import configurations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -11,11 +11,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mtls_run.config.document import table
 from mtls_run.config.origin import Origin, Setting
 from mtls_run.net import proxy
 from mtls_run.system.record import Record
 from mtls_run.tools.proxies import Proxies
-from mtls_run.tools.uv_configuration import configurations, table
+from mtls_run.tools.uv_configuration import configurations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

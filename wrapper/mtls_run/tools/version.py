@@ -9,11 +9,12 @@ from mtls_run.cache import results
 from mtls_run.cache.dependencies import Dependencies, unchanged
 from mtls_run.errors import ToolError
 from mtls_run.system.digests import sha256
+from mtls_run.tools.python import program_name
 from mtls_run.tools.which import cannot_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from mtls_run.tools.base import Tool, ToolCall, Version
 
@@ -89,6 +90,22 @@ def answer(command: Sequence[str], environ: Mapping[str, str]) -> str:
             hint="reinstall the tool: it does not work by itself",
         )
     return done.stdout.decode("utf-8", "replace")
+
+
+def of_binary(path: str, names: Collection[str]) -> Dependencies | None:
+    """Return what the version of a binary rests on, or None where it may be another each time.
+
+    A script, or a link to a program not of these names, chooses by directory: mise's uv is a link
+    to mise, and pyenv's is a script. Raises OSError.
+    """
+    found = Dependencies()
+    binary = found.target(path)
+    with open(binary, "rb") as file:
+        is_script = file.read(2) == b"#!"
+    if is_script or program_name(os.path.basename(binary)) not in names:
+        return None
+    found.status(binary)
+    return found
 
 
 def _key(tool: Tool, call: ToolCall, path: str, environ: Mapping[str, str]) -> str:

@@ -11,7 +11,6 @@ import os
 import sys
 
 from mtls_run.errors import NOT_EXECUTABLE, NOT_FOUND, ToolError
-from mtls_run.output import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ def find(word: str, environ: Mapping[str, str], called_back_by: Iterable[str] = 
             else:
                 return os.path.abspath(candidate)
     if refused:
+        from mtls_run.output import quoted  # for an error alone
+
         raise ToolError(
             f"{refused} is not executable",
             hint=f"chmod +x {quoted(refused)}",
@@ -63,16 +64,26 @@ def find(word: str, environ: Mapping[str, str], called_back_by: Iterable[str] = 
 def on_path(name: str, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield every path that PATH could mean by `name`, in its order, whether it is there or not."""
     spellings = _spellings(name, environ)
-    for directory in environ.get("PATH", os.defpath).split(os.pathsep):
+    for directory in _directories(environ.get("PATH", os.defpath)):
         for spelling in spellings:
             yield os.path.join(directory, spelling)
 
 
-def _spellings(name: str, environ: Mapping[str, str]) -> list[str]:
+def _directories(path: str, *, windows: bool = os.name == "nt") -> list[str]:
+    """Return the directories of PATH; an empty one is the current one, but not on Windows."""
+    if not windows:
+        return path.split(os.pathsep)
+    return [entry for entry in path.replace('"', "").split(";") if entry]
+
+
+def _spellings(
+    name: str, environ: Mapping[str, str], *, windows: bool = os.name == "nt"
+) -> list[str]:
     """Return the names of files that `name` may mean; Windows lets one leave an extension off."""
-    if os.name != "nt":
+    if not windows:
         return [name]
-    extensions = environ.get("PATHEXT", ".COM;.EXE;.BAT;.CMD").split(os.pathsep)
+    known = environ.get("PATHEXT", ".COM;.EXE;.BAT;.CMD").split(";")
+    extensions = [extension for extension in known if extension]
     if name.lower().endswith(tuple(map(str.lower, extensions))):
         return [name]
     return [name + extension for extension in extensions]
@@ -100,9 +111,17 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _no_program(path: str) -> ToolError:
+    from mtls_run.output import quoted  # for an error alone
+
     if os.path.isdir(path):
         return ToolError(
             f"{path} is a directory", hint="name the program in it", status=NOT_EXECUTABLE
+        )
+    if os.path.isfile(path):  # Windows
+        return ToolError(
+            f"{path} is no program: its name has no extension of PATHEXT",
+            hint=f"start what runs it: mtls-run -- python {quoted(path)}",
+            status=NOT_EXECUTABLE,
         )
     return ToolError(
         f"{path} does not exist",
