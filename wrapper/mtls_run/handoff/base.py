@@ -19,21 +19,23 @@ if TYPE_CHECKING:
     from mtls_run.config.profile import Profile
     from mtls_run.identity.known import KnownIdentity
     from mtls_run.identity.material import Identity, KeyMaterial
+    from mtls_run.identity.source import Printed
     from mtls_run.identity.token import TokenIdentity
     from mtls_run.output import Reporter
     from mtls_run.roots.resolve import Roots
     from mtls_run.tools.base import Target
 
-    Material = Union[KeyMaterial, KnownIdentity]
-    Part = Union[KeyMaterial, TokenIdentity]
+    Material = Union[KeyMaterial, KnownIdentity, Printed]
+    Part = Union[KeyMaterial, TokenIdentity, Printed]
 
 
 @dataclass(frozen=True)
 class Request:
     """What a handoff delivers, and the run that it is for.
 
-    `identity` is None until it is opened. `further` has the identities that only the gateway knows
-    to use: those for hosts of their own, and the profile's own where its key is in a token.
+    `identity` is None until it is opened; `ends` is when it expires, where a command says an
+    earlier time than the certificate. `further` has the identities that only the gateway knows to
+    use: those for hosts of their own, and the profile's own where its key is in a token.
     `handed_over` are the variables that hand pip's own settings to the tool.
     """
 
@@ -45,7 +47,9 @@ class Request:
     target: Target
     environ: Mapping[str, str]
     handed_over: Mapping[str, str]
+    expiry_notice_days: int
     reporter: Reporter
+    ends: float = float("inf")
 
 
 class Delivery:

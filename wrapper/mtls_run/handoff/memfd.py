@@ -17,5 +17,5 @@ class Memfd(Delivering):
     def deliver(self, request: Request) -> Delivery:
         """Put the identity into memory."""
         assert request.identity is not None
-        pem = request.identity.signer.exportable_pem().reveal()
+        pem = request.identity.exportable_pem().reveal()
         return Delivery(self.name, anonymous_file.hold(pem, anonymous_file.IDENTITY))

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from mtls_run.config.profile import Profile
     from mtls_run.identity.material import Identity, KeyMaterial
+    from mtls_run.identity.source import Printed
 
 VARIABLE = "MTLS_RUN_ACTIVE"
 _FORM = "1"
@@ -55,13 +56,27 @@ def digest(profile: Profile, files: str) -> str:
     return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
+def renewal_key(profile: Profile) -> str | None:
+    """Return the digest that names the renewal of this profile's identity, or None without one.
+
+    Profiles with the same files and command share their renewal.
+    """
+    if source.is_printed(profile):
+        return digest(profile, source.Printed(profile).digest)
+    if profile.renew is None:
+        return None
+    files = [setting.value for _, setting in source.files_of(profile)]
+    text = "\0".join(map(str, (profile.renew.value.command.argv, *files)))
+    return sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
 def record(profile: Profile, files: str, fingerprint: str) -> WithIdentity:
     """Return the variable's value, which ends with the path that the identity is delivered at."""
     return WithIdentity(":".join((_FORM, digest(profile, files), fingerprint, "")))
 
 
 def reuse(
-    environ: Mapping[str, str], profile: Profile, material: KeyMaterial, now: datetime
+    environ: Mapping[str, str], profile: Profile, material: KeyMaterial | Printed, now: datetime
 ) -> Inherited | None:
     """Return the identity that the variable records, or None where mtls-run starts afresh."""
     fields = environ.get(VARIABLE, "").split(":", _FIELDS - 1)
@@ -86,19 +101,19 @@ def reuse(
     return Inherited(found, path)
 
 
-def checked(pem: bytes, material: KeyMaterial, now: datetime) -> Identity | None:
+def checked(pem: bytes, material: KeyMaterial | Printed, now: datetime) -> Identity | None:
     """Return the identity in a PEM that an earlier run made of this material, or None.
 
     It passes the same checks as one that is unlocked now.
     """
     # resolve imports this module on every run that is not cached.
-    from mtls_run.identity.material import parse  # noqa: PLC0415 - imports cryptography
+    from mtls_run.identity.material import parse  # imports cryptography
 
     try:
         found = parse([(Path(material.where), pem)]).unlock(None, now)
     except IdentityError:
         return None
     # Where the profile's certificates show without a passphrase, it has to be one of them.
-    if not material.containers and found.leaf not in material.certificates:
+    if not material.may_hold(found.leaf):
         return None
     return found if found.ready is not None else None

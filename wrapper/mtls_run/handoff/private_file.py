@@ -7,6 +7,7 @@ not: the system gives it to another process later.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import stat
 from pathlib import Path
@@ -16,20 +17,14 @@ from mtls_run.cache import store
 from mtls_run.errors import HandoffError
 from mtls_run.handoff import supervise
 from mtls_run.handoff.base import Delivering, Delivery
-from mtls_run.system import dirs
+from mtls_run.system import dirs, locks
 from mtls_run.system.files import make_directory
 from mtls_run.system.record import Record
 
-if os.name == "nt":
-    import msvcrt
-else:
-    import fcntl
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mtls_run.handoff.base import Request
-    from mtls_run.identity.material import Identity
 
 _LOCK, _IDENTITY = "lock", "identity.pem"
 _OTHERS_WRITE = 0o022
@@ -54,7 +49,7 @@ def create(content: bytes, environ: Mapping[str, str]) -> PrivateFile:
     reason = ""
     for base in _places(environ):
         try:
-            return _create_in(base(), content)
+            return _create_in(base(create=True), content)
         except OSError as error:
             reason = f"{error.filename or 'it'}: {error.strerror or error}"
     raise HandoffError(
@@ -68,7 +63,7 @@ def sweep(environ: Mapping[str, str]) -> None:
     for place in _places(environ):
         try:
             base = place(create=False)
-            gate = _locked(base / dirs.GATE, wait=True)
+            gate = locks.take(base / dirs.GATE, seconds=None)
         except OSError:
             continue
         try:
@@ -81,11 +76,11 @@ def sweep(environ: Mapping[str, str]) -> None:
 def _create_in(base: Path, content: bytes) -> PrivateFile:
     # A sweep could take a new directory, which has no lock yet, for a leftover. The gate keeps
     # sweeps and creations apart.
-    gate = _locked(base / dirs.GATE, wait=True)
+    gate = locks.take(base / dirs.GATE, seconds=None)
     try:
         directory = base / os.urandom(8).hex()
         make_directory(directory)
-        lock = _locked(directory / _LOCK, wait=False)
+        lock = locks.take(directory / _LOCK, seconds=0)
     finally:
         os.close(gate)
     path = directory / _IDENTITY
@@ -93,7 +88,7 @@ def _create_in(base: Path, content: bytes) -> PrivateFile:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(path, flags, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            _set_private_mode(descriptor)
+            locks.set_private_mode(descriptor)
             file.write(content)
     except BaseException:
         PrivateFile(path, lock).remove()
@@ -101,39 +96,36 @@ def _create_in(base: Path, content: bytes) -> PrivateFile:
     return PrivateFile(path, lock)
 
 
-class _Place:
-    """A directory that may hold private files."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-
-    def __call__(self, *, create: bool = True) -> Path:
-        """Return the directory, checked; raises OSError where it must not be used."""
-        if self._path is None:
-            expected = store.expected("handoff")
-            if not create and not expected.is_dir():
-                raise FileNotFoundError
-            if expected.is_symlink():  # a sweep must not remove anything elsewhere
-                raise PermissionError(1, "it is a link", str(expected))
-            return store.directory("handoff")
-        for folder in _leading_to(self._path):
-            if _is_others(folder.stat()):
-                raise PermissionError(1, "others could put another in its place", str(self._path))
-        if create:
-            with contextlib.suppress(FileExistsError):
-                make_directory(self._path)
-        found = self._path.lstat()
-        private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) & 0o077 == 0
-        if not private or found.st_uid != os.geteuid():
-            raise PermissionError(1, "it is not the user's alone", str(self._path))
-        return self._path
+def _checked(path: Path, *, create: bool) -> Path:
+    """Return a directory in memory that may hold private files; raises OSError where it may not."""
+    for folder in _leading_to(path):
+        if _is_others(folder.stat()):
+            raise PermissionError(1, "others could put another in its place", str(path))
+    if create:
+        with contextlib.suppress(FileExistsError):
+            make_directory(path)
+    found = path.lstat()
+    private = stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) & 0o077 == 0
+    if not private or found.st_uid != os.geteuid():
+        raise PermissionError(1, "it is not the user's alone", str(path))
+    return path
 
 
-def _places(environ: Mapping[str, str]) -> Iterator[_Place]:
+def _in_cache(*, create: bool) -> Path:
+    """Return the directory for private files in the cache; raises OSError where it may not be."""
+    expected = store.expected("handoff")
+    if not create and not expected.is_dir():
+        raise FileNotFoundError
+    if expected.is_symlink():  # a sweep must not remove anything elsewhere
+        raise PermissionError(1, "it is a link", str(expected))
+    return store.directory("handoff")
+
+
+def _places(environ: Mapping[str, str]) -> Iterator[Callable[..., Path]]:
     """Yield the places to try, those in memory first, so that no disk sees the key."""
     for path in dirs.in_memory(environ):
-        yield _Place(Path(path))
-    yield _Place(None)
+        yield functools.partial(_checked, Path(path))
+    yield _in_cache
 
 
 def _leading_to(path: Path) -> set[Path]:
@@ -159,7 +151,7 @@ def _remove_unlocked(directory: Path) -> None:
     try:
         if not {entry.name for entry in directory.iterdir()} <= {_LOCK, _IDENTITY}:
             return  # mtls-run did not make it
-        lock = _locked(directory / _LOCK, wait=False)
+        lock = locks.take(directory / _LOCK, seconds=0)
     except OSError:
         return  # another run holds the lock, or the user may not open it
     _remove(directory, lock)
@@ -178,62 +170,52 @@ def _remove(directory: Path, lock: int) -> None:
             remove()
 
 
-def _locked(path: Path, *, wait: bool) -> int:
-    """Return a descriptor that holds the lock on `path`; raises OSError where it cannot."""
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        found = os.fstat(descriptor)
-        if os.name == "nt":
-            mode = msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK  # type: ignore[attr-defined,unused-ignore]
-            msvcrt.locking(descriptor, mode, 1)  # type: ignore[attr-defined,unused-ignore]
-        else:
-            if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode):
-                raise PermissionError(1, "the lock is not the user's own", str(path))
-            _set_private_mode(descriptor)
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _set_private_mode(descriptor: int) -> None:
-    """Set mode 0600, of which the umask may have left less; Windows has no modes."""
-    if os.name != "nt":
-        os.fchmod(descriptor, 0o600)
-
-
 class Supervised(Delivery):
-    """A private file, which this process removes once the tool, its child, has ended."""
+    """A private file, which this process removes once the tool, its child, has ended.
+
+    The file, at `path`, holds the identity, or stands `beside` another delivery of it.
+    """
 
     needs_parent = True
 
-    def __init__(self, name: str, identity: Identity, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, content: bytes, environ: Mapping[str, str], beside: Delivery | None = None
+    ) -> None:
+        self._beside = beside
+        # Signals are held back from before the file is there.
         self._block = supervise.Block()
         try:
-            self._file = create(identity.signer.exportable_pem().reveal(), environ)
+            self._file = create(content, environ)
         except BaseException:
             self._block.release()
             raise
-        super().__init__(name, str(self._file.path))
+        self.path = str(self._file.path)
+        if beside is None:
+            super().__init__(name, self.path)
+        else:
+            super().__init__(name, beside.identity, beside.tls)
 
     def run(self, path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
         """Run the tool as a child; return its status, negative for the signal that ended it."""
+        if self._beside is not None and self._beside.needs_parent:
+            return self._beside.run(path, argv, environ)
         return supervise.run(path, argv, environ, self._block)
 
     def close(self) -> None:
-        """Remove the file, then let through the signals that were held back."""
+        """Remove the file, and let through the signals that were held back last."""
         try:
             self._file.remove()
         finally:
             self._block.release()
+            if self._beside is not None:
+                self._beside.close()
 
 
 class PrivateFileHandoff(Delivering):
     """A file that only the user can read, while this process supervises the tool."""
 
     def deliver(self, request: Request) -> Delivery:
-        """Write the file; signals are held back from before it is there."""
+        """Write the file."""
         assert request.identity is not None
-        return Supervised(self.name, request.identity, request.environ)
+        pem = request.identity.exportable_pem().reveal()
+        return Supervised(self.name, pem, request.environ)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mtls_run import cli
 from mtls_run.config.profile import GATEWAY as NAME_OF_GATEWAY
 from mtls_run.errors import HandoffError, UsageError
-from mtls_run.handoff.gateway.delivery import GatewayHandoff
+from mtls_run.handoff.gateway.handoff import GatewayHandoff
 from mtls_run.handoff.memfd import Memfd
 from mtls_run.handoff.private_file import PrivateFileHandoff
 

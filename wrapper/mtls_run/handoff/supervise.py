@@ -1,7 +1,8 @@
 """A supervised tool: it gets the signals that mtls-run is sent, and mtls-run ends as the tool does.
 
 While the key is in a file, no signal ends this process, except SIGKILL (and a true crash, and the
-C library's own signals 32 and 33): all are blocked, waited for, and passed on to the tool.
+C library's own signals 32 and 33): all are blocked, waited for, and passed on to the tool. On
+Windows the console tells both of its events.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from mtls_run.system import hardening
+from mtls_run.system import batch, hardening
+
+if os.name == "nt":
+    from mtls_run.system import console_events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,11 +42,15 @@ class Block:
 
     def __init__(self) -> None:
         self.before: set[signal.Signals | int] = set()
+        if os.name == "nt":
+            self._guard = console_events.Guard()
         if hasattr(signal, "pthread_sigmask"):
             self.before = set(signal.pthread_sigmask(signal.SIG_BLOCK, BLOCKED))
 
     def release(self) -> None:
         """Restore the mask; a signal that is pending arrives now."""
+        if os.name == "nt":
+            self._guard.release()
         if hasattr(signal, "pthread_sigmask"):
             signal.pthread_sigmask(signal.SIG_SETMASK, self.before)
 
@@ -92,17 +100,21 @@ def _in_foreground() -> bool:
 
 
 def _run_on_windows(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
-    process = subprocess.Popen(list(argv), executable=path, env=dict(environ))
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue  # the console sent it to the tool too, which decides
+    command: str | list[str] = list(argv)
+    program = path
+    if batch.is_batch(path):
+        program = os.path.join(environ.get("SYSTEMROOT", r"C:\Windows"), "System32", "cmd.exe")
+        command = batch.command_line(program, path, argv[1:])
+    # Windows takes names of variables for the same whatever their case, and would get both.
+    variables = {name.upper(): value for name, value in environ.items()}
+    return subprocess.Popen(command, executable=program, env=variables).wait()
 
 
 def end_as(status: int) -> int:
     """Return the status to exit with; where a signal ended the tool, end by the same signal."""
-    if status >= 0 or os.name != "posix":
+    if os.name == "nt":
+        return _signed(status)
+    if status >= 0:
         return status
     hardening.forbid_core_dumps()  # the tool has written its own
     number = -status
@@ -111,3 +123,8 @@ def end_as(status: int) -> int:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
     os.kill(os.getpid(), number)
     return 128 + number
+
+
+def _signed(status: int) -> int:
+    """Return a status of Windows, 32 bits without a sign, as `sys.exit` takes it."""
+    return status - 2**32 if status >= 2**31 else status

@@ -11,6 +11,14 @@ Step = Literal["name", "connect", "proxy", "tls", "http"]
 _Tcp = Literal["unknown", "refused", "timeout", "reset", "closed", "failed"]
 Kind = Union[_Tcp, Literal["alert", "protocol", "plain", "status", "unsupported"]]
 
+_REASONS = {
+    "timeout": "no answer in time",
+    "refused": "connection refused",
+    "reset": "connection reset",
+    "closed": "connection closed",
+    "unknown": "could not resolve host",
+}
+
 
 @dataclass(eq=False)
 class NetworkError(Exception):
@@ -23,3 +31,8 @@ class NetworkError(Exception):
     kind: Kind
     reason: str = ""
     number: int | None = None
+
+    @property
+    def said(self) -> str:
+        """Return what happened, in a few words."""
+        return _REASONS.get(self.kind) or self.reason

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from mtls_run.net import hostname, request, transport
 from mtls_run.net.errors import NetworkError
+from mtls_run.net.transport import Stream
 from mtls_run.secret import Secret
 from mtls_run.system.urls import without_passwords
-
-if TYPE_CHECKING:
-    from mtls_run.net.transport import Stream
 
 _PORTS = {"http": 80, "https": 443}
 # With socks5 the client resolves the host's name, with socks5h the proxy does (curl's names).

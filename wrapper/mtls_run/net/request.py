@@ -13,19 +13,15 @@ import base64
 import contextlib
 import http.client
 import io
+import socket
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from mtls_run import __version__
 from mtls_run.net.errors import NetworkError
-from mtls_run.net.transport import CHUNK
+from mtls_run.net.transport import CHUNK, Stream
 from mtls_run.secret import Secret
-
-if TYPE_CHECKING:
-    import socket
-    from collections.abc import Mapping
-
-    from mtls_run.net.transport import Stream
 
 _AGENT = f"mtls-run/{__version__}"
 LONGEST_REASON = 80

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from mtls_run.net import transport
+from mtls_run.net.certificates import TrustStore
 from mtls_run.net.errors import NetworkError
-from mtls_run.net.proxy import tunnel
+from mtls_run.net.proxy import Proxy, tunnel
 from mtls_run.net.tls import Tls
-
-if TYPE_CHECKING:
-    from mtls_run.net.certificates import TrustStore
-    from mtls_run.net.proxy import Proxy
-    from mtls_run.net.transport import Stream
+from mtls_run.net.transport import Stream
 
 
 @dataclass(frozen=True)

@@ -22,10 +22,10 @@ from socksio import (
 )
 
 from mtls_run.net.errors import NetworkError
+from mtls_run.net.transport import Stream
 
 if TYPE_CHECKING:
     from mtls_run.net.proxy import Proxy
-    from mtls_run.net.transport import Stream
 
 # The status by which doctor and the gateway know a proxy that wants a login.
 _LOGIN_REQUIRED = 407

@@ -9,33 +9,29 @@ from __future__ import annotations
 import contextlib
 import time
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Union
 
-from OpenSSL import SSL
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from OpenSSL import SSL, crypto
 
 from mtls_run.net import hostname
-from mtls_run.net.certificates import all_parsed, is_issued_for, of_components, parsed
+from mtls_run.net.certificates import (
+    DistinguishedName,
+    TrustStore,
+    all_parsed,
+    is_issued_for,
+    of_components,
+    parsed,
+)
 from mtls_run.net.errors import NetworkError
-from mtls_run.net.transport import CHUNK
+from mtls_run.net.transport import CHUNK, Stream
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-    from OpenSSL import crypto
-
-    from mtls_run.net.certificates import DistinguishedName, TrustStore
-    from mtls_run.net.transport import Stream
-
-    PrivateKey = (
-        rsa.RSAPrivateKey
-        | ec.EllipticCurvePrivateKey
-        | ed25519.Ed25519PrivateKey
-        | ed448.Ed448PrivateKey
-    )
-
+PrivateKey = Union[
+    rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey
+]
 # An identity is presented whatever its strength: whether a tool does is for its own TLS to say.
 _ANY_STRENGTH = b"@SECLEVEL=0:"
 # TLS 1.2 ciphers that both tools accept. Python's own list (3.10 and newer) adds CBC and DHE,

@@ -92,7 +92,7 @@ def _load_by_descriptor(context: ssl.SSLContext, identity: Secret, descriptor: i
 
 def load_by_file(context: ssl.SSLContext, identity: Secret) -> None:
     """Load the identity by a private file whose key is encrypted; raises OSError, ValueError."""
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - not on Linux
+    from cryptography.hazmat.primitives import serialization  # not on Linux
 
     passphrase = secrets.token_hex(32)
     pem = identity.reveal()

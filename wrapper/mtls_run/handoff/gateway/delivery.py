@@ -1,4 +1,4 @@
-"""The handoff by the gateway: its settings, taken from the run, and what the tool is handed."""
+"""Start the gateway of a run, or join that of an outer one; what the tool is handed either way."""
 
 from __future__ import annotations
 
@@ -8,8 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mtls_run.cache import notices
+from mtls_run.cache.dependencies import Dependencies
 from mtls_run.errors import HandoffError
-from mtls_run.handoff.base import Delivering, Delivery, InPlace
+from mtls_run.handoff import nested, private_file, supervise
+from mtls_run.handoff.base import Delivery, InPlace
+from mtls_run.handoff.gateway import identities, outer, process
+from mtls_run.handoff.gateway.settings import ExpiryNotice, Settings
+from mtls_run.roots import stores
+from mtls_run.system import anonymous_file
+from mtls_run.system.digests import sha256
 from mtls_run.tools.base import TlsFiles
 
 if TYPE_CHECKING:
@@ -19,78 +27,45 @@ if TYPE_CHECKING:
     from mtls_run.handoff.base import Request
     from mtls_run.handoff.gateway.identities import Holder
     from mtls_run.handoff.gateway.process import Running
-    from mtls_run.handoff.gateway.settings import Settings
     from mtls_run.net.proxy import Proxy
 
 # Each reads from the index; what sends to it is allowed to the calls that publish.
-_PACKAGES = ("h11",)
 READING = frozenset({"GET", "HEAD"})
 
 
-class GatewayHandoff(Delivering):
-    """A proxy on loopback that keeps the key in a process of its own."""
+def join(name: str, request: Request) -> Joined | None:
+    """Return the handoff by an outer gateway that serves the same, or None."""
+    found = outer.find(request.environ)
+    sends = request.target.tool.publishes(request.target.call)
+    if found is None or (sends and not found.publishes):
+        return None
+    roots = _roots(request)
+    if found.meaning != _meaning(request, roots):
+        return None
+    request.reporter.detail("an outer mtls-run has a gateway for this profile")
+    bundle = anonymous_file.hold(_with_ca(roots, found.ca_pem), "mtls-run-roots")
+    return Joined(name, "", bundle=bundle, proxy=found.proxy_url)
 
-    def tls_files(self, bundle: str | None, *, native: bool) -> TlsFiles:
-        """Return what the tool will be handed, as --explain shows it."""
-        return TlsFiles(
-            identity=None,
-            bundle="(in memory: the roots, and the CA of this run)",
-            native=False,
-            proxy="http://127.0.0.1:PORT",
-        )
 
-    def check(self) -> None:
-        """Raise HandoffError where the packages of the extra `gateway` are missing."""
-        from importlib.util import find_spec  # noqa: PLC0415 - for the gateway alone
-
-        from mtls_run.system import installer  # noqa: PLC0415 - as above
-
-        missing = [name for name in _PACKAGES if find_spec(name) is None]
-        if missing:
-            raise HandoffError(
-                f"the gateway needs {' and '.join(missing)}, which mtls-run was installed without",
-                hint=installer.add_command("gateway"),
-            )
-
-    def join(self, request: Request) -> InPlace | None:
-        """Return the handoff by an outer gateway that serves the same, or None."""
-        is_linux = sys.platform.startswith("linux")  # elsewhere no file is held for the tool
-        if not is_linux or not request.environ.get("HTTPS_PROXY", "").startswith(
-            "http://mtls-run:"
-        ):
-            return None
-        from mtls_run.handoff.gateway import outer  # noqa: PLC0415 - for the gateway alone
-        from mtls_run.system import anonymous_file  # noqa: PLC0415 - as above
-
-        found = outer.find(request.environ)
-        sends = request.target.tool.publishes(request.target.call)
-        if found is None or (sends and not found.publishes):
-            return None
-        roots = _roots(request)
-        if found.meaning != _meaning(request, roots):
-            return None
-        request.reporter.detail("an outer mtls-run has a gateway for this profile")
-        bundle = anonymous_file.hold(_with_ca(roots, found.ca_pem), "mtls-run-roots")
-        return Joined(self.name, "", bundle=bundle, proxy=found.proxy_url)
-
-    def deliver(self, request: Request) -> Delivery:
-        """Start the gateway; raises HandoffError where that is not possible."""
-        from mtls_run.handoff.gateway import identities, process  # noqa: PLC0415 - as above
-
-        roots = _roots(request)
-        _check_route(request)
-        holders = identities.of(request)
-        for _, holder in holders:
-            holder.prepare()
-        settings = _settings(request, roots, holders)
-        if sys.platform.startswith("linux"):
-            running = process.start(settings, os.getpid(), request.reporter)
-        else:
-            running = process.start_in_process(settings, request.reporter)
-        for profile, holder in holders:
-            if profile is request.profile:
-                holder.started()
-        return GatewayDelivery(self.name, running, roots, request.environ)
+def start(name: str, request: Request) -> GatewayDelivery:
+    """Start the gateway; raises HandoffError where that is not possible."""
+    roots = _roots(request)
+    _check_route(request)
+    holders = identities.of(request)
+    for _, holder in holders:
+        holder.prepare()
+    settings = _settings(request, roots, holders)
+    if sys.platform.startswith("linux"):
+        running = process.start(settings, os.getpid(), request.reporter)
+    else:
+        running = process.start_in_process(settings, request.reporter)
+    for profile, holder in holders:
+        if profile is request.profile:
+            holder.started()
+    if running.expiry_notice is not None:
+        fact, fingerprint = running.expiry_notice
+        notices.give_once_a_day(fact, fingerprint, request.reporter)
+    return GatewayDelivery(name, running, roots, request.environ)
 
 
 @dataclass(frozen=True)
@@ -111,9 +86,6 @@ class GatewayDelivery(Delivery):
     def __init__(
         self, name: str, running: Running, roots: bytes, environ: Mapping[str, str]
     ) -> None:
-        from mtls_run.handoff import private_file  # noqa: PLC0415 - as above
-        from mtls_run.system import anonymous_file  # noqa: PLC0415 - as above
-
         self.needs_parent = not sys.platform.startswith("linux")
         self._running = running
         self._file = None
@@ -132,8 +104,6 @@ class GatewayDelivery(Delivery):
 
     def run(self, path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
         """Run the tool as a child while the gateway serves it."""
-        from mtls_run.handoff import supervise  # noqa: PLC0415 - as above
-
         block = supervise.Block()
         try:
             return supervise.run(path, argv, environ, block)
@@ -149,9 +119,6 @@ class GatewayDelivery(Delivery):
 
 def _roots(request: Request) -> bytes:
     """Return the profile's roots as PEM, on every system."""
-    from mtls_run.cache.dependencies import Dependencies  # noqa: PLC0415 - as above
-    from mtls_run.roots import stores  # noqa: PLC0415 - as above
-
     roots = request.roots
     if roots.bundle is not None:
         return roots.bundle.content
@@ -166,9 +133,6 @@ def _with_ca(roots: bytes, ca_pem: bytes) -> bytes:
 
 def _meaning(request: Request, roots: bytes) -> str:
     """Return a digest of the profile, the files of its identities, and its roots."""
-    from mtls_run.handoff import nested  # noqa: PLC0415 - as above
-    from mtls_run.system.digests import sha256  # noqa: PLC0415 - as above
-
     found = sha256(roots)
     if request.material is not None:
         found.update(nested.digest(request.profile, request.material.digest).encode())
@@ -199,8 +163,6 @@ def _check_route(request: Request) -> None:
 def _settings(
     request: Request, roots: bytes, holders: Sequence[tuple[Profile, Holder]]
 ) -> Settings:
-    from mtls_run.handoff.gateway import identities, outer  # noqa: PLC0415 - as above
-    from mtls_run.handoff.gateway.settings import Settings  # noqa: PLC0415 - as above
 
     environ = {**request.environ, **request.handed_over}
     proxies = request.target.tool.proxies(request.target, environ, Path.cwd())
@@ -208,11 +170,11 @@ def _settings(
     def find_proxy(host: str, port: int) -> Proxy | None:
         return outer.passing(proxies.find(host, port), request.environ)
 
-    def open_first() -> None:
+    def open_first() -> ExpiryNotice | None:
         """Open the profile's own identity, so that a wrong PIN stops the run."""
-        for profile, holder in holders:
-            if profile is request.profile:
-                holder.open()
+        own = (holder for profile, holder in holders if profile is request.profile)
+        found = next(own, None)
+        return found.open() if found else None
 
     sends = request.target.tool.publishes(request.target.call)
     return Settings(

@@ -131,6 +131,12 @@ def has_body(request: h11.Request) -> bool:
     return is_chunked(request.headers) or bool(length_of(request.headers))
 
 
+def git_error(text: bytes) -> bytes:
+    """Return the line that git prints as `fatal: remote error: TEXT` (gitprotocol-pack(5))."""
+    line = b"ERR " + text
+    return b"%04x%b" % (len(line) + 4, line)
+
+
 def sent(connection: h11.Connection, event: h11.Event) -> bytes:
     """Return the bytes of the event; raises BadMessage where h11 refuses it."""
     try:

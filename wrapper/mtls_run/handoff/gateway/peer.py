@@ -6,6 +6,7 @@ sockets, /proc/net/tcp lists all connections: that takes 5 ms on a large machine
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -64,7 +65,7 @@ def owner_by_netlink(connection: socket.socket) -> int | None:
         answer = asked.recv(_ANSWER)
     if _HEADER.unpack_from(answer)[1] == _ERROR:
         (number,) = struct.unpack_from("=i", answer, _HEADER.size)
-        if -number == 2:  # noqa: PLR2004 - ENOENT
+        if -number == errno.ENOENT:
             return None
         raise OSError(-number, os.strerror(-number))
     return int(struct.unpack_from("=I", answer, _UID_AT)[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -13,17 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 from mtls_run.errors import FAILED, HandoffError, MtlsRunError
-from mtls_run.system import hardening, libc
-
-try:
-    from mtls_run.handoff.gateway import server
-except ModuleNotFoundError as error:
-    if error.name != "h11":
-        raise
-    raise HandoffError(
-        "the gateway needs the package h11, which is not installed",
-        hint="install 'mtls-run[gateway]' in place of 'mtls-run'",
-    ) from None
+from mtls_run.handoff.gateway import server
+from mtls_run.handoff.gateway.listener import listen
+from mtls_run.handoff.gateway.settings import ExpiryNotice
+from mtls_run.system import hardening, libc, progress
 
 if TYPE_CHECKING:
     import socket
@@ -46,6 +40,7 @@ class Running:
 
     proxy_url: str = field(repr=False)
     ca_pem: bytes
+    expiry_notice: ExpiryNotice | None
     _close: Callable[[], None] = field(repr=False)
 
     def close(self) -> None:
@@ -83,7 +78,12 @@ def start(settings: Settings, tool_pid: int, reporter: Reporter) -> Running:
     url = _url(listener, secret)
     listener.close()
     os.waitpid(child, 0)
-    with os.fdopen(answer, "rb") as stream:
+    # It may log in to a token or run a command first. With -v it writes to the terminal itself.
+    quiet = reporter.quiet or reporter.verbose
+    with (
+        progress.shown(lambda: "starting the gateway", quiet=quiet),
+        os.fdopen(answer, "rb") as stream,
+    ):
         ready = stream.read()
 
     def close() -> None:
@@ -93,7 +93,9 @@ def start(settings: Settings, tool_pid: int, reporter: Reporter) -> Running:
             os.close(to_control)
 
     try:
-        return Running(url, _answered(ready), close)
+        ca_pem, *notice = _answered(ready)
+        expiry_notice = ExpiryNotice(*notice) if notice else None
+        return Running(url, ca_pem.encode("ascii"), expiry_notice, close)
     except MtlsRunError:
         close()
         raise
@@ -107,12 +109,12 @@ def start_in_process(settings: Settings, reporter: Reporter) -> Running:
     listener, secret = _listener(), server.new_secret()
     try:
         gateway = _gateway(settings, listener, secret, reporter.detail)
-        settings.open_first()
+        notice = settings.open_first()
     except MtlsRunError:
         listener.close()
         raise
     threading.Thread(target=gateway.serve, daemon=True).start()
-    return Running(_url(listener, secret), gateway.ca_pem, gateway.close)
+    return Running(_url(listener, secret), gateway.ca_pem, notice, gateway.close)
 
 
 def ask_in_child(question: Callable[[], bool]) -> bool:
@@ -121,7 +123,7 @@ def ask_in_child(question: Callable[[], bool]) -> bool:
     child = os.fork()
     if child == 0:
         try:
-            _write(to_answer, {"answer": "yes" if question() else ""})
+            _write(to_answer, {"answer": ["yes"] if question() else []})
         except MtlsRunError as error:
             _write(to_answer, _told(error))
         finally:
@@ -139,7 +141,7 @@ def _told(error: MtlsRunError) -> dict[str, object]:
 
 def _listener() -> socket.socket:
     try:
-        return server.listen()
+        return listen()
     except OSError as error:
         raise HandoffError(
             f"the gateway cannot listen on 127.0.0.1: {error.strerror}",
@@ -164,7 +166,7 @@ def _url(listener: socket.socket, secret: str) -> str:
     return f"http://{server.USER}:{secret}@127.0.0.1:{listener.getsockname()[1]}"
 
 
-def _answered(ready: bytes) -> bytes:
+def _answered(ready: bytes) -> list[str]:
     """Return a process's answer; raises the error that it tells of."""
     try:
         found = json.loads(ready)
@@ -173,7 +175,7 @@ def _answered(ready: bytes) -> bytes:
             "the gateway ended before it was ready", hint="mtls-run -v doctor"
         ) from None
     if "answer" in found:
-        return str(found["answer"]).encode("ascii")
+        return [str(one) for one in found["answer"]]
     raise HandoffError(
         found["fact"], hint=found["hint"], status=found["status"], code=found["code"]
     )
@@ -199,8 +201,8 @@ def _main(
         _limit_arenas()
         threading.Thread(target=_end_with, args=(tool, control), daemon=True).start()
         gateway = _gateway(settings, listener, secret, reporter.detail)
-        settings.open_first()
-        _write(to_answer, {"answer": gateway.ca_pem.decode("ascii")})
+        notice = settings.open_first() or ()
+        _write(to_answer, {"answer": [gateway.ca_pem.decode("ascii"), *notice]})
     except MtlsRunError as error:
         _write(to_answer, _told(error))
         os._exit(FAILED)
@@ -270,10 +272,10 @@ def _open_process(pid: int) -> _Process:
             try:
                 return _Process(pid, os.pidfd_open(pid), started)
             except OSError as error:
-                if error.errno != 38:  # noqa: PLR2004 - ENOSYS: Linux before 5.3, and gVisor
+                if error.errno != errno.ENOSYS:  # Linux before 5.3, and gVisor
                     raise
     if started is None:
-        raise ProcessLookupError(3, "the tool has ended")
+        raise ProcessLookupError(errno.ESRCH, "the tool has ended")
     return _Process(pid, None, started)
 
 

@@ -1,9 +1,8 @@
-"""Connections to the servers: dialled, verified, and used again for the same identity alone."""
+"""The pool of connections to servers, each used again for the same identity alone."""
 
 from __future__ import annotations
 
 import contextlib
-import socket
 import ssl
 import threading
 import time
@@ -12,34 +11,23 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from mtls_run.errors import MtlsRunError
 from mtls_run.handoff.gateway import contexts
-from mtls_run.handoff.gateway.wire import Broken, Wire, tie
-from mtls_run.net import hostname, proxy, transport
-from mtls_run.net.errors import NetworkError
+from mtls_run.handoff.gateway.dialler import UpstreamError, handshake
+from mtls_run.handoff.gateway.wire import Broken, Wire
+from mtls_run.net import hostname
 
 if TYPE_CHECKING:
-    from mtls_run.handoff.gateway.settings import ScopedIdentity, Settings
+    from mtls_run.handoff.gateway.dialler import Dialler
+    from mtls_run.handoff.gateway.settings import Rotation, ScopedIdentity, Settings
     from mtls_run.net.proxy import Proxy
 
-TIMEOUT = 30.0
 # A server sees so many connections at once, and one more each time that a request waits longer
 # than `_PATIENCE` seconds for one of them: slow downloads must not keep the others out.
 AT_ONCE = 8
 _PATIENCE = 2.0
 # Servers end an idle connection after 60 seconds (AWS) or 75 (nginx).
 _IDLE = 45.0
-_HANDSHAKE = 60.0
-
-
-class UpstreamError(Exception):
-    """A server cannot be reached, verified or shown the identity.
-
-    `code` is for machines, `text` for the user.
-    """
-
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
-        self.code = code
-        self.text = text
+# Seconds between two looks for a newer identity.
+LOOK = 5.0
 
 
 class Destination(NamedTuple):
@@ -75,17 +63,26 @@ class Upstream:
 
 @dataclass
 class _Host:
-    """What is kept of one destination. `turn` lets one handshake run until there is a session."""
+    """What is kept of one destination. `turn` lets one handshake run until there is a session.
+
+    `context` is the one that the session belongs to.
+    """
 
     changed: threading.Condition
     turn: threading.Lock = field(default_factory=threading.Lock)
     idle: list[Upstream] = field(default_factory=list)
     open: int = 0
     session: ssl.SSLSession | None = None
+    context: ssl.SSLContext | None = None
 
 
-def _is_usable(upstream: Upstream) -> bool:
-    """Tell whether an idle connection is fresh, and the server has not sent or ended anything."""
+def _is_usable(upstream: Upstream, context: ssl.SSLContext | None) -> bool:
+    """Tell whether an idle connection is of this context and fresh, and the server left it alone.
+
+    A connection of another context showed an identity that has been renewed since.
+    """
+    if context is not None and getattr(upstream.wire.socket, "context", None) is not context:
+        return False
     try:
         return time.monotonic() - upstream.since < _IDLE and not upstream.wire.has_data()
     except Broken:
@@ -95,19 +92,27 @@ def _is_usable(upstream: Upstream) -> bool:
 class Identities:
     """The TLS contexts of the identities, each made when it is first needed.
 
-    An identity that could not be opened is not tried again: a token counts wrong PINs.
+    An identity that could not be opened is not tried again: a token counts wrong PINs. One that is
+    renewed gets a new context, and the old one serves until then.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._locks = [threading.Lock() for _ in settings.identities]
+        self._turns = [threading.Lock() for _ in settings.identities]
+        self._next_look = [0.0 for _ in settings.identities]
         self._found: dict[int, ssl.SSLContext | MtlsRunError] = {}
 
     def context(self, number: int) -> ssl.SSLContext:
         """Return the context of this identity; raises UpstreamError."""
         with self._locks[number]:
-            if number not in self._found:
+            is_new = number not in self._found
+            if is_new:
                 self._found[number] = self._open(self._settings.identities[number])
+                self._next_look[number] = time.monotonic() + LOOK
+            found = self._found[number]
+        if not is_new and not isinstance(found, MtlsRunError):
+            self._rotate(number)
             found = self._found[number]
         if isinstance(found, MtlsRunError):
             raise UpstreamError("identity", found.fact)
@@ -117,6 +122,28 @@ class Identities:
         """Return why this identity did not sign the last handshake, if that is known."""
         return self._settings.identities[number].failure()
 
+    def _rotate(self, number: int) -> None:
+        """Have the identity renewed where that is due; wait for it only where it is urgent."""
+        rotation = self._settings.identities[number].rotation
+        if rotation is None or time.monotonic() < self._next_look[number]:
+            return
+        if rotation.is_urgent():
+            self._renew(number, rotation)
+        elif not self._turns[number].locked():
+            threading.Thread(target=self._renew, args=(number, rotation), daemon=True).start()
+
+    def _renew(self, number: int, rotation: Rotation) -> None:
+        with self._turns[number]:
+            if time.monotonic() < self._next_look[number]:
+                return  # another request waited for it
+            try:
+                found = self._open(self._settings.identities[number]) if rotation.renew() else None
+            except MtlsRunError:
+                found = None  # the old one serves for as long as the server takes it
+            if isinstance(found, ssl.SSLContext):
+                self._found[number] = found
+            self._next_look[number] = time.monotonic() + LOOK
+
     def _open(self, identity: ScopedIdentity) -> ssl.SSLContext | MtlsRunError:
         context = contexts.for_server(self._settings.roots)
         context.set_alpn_protocols(contexts.ALPN)
@@ -125,121 +152,6 @@ class Identities:
         except MtlsRunError as error:
             return error
         return context
-
-
-class Dialler:
-    """Opens TCP connections, through the user's own proxy where there is one."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-
-    def proxy(self, host: str, port: int) -> Proxy | None:
-        """Return the proxy in front of a host; raises UpstreamError."""
-        try:
-            return self._settings.find_proxy(host, port)
-        except NetworkError as error:
-            raise UpstreamError("proxy", _sentence("the proxy", error)) from None
-
-    def connect(self, host: str, port: int) -> socket.socket:
-        """Return a connection to the host; raises UpstreamError."""
-        found = self.proxy(host, port)
-        if found is None:
-            return self._direct(host, port, hostname.with_port(host, port))
-        connected, is_tls = self.to_proxy(found)
-        try:
-            proxy.tunnel(transport.Socket(connected), found, host, port, TIMEOUT)
-        except NetworkError as error:
-            connected.close()
-            raise UpstreamError("proxy", _sentence(f"the proxy {found.shown}", error)) from None
-        return _bridged(connected) if is_tls else connected
-
-    def to_proxy(self, found: Proxy) -> tuple[socket.socket, bool]:
-        """Return a connection to the proxy itself, and whether it is TLS; raises UpstreamError."""
-        shown = f"the proxy {found.shown}"
-        if not found.is_supported:
-            raise UpstreamError("proxy", f"{shown}: its kind is not supported")
-        connected = self._direct(found.host, found.port, shown, "proxy")
-        if found.scheme != "https":
-            return connected, False
-        context = contexts.for_server(self._settings.roots)
-        return _handshake(connected, context, found.host, shown, None, "proxy"), True
-
-    def _direct(self, host: str, port: int, shown: str, code: str = "connect") -> socket.socket:
-        try:
-            addresses = transport.resolve(host, port, TIMEOUT)
-            found, _ = transport.connect(addresses, port, TIMEOUT)
-        except NetworkError as error:
-            raise UpstreamError(code, _sentence(shown, error)) from None
-        with contextlib.suppress(OSError):
-            found.connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return found.connected
-
-
-def _bridged(connected: socket.socket) -> socket.socket:
-    """Return a plain socket that carries what goes through the TLS connection to a proxy.
-
-    The standard library's TLS socket cannot run inside another one.
-    """
-    ours, theirs = socket.socketpair()
-
-    def carry() -> None:
-        ends = Wire(theirs), Wire(connected)
-        for _ in tie(*ends, idle=3600):
-            pass
-        for end in ends:
-            end.close()
-
-    threading.Thread(target=carry, daemon=True).start()
-    return ours
-
-
-def _handshake(
-    connected: socket.socket,
-    context: ssl.SSLContext,
-    host: str,
-    shown: str,
-    session: ssl.SSLSession | None,
-    code: str = "tls",
-) -> ssl.SSLSocket:
-    connected.settimeout(_HANDSHAKE)
-    try:
-        return context.wrap_socket(
-            connected, server_hostname=host, session=session, suppress_ragged_eofs=False
-        )
-    except ssl.SSLCertVerificationError as error:
-        connected.close()
-        reason = error.verify_message.rstrip(".")
-        kind = "certificate" if code == "tls" else code
-        raise UpstreamError(kind, f"{shown}: its certificate is refused: {reason}") from None
-    except (OSError, ValueError) as error:
-        connected.close()
-        raise UpstreamError(code, f"{shown}: no TLS: {_reason(error)}") from None
-    except MtlsRunError as error:  # a token that signs the handshake
-        connected.close()
-        raise UpstreamError("identity", error.fact) from None
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError) and error.reason:
-        return error.reason.replace("_", " ").lower()
-    return getattr(error, "strerror", None) or str(error) or "timeout"
-
-
-_KINDS = {
-    "unknown": "could not resolve host",
-    "refused": "connection refused",
-    "timeout": "no answer in time",
-    "reset": "connection reset",
-    "closed": "connection closed",
-    "unsupported": "its kind is not supported",
-}
-
-
-def _sentence(shown: str, error: NetworkError) -> str:
-    reason = _KINDS.get(error.kind) or error.reason or "it fails"
-    if error.kind == "status":
-        reason = f"it answers {error.number} {error.reason}".rstrip()
-    return f"{shown}: {reason}"
 
 
 class Pool:
@@ -258,13 +170,15 @@ class Pool:
 
         With `fresh`, it is one that no earlier request used.
         """
+        number = destination.identity
+        context = None if number is None else self._identities.context(number)
         with self._lock:
             host = self._hosts.setdefault(destination, _Host(threading.Condition(self._lock)))
             deadline = time.monotonic() + _PATIENCE
             while True:
                 while host.idle and not fresh:
                     found = host.idle.pop()
-                    if _is_usable(found):
+                    if _is_usable(found, context):
                         return found
                     self._drop(host, found)
                 if fresh and host.idle and host.open >= self._at_once:
@@ -275,9 +189,9 @@ class Pool:
                     break
                 host.changed.wait(remaining)
         try:
-            if destination.identity is None:
+            if number is None or context is None:
                 return self._open_plain(destination)
-            return Upstream(destination, self._open(destination, destination.identity, host))
+            return Upstream(destination, self._open(destination, number, context, host))
         except BaseException:
             with self._lock:
                 host.open -= 1
@@ -294,7 +208,8 @@ class Pool:
         upstream.is_reused, upstream.since = True, time.monotonic()
         with self._lock:
             host = self._hosts[upstream.destination]
-            host.session = session or host.session
+            if session is not None and getattr(connected, "context", None) is host.context:
+                host.session = session
             if self._closed:
                 self._drop(host, upstream)
                 return
@@ -333,15 +248,20 @@ class Pool:
         connected, _ = self._dialler.to_proxy(found)
         return Upstream(destination, Wire(connected), found)
 
-    def _open(self, destination: Destination, number: int, host: _Host) -> Wire:
-        context = self._identities.context(number)
+    def _open(
+        self, destination: Destination, number: int, context: ssl.SSLContext, host: _Host
+    ) -> Wire:
+        with self._lock:
+            if host.context is not context:
+                host.context, host.session = context, None
         # A full handshake costs a signature, by a token half a second perhaps. The next ones resume
         # its session, which is there once a first request has ended.
         with host.turn if host.session is None else contextlib.nullcontext():
             connected = self._dialler.connect(destination.host, destination.port)
-            session = host.session
+            with self._lock:
+                session = host.session if host.context is context else None
             try:
-                secured = _handshake(
+                secured = handshake(
                     connected, context, destination.host, destination.shown, session
                 )
             except UpstreamError:

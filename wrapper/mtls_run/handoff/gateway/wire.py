@@ -21,11 +21,11 @@ _FAREWELL = 1.0
 _END_OF_HEAD = b"\r\n\r\n"
 
 
-class Broken(Exception):  # noqa: N818 - as ConnectionError is
+class Broken(Exception):
     """A connection ended, or stopped, where the message did not."""
 
 
-class BadMessage(Exception):  # noqa: N818
+class BadMessage(Exception):
     """A message breaks a rule of HTTP. The text says which."""
 
 
