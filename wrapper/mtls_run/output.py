@@ -11,17 +11,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+from mtls_run.errors import MtlsRunError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-    from mtls_run.errors import MtlsRunError  # noqa: PLC0415, RUF100
 
 NO_PROFILE = (
     "no profile applies here, so the tool runs unchanged; mtls-run profile add NAME makes one"
 )
+
+_PLAIN = "_./\\:@+-=~"
 
 
 def printable(text: str) -> str:
@@ -34,11 +38,15 @@ def printable(text: str) -> str:
     )
 
 
-def quoted(path: object) -> str:
-    """Return a path as it may be pasted into a shell, whatever its name."""
-    import shlex  # noqa: PLC0415 - hints are rare
+def quoted(word: object) -> str:
+    """Return a word as it may be pasted into a shell, whatever it is."""
+    shown = printable(str(word))
+    if os.name == "nt":  # cmd.exe and PowerShell
+        is_plain = shown and all(char.isalnum() or char in _PLAIN for char in shown)
+        return shown if is_plain else '"' + shown.replace('"', '\\"') + '"'
+    import shlex  # hints are rare
 
-    return shlex.quote(printable(str(path)))
+    return shlex.quote(shown)
 
 
 class Reporter:
@@ -92,8 +100,6 @@ def answer(text: str) -> None:
 
 def unwritable(error: OSError) -> MtlsRunError:
     """Return the error for an answer that stdout does not take."""
-    from mtls_run.errors import MtlsRunError  # noqa: PLC0415 - for this alone
-
     return MtlsRunError(
         f"cannot write the answer to stdout: {error.strerror}",
         hint="make room where stdout goes",
@@ -118,8 +124,6 @@ def _discard(stream: TextIO) -> None:
 
     The descriptor stays as it is, for the tool.
     """
-    import os  # noqa: PLC0415 - hardly ever
-
     try:
         number = stream.fileno()
         original, nowhere = os.dup(number), os.open(os.devnull, os.O_WRONLY)

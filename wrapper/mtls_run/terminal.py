@@ -17,6 +17,7 @@ from mtls_run.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
+    from typing import TextIO
 
 # These signals would end the process while the terminal's echo is off.
 _ENDING = [
@@ -113,6 +114,48 @@ def ask_line(question: str) -> str:
     if typed is None:
         tell("", start="")
     return os.fsdecode(typed or b"").strip()
+
+
+def ask_path(question: str) -> str:
+    """Return a typed path without the blanks around it, or "" on Ctrl-D.
+
+    The Tab key completes it where the standard streams are the terminal and Python has readline.
+    """
+    try:
+        import readline  # noqa: PLC0415 - Windows has none
+    except ImportError:
+        return ask_line(question)
+    if not (_is_terminal(sys.stdin) and _is_terminal(sys.stdout)):
+        return ask_line(question)
+    readline.set_completer(_completion)
+    readline.set_completer_delims("")
+    is_libedit = "libedit" in (readline.__doc__ or "")
+    readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")
+    try:
+        return input(f"mtls-run: {printable(question)}: ").strip()
+    except EOFError:
+        tell("", start="")
+        return ""
+    finally:
+        readline.set_completer(None)
+
+
+def _completion(typed: str, number: int) -> str | None:
+    """Return one of the paths that begin so, as readline asks for them, or None after the last."""
+    folder, name = os.path.split(typed)
+    try:
+        found = sorted(os.listdir(os.path.expanduser(folder) or "."))
+    except OSError:
+        return None
+    fitting = [one for one in found if one.startswith(name) and (name or one[0] != ".")]
+    if number >= len(fitting):
+        return None
+    path = os.path.join(folder, fitting[number])
+    return path + "/" if os.path.isdir(os.path.expanduser(path)) else path
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def tell(text: str, *, start: str = "mtls-run: ", end: str = "\n") -> None:

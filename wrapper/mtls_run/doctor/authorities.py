@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+
+from cryptography.x509 import Certificate
 
 from mtls_run.net.certificates import DistinguishedName, of_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from cryptography.x509 import Certificate
 
 # Words in the names of most authorities, which say nothing of whose they are.
 _COMMON_WORDS = frozenset(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable
+from collections.abc import Iterator, Sequence
 
 from mtls_run.doctor.authorities import (
     calls_itself_root,
@@ -13,20 +12,12 @@ from mtls_run.doctor.authorities import (
     listed,
     named_by,
 )
-from mtls_run.doctor.findings import finding
+from mtls_run.doctor.findings import Finding, finding
+from mtls_run.doctor.indexes import Index
 from mtls_run.doctor.server_tls import alert_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import datetime
-
-    from cryptography.x509 import Certificate
-
-    from mtls_run.doctor.findings import Finding
-    from mtls_run.doctor.indexes import Index
-    from mtls_run.doctor.transcript import Answer, Attempt, Transcript
-    from mtls_run.net.certificates import DistinguishedName
-    from mtls_run.net.tls import Handshake
+from mtls_run.doctor.transcript import Answer, Attempt, LocalFacts, Transcript
+from mtls_run.net.certificates import DistinguishedName
+from mtls_run.net.tls import Handshake
 
 _REVOKED, _EXPIRED, _UNKNOWN_CA = 44, 45, 48
 _FORBIDDEN = 403
@@ -39,26 +30,6 @@ _ABOUT_CERTIFICATES = re.compile(
 )
 _TITLE = re.compile(r"<title>([^<]*)", re.IGNORECASE)
 _APPEND = "append the intermediate's certificate to the file of client-cert, after the leaf"
-
-
-@dataclass(frozen=True)
-class LocalFacts:
-    """What is known of this machine when a transcript is judged.
-
-    `profile` is the profile's label, None if none applies. `leaf` is the identity's certificate,
-    even if the identity is unusable. `identity` has leaf and intermediates of a usable one.
-    `roots` are the names of the roots, None if no server was verified. `issuer_of` returns the root
-    that signed a certificate.
-    """
-
-    now: datetime
-    profile: str | None = None
-    leaf: Certificate | None = None
-    identity: tuple[Certificate, ...] = ()
-    identity_label: str = ""
-    roots: tuple[DistinguishedName, ...] | None = None
-    roots_label: str = ""
-    issuer_of: Callable[[Certificate], Certificate | None] = lambda _: None
 
 
 def judge(seen: Transcript, local: LocalFacts) -> Iterator[Finding]:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 from mtls_run.doctor import client_auth, index_answer, server_tls
-from mtls_run.doctor.findings import finding, in_order
+from mtls_run.doctor.findings import Finding, Rank, finding, in_order
+from mtls_run.doctor.transcript import LocalFacts, Transcript
 from mtls_run.identity import checks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from mtls_run.doctor.client_auth import LocalFacts
-    from mtls_run.doctor.findings import Finding, Rank
-    from mtls_run.doctor.transcript import Transcript
-    from mtls_run.net.errors import NetworkError
+from mtls_run.net.errors import NetworkError
 
 # A smaller difference between two clocks does no harm.
 _MOST_SKEW = timedelta(minutes=5)
@@ -42,7 +36,7 @@ def conclude(
     )
     for seen in urls:
         found += [
-            one
+            replace(one, about=(seen.index.shown,))
             for one in judge(seen, local)
             if not (lacks_identity and one.code == "identity-required")
         ]

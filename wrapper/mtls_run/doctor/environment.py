@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from mtls_run import cli
+from mtls_run.config.profile import Profile
+from mtls_run.doctor.inspection import Inspection
 from mtls_run.errors import MtlsRunError
 from mtls_run.handoff import nested
 from mtls_run.roots import bundle
+from mtls_run.roots.resolve import Roots
 from mtls_run.system.urls import without_passwords
 from mtls_run.tools import registry
 from mtls_run.tools.base import TlsFiles
-
-if TYPE_CHECKING:
-    from mtls_run.config.profile import Profile
-    from mtls_run.doctor.inspection import Inspection
-    from mtls_run.roots.resolve import Roots
 
 _FILES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 _IDENTITIES = ("SSL_CLIENT_CERT", "PIP_CLIENT_CERT")

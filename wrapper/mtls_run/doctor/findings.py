@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from mtls_run.errors import MtlsRunError
+from mtls_run.errors import MtlsRunError
 
 Rank = Literal["note", "warning", "error"]
 # In the order of printing: most important last, where the screen ends.
@@ -33,6 +31,8 @@ CATALOGUE: dict[str, Rank] = {
     "identity-no-key": "error",
     "identity-no-certificate": "error",
     "identity-ambiguous": "error",
+    "identity-command-failed": "error",
+    "renewal-failed": "warning",
     # The token of an identity.
     "token-extra-missing": "error",
     "token-missing": "error",
@@ -134,7 +134,8 @@ _POSITIONS = {code: position for position, code in enumerate(CATALOGUE)}
 class Finding:
     """One fact, its origin (None if the fact names it), and one action.
 
-    `stops` names the tools that it stops, None if it concerns every tool.
+    `stops` names the tools that it stops, None if it concerns every tool. `about` are the parts of
+    the report that it marks: "identity", or a URL.
     """
 
     code: str
@@ -143,6 +144,7 @@ class Finding:
     action: str
     origin: str | None = None
     stops: str | None = None
+    about: tuple[str, ...] = field(default=(), compare=False)
 
 
 def finding(
@@ -161,11 +163,15 @@ def from_error(error: MtlsRunError, origin: object = None, rank: Rank | None = N
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the report: what was examined, in a word or two, its value, and its origin."""
+    """One row of the report: what was examined, in a word or two, its value, and its origin.
+
+    `part` is the part of the report that it stands in.
+    """
 
     what: str
     value: str
     origin: str | None = None
+    part: str = ""
 
 
 def row(what: str, value: object, origin: object = None) -> Row:
@@ -175,7 +181,10 @@ def row(what: str, value: object, origin: object = None) -> Row:
 
 def in_order(found: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return each finding once, sorted by rank. Within a rank, a cause follows its consequences."""
-    distinct = dict.fromkeys(found)
+    about: dict[Finding, tuple[str, ...]] = {}
+    for one in found:
+        about[one] = (*about.get(one, ()), *one.about)
+    distinct = [replace(one, about=tuple(dict.fromkeys(parts))) for one, parts in about.items()]
     return tuple(
         sorted(distinct, key=lambda one: (RANKS.index(one.rank), -_POSITIONS.get(one.code, -1)))
     )

@@ -5,40 +5,35 @@ from __future__ import annotations
 import os
 import stat
 from dataclasses import dataclass
-from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cryptography import x509
+from cryptography.x509 import Certificate
 from OpenSSL import crypto
 
 from mtls_run import terminal
-from mtls_run.doctor.authorities import subject_of
+from mtls_run.config.origin import Setting
+from mtls_run.config.profile import Profile
+from mtls_run.doctor import certificate_report
+from mtls_run.doctor.inspection import Inspection
 from mtls_run.errors import MtlsRunError
-from mtls_run.identity import chain, checks, extensions, oddities, source, token
-from mtls_run.identity.keys import is_pss
-from mtls_run.identity.kind import ANY_PURPOSE, ANY_PURPOSE_FACT
-from mtls_run.identity.material import gather
+from mtls_run.handoff import nested
+from mtls_run.identity import checks, exported, extensions, source, token
+from mtls_run.identity.keys import PrivateKey, is_pss
+from mtls_run.identity.material import Identity, KeyMaterial, gather
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
-from mtls_run.net.certificates import of_name
+from mtls_run.identity.token import TokenIdentity
 from mtls_run.net.tls import ClientIdentity
 from mtls_run.output import quoted
 from mtls_run.passphrase import keyring, unlock
 from mtls_run.passphrase.sources import FromKeyring, describe
+from mtls_run.renewal import printed, report
 from mtls_run.system import ownership
+from mtls_run.system.command import Command
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from cryptography.x509 import Certificate
-
-    from mtls_run.config.origin import Setting
-    from mtls_run.config.profile import Profile
-    from mtls_run.doctor.inspection import Inspection
-    from mtls_run.identity.extensions import Extension
-    from mtls_run.identity.keys import PrivateKey
-    from mtls_run.identity.material import Identity, KeyMaterial
-    from mtls_run.identity.token import Facts, Opened, TokenIdentity
-    from mtls_run.net.certificates import TrustStore
+    # It needs the extra `pkcs11`.
+    from mtls_run.identity.token_session import Facts, Opened
 
 _NO_TRIES = "the token does not say how many tries are left"
 
@@ -58,20 +53,26 @@ class IdentityReport:
             return None
         key: PrivateKey | crypto.PKey = found.key
         if is_pss(found.leaf):
-            key = crypto.load_privatekey(crypto.FILETYPE_ASN1, found.signer.pkcs8())
+            key = crypto.load_privatekey(
+                crypto.FILETYPE_ASN1, exported.pkcs8(found.leaf, found.key)
+            )
         return ClientIdentity(found.leaf, found.intermediates, key)
 
 
 def examine(profile: Profile, notice_days: int, here: Inspection) -> IdentityReport:
     """Return the profile's identity. Errors become findings. It prompts at most once."""
     if profile.client_cert is None:
+        here.part("identity", f"none in {profile.label}")
         here.row("identity", "none in the profile")
         return IdentityReport()
+    here.part("identity", f"{profile.client_cert.value} of {profile.label}")
     for what, setting in _files(profile):
         _file(what, setting, here)
-    in_token = token.of(profile)
+    in_token = token.of(profile, quiet=here.options.quiet)
     if in_token is not None:
         return IdentityReport(leaf=_in_token(in_token, profile, notice_days, here))
+    if source.is_printed(profile):
+        return _printed(profile, notice_days, here)
     material = None
     try:
         material = gather(profile)
@@ -84,8 +85,49 @@ def examine(profile: Profile, notice_days: int, here: Inspection) -> IdentityRep
         leaf = identity.leaf if identity else leaf
         _key(material, identity, profile, here)
     if leaf is not None:
-        _leaf(leaf, profile, notice_days, here)
+        certificate_report.examine(leaf, profile, notice_days, here)
+    _renewal(profile, here)
     return IdentityReport(identity, leaf)
+
+
+def _printed(profile: Profile, notice_days: int, here: Inspection) -> IdentityReport:
+    """Report an identity that a command prints, or that is kept of an earlier time."""
+    for what, setting in (("client-cert", profile.client_cert), ("client-key", profile.client_key)):
+        if setting is not None and isinstance(setting.value, Command):
+            here.row(what, setting.value, setting.origin)
+    key = nested.renewal_key(profile)
+    assert key is not None
+    obtained = None
+    try:
+        obtained = printed.obtain(printed.Request(profile, key, here.environ, here.reporter))
+    except MtlsRunError as error:
+        here.error(error)
+    if obtained is not None:
+        kept = "kept in the session keyring" if obtained.pem_sha256 else "not kept: each run asks"
+        here.row("private key", f"{obtained.identity.kind.name}, {kept}")
+        certificate_report.examine(obtained.identity.leaf, profile, notice_days, here)
+    _renewal(profile, here)
+    if obtained is None:
+        return IdentityReport()
+    return IdentityReport(obtained.identity, obtained.identity.leaf)
+
+
+def _renewal(profile: Profile, here: Inspection) -> None:
+    """Report when the identity is renewed, and what the last attempt said."""
+    key = nested.renewal_key(profile)
+    if key is None:
+        return
+    found = report.of(profile, key)
+    origin = None if profile.renew is None else profile.renew.origin
+    here.row("renewal", f"due {found.due}", origin)
+    here.row("last renewal", found.outcome)
+    if found.last.failures and profile.renew is not None:
+        here.finding(
+            "renewal-failed",
+            found.last.said,
+            f"mtls-run profile renew {profile.name or ''}".rstrip(),
+            origin=origin,
+        )
 
 
 def _files(profile: Profile) -> list[tuple[str, Setting[Path]]]:
@@ -159,7 +201,7 @@ def _in_token(
     if opened is not None:
         here.row("private key", f"{opened.kind.name}, in the token; it signs by {opened.mechanism}")
     if leaf is not None:
-        _leaf(leaf, profile, notice_days, here)
+        certificate_report.examine(leaf, profile, notice_days, here)
     return leaf
 
 
@@ -221,66 +263,8 @@ def _key(
             "key-unencrypted",
             f"the private key in {path} is not encrypted, so the file is enough to use it",
             "encrypt it, and store its passphrase in the keyring: "
-            f"openssl pkcs8 -topk8 -in {quoted(path)} -out NEW; mtls-run passphrase set",
+            f"openssl pkcs8 -topk8 -in {quoted(path)} -out NEW; {profile.set_command}",
             origin=setting.origin,
-        )
-
-
-def _leaf(leaf: Certificate, profile: Profile, notice_days: int, here: Inspection) -> None:
-    now = checks.utc_now()
-    remaining = leaf.not_valid_after_utc - now
-    until = f"{leaf.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
-    state = f"{checks.span(remaining)} left" if remaining > timedelta() else "expired"
-    usages, may_sign = _usages(leaf)
-    here.row("certificate", subject_of(leaf))
-    here.row("issued by", of_name(leaf.issuer).text)
-    here.row("serial", f"{leaf.serial_number:x}")
-    here.row("valid", f"{leaf.not_valid_before_utc:%Y-%m-%d} to {until}, {state}")
-    here.row("usage", usages)
-    named = (profile.client_cert, profile.client_key)
-    where = " and ".join(str(setting.value) for setting in named if setting is not None)
-    origin = profile.client_cert.origin if profile.client_cert else None
-    if timedelta() < remaining < timedelta(days=notice_days):
-        fact = checks.expiry_notice(leaf, where, now, notice_days)
-        here.finding("identity-expires-soon", fact or "", checks.RENEW, origin=origin)
-    for one in oddities.find([leaf]):
-        if one.kind == ANY_PURPOSE:
-            here.finding(
-                "identity-any-purpose",
-                f"{one.whose} in {where} {ANY_PURPOSE_FACT}",
-                "ask your PKI for a certificate with the extended key usage clientAuth",
-                origin=origin,
-            )
-    if not may_sign:
-        here.finding(
-            "identity-key-usage",
-            f"the key usage of the certificate {chain.describe(leaf)} in {where} lacks "
-            "digitalSignature, which TLS 1.3 needs: many servers refuse it",
-            "ask your PKI for a certificate with the key usage digitalSignature",
-            origin=origin,
-        )
-
-
-def examine_chain(identity: Identity, roots: TrustStore | None, here: Inspection) -> None:
-    """Report the chain above the leaf, by the roots here; a server may have others."""
-    top = identity.intermediates[-1] if identity.intermediates else identity.leaf
-    shown = " ← ".join(["leaf", *map(subject_of, identity.intermediates)])
-    if top.subject == top.issuer:
-        here.row("chain", f"{shown}: self-signed")
-        return
-    issuer = of_name(top.issuer).text
-    known = next((root for root in roots or () if root.subject == top.issuer), None)
-    if known is None:
-        here.row("chain", f"{shown}; the server has to know {issuer}, which is no root here")
-    elif known.subject == known.issuer:
-        here.row("chain", f"{shown}, complete up to the root {issuer}")
-    else:
-        shown = f"{shown}; the intermediate {issuer} is missing"
-        here.row("chain", shown)
-        here.finding(
-            "identity-chain-incomplete",
-            f"{identity.where} lacks an intermediate: {shown}",
-            "append the intermediate's certificate to the file of client-cert, after the leaf",
         )
 
 
@@ -288,32 +272,5 @@ def _likely_leaf(material: KeyMaterial | None) -> Certificate | None:
     """Return the only certificate that is not a CA's, or None."""
     if material is None:
         return None
-    found = [one for one in material.certificates if not _is_ca(one)]
+    found = [one for one in material.certificates if not extensions.is_authority(one)]
     return found[0] if len(found) == 1 else None
-
-
-def _extension(certificate: Certificate, kind: type[Extension]) -> Extension | None:
-    """Return the extension, or None, also if it cannot be parsed: that would stop a run."""
-    try:
-        return extensions.find(certificate, kind)
-    except ValueError:
-        return None
-
-
-def _is_ca(certificate: Certificate) -> bool:
-    found = _extension(certificate, x509.BasicConstraints)
-    return found is not None and found.ca
-
-
-def _usages(leaf: Certificate) -> tuple[str, bool]:
-    """Return key usage and extended key usage in words, and whether the key may sign."""
-    words, may_sign = [], True
-    usage = _extension(leaf, x509.KeyUsage)
-    if usage is not None:
-        may_sign = usage.digital_signature
-        flags = ("digital_signature", "key_encipherment", "key_agreement", "key_cert_sign")
-        words += [name.replace("_", " ") for name in flags if getattr(usage, name)]
-    extended = _extension(leaf, x509.ExtendedKeyUsage)
-    if extended is not None:
-        words += [getattr(purpose, "_name", purpose.dotted_string) for purpose in extended]
-    return ", ".join(words) or "any: the certificate has no restriction", may_sign

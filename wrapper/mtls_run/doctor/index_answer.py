@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mtls_run.doctor import client_auth
 from mtls_run.doctor.authorities import listed, named_by
-from mtls_run.doctor.findings import finding
+from mtls_run.doctor.findings import Finding, finding
+from mtls_run.doctor.indexes import Index
+from mtls_run.doctor.transcript import Answer, Attempt, LocalFacts, Transcript
+from mtls_run.net.errors import NetworkError
 from mtls_run.system.urls import without_password
 
-if TYPE_CHECKING:
-    from mtls_run.doctor.client_auth import LocalFacts
-    from mtls_run.doctor.findings import Finding
-    from mtls_run.doctor.indexes import Index
-    from mtls_run.doctor.transcript import Answer, Attempt, Transcript
-    from mtls_run.net.errors import NetworkError
-
-    # A finding's code, fact and action; all but the code without the index's own words.
-    Judgement = tuple[str, str, str]
+# A finding's code, fact and action; all but the code without the index's own words.
+Judgement = tuple[str, str, str]
 
 _ASK = "ask the index's administrator"
 _ASK_FOR_LOG = f"{_ASK} to look into the server's log"

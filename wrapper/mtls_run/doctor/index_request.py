@@ -9,18 +9,13 @@ import re
 import time
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from mtls_run.doctor.transcript import Answer
+from mtls_run.doctor.transcript import Answer, Page
 from mtls_run.net import request
 from mtls_run.net.errors import NetworkError
-from mtls_run.net.transport import CHUNK
-
-if TYPE_CHECKING:
-    from mtls_run.doctor.transcript import Page
-    from mtls_run.net.transport import Stream
-    from mtls_run.secret import Secret
+from mtls_run.net.transport import CHUNK, Stream
+from mtls_run.secret import Secret
 
 # What pip accepts, in its order of preference (26.3).
 _ACCEPT = (

@@ -18,8 +18,8 @@ from mtls_run.net.request import basic_authorization
 from mtls_run.output import printable
 from mtls_run.system.urls import without_password
 from mtls_run.tools import uv_indexes
-from mtls_run.tools.pip import PIP
-from mtls_run.tools.uv import UV
+from mtls_run.tools.pip import TOOL as PIP
+from mtls_run.tools.uv import TOOL as UV
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -1,25 +1,27 @@
-"""The state of an inspection of this machine: how doctor was called, and what it found so far."""
+"""The state of an inspection of this machine: how doctor was called, and what it found so far.
+
+To add a row, call `row` in the check that knows it. The report shows it below the part that was
+begun last, with `-v`. To add a line that is always shown, begin a `part` and sum it up.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from mtls_run.doctor.findings import finding, from_error, row
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from mtls_run.cli import Options
-    from mtls_run.doctor.findings import Finding, Rank, Row
-    from mtls_run.errors import MtlsRunError
-    from mtls_run.output import Reporter
+from mtls_run.cli import Options
+from mtls_run.doctor.findings import Finding, Rank, Row, finding, from_error, row
+from mtls_run.errors import MtlsRunError
+from mtls_run.output import Reporter
 
 
-@dataclass(frozen=True)
+@dataclass
 class Inspection:
-    """How and where doctor was called, and the rows and findings that each check adds."""
+    """How and where doctor was called, and the rows and findings that each check adds.
+
+    `parts` are the parts of the report, in order, each with the line that sums it up, or "".
+    """
 
     options: Options
     environ: Mapping[str, str]
@@ -27,17 +29,28 @@ class Inspection:
     reporter: Reporter
     rows: list[Row] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    parts: dict[str, str] = field(default_factory=dict)
+    current: str = ""
+
+    def part(self, name: str, summary: str = "") -> None:
+        """Begin this part of the report, or go back to it; what is added next belongs to it."""
+        self.current = name
+        self.parts[name] = summary or self.parts.get(name, "")
 
     def row(self, what: str, value: object, origin: object = None) -> None:
         """Add a row."""
-        self.rows.append(row(what, value, origin))
+        self.rows.append(replace(row(what, value, origin), part=self.current))
 
     def finding(
         self, code: str, fact: str, action: str, *, origin: object = None, rank: Rank | None = None
     ) -> None:
         """Add a finding."""
-        self.findings.append(finding(code, fact, action, origin=origin, rank=rank))
+        self.add(finding(code, fact, action, origin=origin, rank=rank))
 
     def error(self, error: MtlsRunError, origin: object = None, rank: Rank | None = None) -> None:
         """Add the finding for an error that would stop a run."""
-        self.findings.append(from_error(error, origin, rank))
+        self.add(from_error(error, origin, rank))
+
+    def add(self, found: Finding) -> None:
+        """Add a finding that was made elsewhere."""
+        self.findings.append(replace(found, about=(self.current,)))

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mtls_run import shells
 from mtls_run.cache.dependencies import Dependencies
+from mtls_run.config.profile import Profile
 from mtls_run.doctor.findings import from_error
+from mtls_run.doctor.inspection import Inspection
 from mtls_run.errors import MtlsRunError
+from mtls_run.identity.material import Identity
 from mtls_run.shells import shims
+from mtls_run.shells.shims import Shim
+from mtls_run.system import progress
 from mtls_run.tools import registry, version, which
-from mtls_run.tools.base import PipScope, Target
-from mtls_run.tools.pip import PIP
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from mtls_run.config.profile import Profile
-    from mtls_run.doctor.inspection import Inspection
-    from mtls_run.identity.material import Identity
-    from mtls_run.tools.base import TlsFiles
+from mtls_run.tools.base import PipScope, Target, TlsFiles
+from mtls_run.tools.pip import TOOL as PIP
+from mtls_run.tools.uv import TOOL as UV
 
 _NOT_EXECUTABLE = 126
+_IDLE = "does not run"
 
 
 def pip_scope(environ: Mapping[str, str]) -> PipScope:
@@ -52,7 +51,7 @@ def examine(
     Returns the tools that a run would start.
     """
     visible = environ_to_ask(profile, here.environ)
-    found = [_tool(names, visible, files, identity, here) for names in registry.PROGRAMS]
+    found = [_tool(names, visible, files, identity, here) for names in (PIP.PROGRAMS, UV.PROGRAMS)]
     if not any(is_there for is_there, _ in found):
         here.finding(
             "tool-missing",
@@ -60,15 +59,23 @@ def examine(
             "install one of them, or add its directory to PATH",
             origin="PATH",
         )
-    for shim in shims.survey(shells.folder(), here.environ):
-        if shim.is_reached:
-            here.row("shim", f"{shim.path}: runs for {shim.tool}")
-            continue
-        why, action = shims.shadow(shim, here.environ)
-        here.row("shim", f"{shim.path}: does not run")
-        fact = f"{shim.tool} does not run through mtls-run: {why}"
-        here.finding("tool-bypassed", fact, action, origin=shim.path)
+    _shims(here)
     return tuple(target for _, target in found if target is not None)
+
+
+def _shims(here: Inspection) -> None:
+    """Report the shims; one action for several of them is one finding."""
+    bypassed: dict[str, list[Shim]] = {}
+    for shim in shims.survey(shells.folder(), here.environ):
+        here.row("shim", f"{shim.path}: {f'runs for {shim.tool}' if shim.is_reached else _IDLE}")
+        if not shim.is_reached:
+            bypassed.setdefault(shims.shadow(shim, here.environ)[1], []).append(shim)
+    for action, found in bypassed.items():
+        names = ", ".join(shim.tool for shim in found)
+        reasons = "; ".join(dict.fromkeys(shims.shadow(one, here.environ)[0] for one in found))
+        verb, origin = ("does", found[0].path) if len(found) == 1 else ("do", found[0].path.parent)
+        fact = f"{names} {verb} not run through mtls-run: {reasons}"
+        here.finding("tool-bypassed", fact, action, origin=origin)
 
 
 def _tool(
@@ -89,19 +96,24 @@ def _tool(
     if path is None:
         if error is None or error.status != _NOT_EXECUTABLE:
             here.row(names[0], "not on PATH")
+            _sum_up(f"no {names[0]}", here)
             return False, None
         here.row(names[0], error.fact)
+        _sum_up(f"{names[0]} cannot be executed", here)
         here.error(error, rank="warning")
         return True, None
     tool, call = registry.recognise([path], any_program=True)
     try:
-        found = version.ask(tool, call, path, environ)
+        with progress.shown(lambda: f"asking {path} for its version", quiet=here.options.quiet):
+            found = version.ask(tool, call, path, environ)
     except MtlsRunError as failure:
         here.row(names[0], f"{path}: version unknown")
+        _sum_up(f"{names[0]} of unknown version", here)
         here.error(failure)
         return True, None
     here.row(os.path.basename(path), f"{'.'.join(map(str, found))}, {path}")
     target = Target(tool, call, path, found)
+    _sum_up(f"{tool.KIND} {'.'.join(map(str, found))}", here)
     try:
         if files is not None:
             tool.check(found, files, identity.kind if identity else None)
@@ -111,6 +123,12 @@ def _tool(
             )
     except MtlsRunError as failure:
         shown = f"{tool.KIND} {'.'.join(map(str, found))}"
-        here.findings.append(replace(from_error(failure, path), stops=shown))
+        here.add(replace(from_error(failure, path), stops=shown))
         return True, None
     return True, target
+
+
+def _sum_up(tool: str, here: Inspection) -> None:
+    """Add the tool to the line that sums up the tools."""
+    before = here.parts.get(here.current)
+    here.part(here.current, f"{before}, {tool}" if before else tool)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from mtls_run.config import layers, selection
+from mtls_run.config.layers import Configuration
+from mtls_run.config.pip_settings import PipSettings
+from mtls_run.config.profile import Profile
 from mtls_run.doctor import (
+    certificate_report,
     environment,
     identity_report,
     installed_tools,
@@ -14,30 +18,18 @@ from mtls_run.doctor import (
     tool_verdicts,
 )
 from mtls_run.doctor.identity_report import IdentityReport
+from mtls_run.doctor.inspection import Inspection
 from mtls_run.doctor.roots_report import RootsReport
 from mtls_run.doctor.tool_verdicts import Tools
 from mtls_run.errors import MtlsRunError
 from mtls_run.handoff import registry as handoffs
+from mtls_run.handoff.base import Delivering
 from mtls_run.net import tls
 from mtls_run.output import quoted
 from mtls_run.system import ownership
 from mtls_run.tools import pip_python
-from mtls_run.tools.pip import PIP
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from mtls_run.config.layers import Configuration
-    from mtls_run.config.pip_settings import PipSettings
-    from mtls_run.config.profile import Profile
-    from mtls_run.doctor.inspection import Inspection
-    from mtls_run.handoff.base import Delivering
-    from mtls_run.tools.base import PipScope, Target, TlsFiles
-
-_NO_PROFILE = (
-    "create one: mtls-run profile add NAME --client-cert FILE, then mtls-run profile default NAME; "
-    "or choose one: mtls-run --profile NAME doctor"
-)
+from mtls_run.tools.base import PipScope, Target, TlsFiles
+from mtls_run.tools.pip import TOOL as PIP
 
 
 @dataclass(frozen=True)
@@ -62,6 +54,7 @@ def examine(here: Inspection) -> Machine:
 
     Only here, and only once, is a person asked for a passphrase.
     """
+    here.part("profile")
     environment.of_mtls_run(here)
     scope = installed_tools.pip_scope(here.environ)
     chosen, notice_days = _choose(here, scope)
@@ -70,11 +63,15 @@ def examine(here: Inspection) -> Machine:
     roots = RootsReport(None, "unknown: the profile cannot be determined")
     files = None
     if profile is not None:
+        here.part("identity")
         identity = identity_report.examine(profile, notice_days, here)
+        here.part("roots")
         roots = roots_report.examine(profile, here)
         if identity.identity is not None:
-            identity_report.examine_chain(identity.identity, roots.trusted, here)
+            here.part("identity")
+            certificate_report.examine_chain(identity.identity, roots.trusted, here)
             identity = _presentable(identity, here)
+        here.part("tools")
         if roots.resolved is not None:
             files = environment.expected_files(profile, roots.resolved)
             handoff = _handoff(profile, here)
@@ -82,8 +79,11 @@ def examine(here: Inspection) -> Machine:
                 files = handoff.tls_files(files.bundle, native=files.native)
             environment.replaced(profile, roots.resolved, here)
     elif chosen is not None:
+        here.part("roots")
         roots = roots_report.without_profile(here)
+        here.part("tools")
         environment.broken(here)
+    here.part("tools")
     environment.rows(here)
     handed = None if files is not None and files.proxy is not None else identity.identity
     targets = installed_tools.examine(profile, files, handed, here)
@@ -163,6 +163,7 @@ def _choose(here: Inspection, scope: PipScope) -> tuple[selection.Selection | No
     """Return the selected profile, or None if that cannot be determined, and the notice days."""
     environ, options = here.environ, here.options
     if options.no_profile:
+        here.part("profile", "none, by --no-profile")
         here.row("profile", "none", "--no-profile")
         return selection.Selection(None), 0
     notice_days = 0
@@ -180,14 +181,17 @@ def _choose(here: Inspection, scope: PipScope) -> tuple[selection.Selection | No
             pip_scope=lambda: scope,
         )
     except MtlsRunError as error:
+        here.part("profile", "cannot be determined")
         here.row("profile", "cannot be determined")
         here.error(error)
         return None, notice_days
     if chosen.profile is None:
+        here.part("profile", "none applies here")
         here.row("profile", "none applies here")
         _none_applies(configuration, here)
     else:
         label = chosen.profile.name or chosen.profile.label
+        here.part("profile", label)
         here.row("profile", label, chosen.profile.origin)
         for other in chosen.won_over:
             here.row("rather than", other, other.origin)
@@ -215,7 +219,7 @@ def _configuration(path: Path, origin: str, here: Inspection) -> None:
 def _none_applies(configuration: Configuration, here: Inspection) -> None:
     names = ", ".join(configuration.profiles)
     profiles = f"profiles: {names}" if names else f"{configuration.user_file} has none"
-    action = _NO_PROFILE
+    action = "make one: mtls-run profile add corp"
     if names:
         name = next(iter(configuration.profiles))
         action = (

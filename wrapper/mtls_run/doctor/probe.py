@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from mtls_run.doctor import index_request, tool_verdicts
+from mtls_run.doctor.indexes import Index
 from mtls_run.doctor.tool_verdicts import Tools
 from mtls_run.doctor.transcript import Attempt, Transcript
+from mtls_run.net.certificates import TrustStore
 from mtls_run.net.errors import NetworkError
 from mtls_run.net.route import Route
-from mtls_run.net.tls import Tls
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from mtls_run.doctor.indexes import Index
-    from mtls_run.net.certificates import TrustStore
-    from mtls_run.net.tls import ClientIdentity
-    from mtls_run.net.transport import Stream
+from mtls_run.net.tls import ClientIdentity, Tls
+from mtls_run.net.transport import Stream
 
 _MOST_REDIRECTS = 5
 # In TLS 1.3 a server refuses a certificate after the handshake. If a request is already under way

@@ -1,51 +1,69 @@
-"""doctor's answer: text with the most important finding last, or JSON.
+"""doctor's answer: a line for each part, the findings, the most important last; or JSON.
 
-Text from files, certificates and servers goes through `printable`. Colour only repeats what the
-words say. It is used on a terminal, unless NO_COLOR is set.
+`screen` makes the text fit, and escapes what files, certificates and servers say. Colour only
+repeats what the words say.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from mtls_run.doctor import findings, url_report
-from mtls_run.doctor.findings import RANKS
+from mtls_run.doctor.diagnosis import Diagnosis
+from mtls_run.doctor.findings import RANKS, Finding
+from mtls_run.errors import state
 from mtls_run.output import printable
+from mtls_run.screen import COLOURS, Row, Screen
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import TextIO
-
-    from mtls_run.doctor.diagnosis import Diagnosis
-    from mtls_run.doctor.findings import Finding, Row
-
-_BOLD, _DIM = "1", "2"
-_COLOURS = {"error": "1;31", "warning": "33", "note": "36"}
-_LABEL_WIDTH, _VALUE_WIDTH = 18, 58
-_MOST_OF_URL = 48
+_LABELS = 18  # in columns
+_INDEX = "index"
 
 
-def coloured(stream: TextIO | None, environ: Mapping[str, str]) -> bool:
-    """Tell whether to use colour: on a terminal that supports it, unless NO_COLOR is set."""
-    if environ.get("NO_COLOR") or environ.get("TERM", "") in ("", "dumb"):
-        return False
-    return stream is not None and stream.isatty()
-
-
-def as_text(diagnosis: Diagnosis, *, colour: bool) -> str:
-    """Return the diagnosis for a person. Its last line is what to do first."""
-    paint = _Paint(colour)
-    lines = [paint(_BOLD, "this machine"), *_table(diagnosis.rows, paint)]
-    for seen in diagnosis.urls:
-        lines += ["", paint(_BOLD, printable(seen.index.shown))]
-        lines += _table(url_report.rows(seen), paint)
-    lines += ["", paint(_BOLD, f"verdict: {_summary(diagnosis)}")]
+def as_text(diagnosis: Diagnosis, screen: Screen, *, verbose: bool = False) -> str:
+    """Return the diagnosis for a person; `verbose` adds the rows of each part."""
+    lines: list[str] = []
+    for row, details in _parts(diagnosis):
+        # The line of the identity names the profile.
+        is_said = row.label == "profile" and row.mark == "well" and "identity" in diagnosis.parts
+        if row.value and (verbose or not is_said):
+            lines += screen.rows([row], labels=len("identity"))
+        if verbose:
+            lines += screen.rows(details, labels=_LABELS, indent=2)
     for one in diagnosis.findings:
-        lines += _finding(one, paint)
-    return "\n".join(lines)
+        lines += ["", *_finding(one, screen)]
+    worst = diagnosis.findings[-1].rank if diagnosis.findings else "well"
+    verdict = screen.wrapped(_summary(diagnosis), first=f"{screen.mark(worst)} verdict: ")
+    colour = COLOURS["well" if worst == "note" else worst]
+    gap = [""] if diagnosis.findings else []
+    return "\n".join([*lines, *gap, *(screen.paint(colour, line) for line in verdict)])
+
+
+def _parts(diagnosis: Diagnosis) -> Iterator[tuple[Row, list[Row]]]:
+    """Yield the line of each part, and its rows."""
+    for part, summary in diagnosis.parts.items():
+        rows = [_row(one) for one in diagnosis.rows if one.part == part]
+        yield _judged(diagnosis, part, part, summary), rows
+    for seen in diagnosis.urls:
+        shown = seen.index.shown
+        rows = [_row(one) for one in url_report.rows(seen)]
+        yield _judged(diagnosis, shown, _INDEX, f"{shown}: {url_report.outcome(seen)}"), rows
+
+
+def _row(one: findings.Row) -> Row:
+    return Row("", one.what, one.value, one.origin or "")
+
+
+def _judged(diagnosis: Diagnosis, part: str, label: str, summary: str) -> Row:
+    """Return the line of a part: the mark of its worst finding, and each fault in a word."""
+    found = [one for one in reversed(diagnosis.findings) if part in one.about]
+    wrong = dict.fromkeys(state(one.code) for one in found if one.rank != "note")
+    states = [one for one in wrong if one not in summary]
+    mark = found[0].rank if found else "well"
+    return Row(
+        "well" if mark == "note" else mark, label, ", ".join(filter(None, [summary, *states]))
+    )
 
 
 def as_json(diagnosis: Diagnosis) -> str:
@@ -69,77 +87,22 @@ def as_json(diagnosis: Diagnosis) -> str:
     return json.dumps(found, indent=2)
 
 
-def _fields(one: Finding | Row) -> dict[str, str | None]:
-    return {key: value and printable(value) for key, value in vars(one).items()}
+def _fields(one: Finding | findings.Row) -> dict[str, str | list[str] | None]:
+    return {
+        key: list(map(printable, value)) if isinstance(value, tuple) else value and printable(value)
+        for key, value in vars(one).items()
+    }
 
 
-class Progress:
-    """One line on the terminal while doctor waits for the network, removed at the end."""
-
-    def __init__(self, stream: TextIO | None, *, wanted: bool) -> None:
-        self._stream = stream if wanted and stream is not None and stream.isatty() else None
-        self._is_shown = False
-
-    @classmethod
-    def on_stderr(cls, environ: Mapping[str, str], *, quiet: bool) -> Progress:
-        """Return progress on stderr, which writes nothing if that is no terminal."""
-        return cls(sys.stderr, wanted=not quiet and environ.get("TERM", "dumb") != "dumb")
-
-    def show(self, waiting: Sequence[str], seconds: float) -> None:
-        """Show the URLs that have not finished."""
-        if not waiting:
-            return
-        self._is_shown = True
-        more = f" and {len(waiting) - 1} more" if len(waiting) > 1 else ""
-        url = printable(waiting[0])[:_MOST_OF_URL]
-        self._write(f"\r\x1b[Kconnecting to {url}{more}… {seconds:.0f} s")
-
-    def end(self) -> None:
-        """Remove the line."""
-        if self._is_shown:
-            self._write("\r\x1b[K")
-
-    def _write(self, text: str) -> None:
-        if self._stream is None:
-            return
-        try:
-            self._stream.write(text)
-            self._stream.flush()
-        except (OSError, ValueError):
-            self._stream = None
-
-
-class _Paint:
-    def __init__(self, wanted: bool) -> None:
-        self._wanted = wanted
-
-    def __call__(self, colour: str, text: str) -> str:
-        return f"\x1b[{colour}m{text}\x1b[0m" if self._wanted else text
-
-
-def _table(rows: Iterable[Row], paint: _Paint) -> list[str]:
-    lines = []
-    previous = None
-    for one in rows:
-        label = "" if one.what == previous else one.what
-        previous = one.what
-        value = printable(one.value)
-        line = f"  {label:<{_LABEL_WIDTH}}{value}"
-        if one.origin:
-            gap = " " * max(2, _VALUE_WIDTH - len(value))
-            line += gap + paint(_DIM, printable(one.origin))
-        lines.append(line)
-    return lines
-
-
-def _finding(one: Finding, paint: _Paint) -> list[str]:
-    rank = paint(_COLOURS[one.rank], one.rank)
-    lines = [f"{rank} {paint(_DIM, one.code)}: {printable(one.fact)}"]
+def _finding(one: Finding, screen: Screen) -> list[str]:
+    head = f"{one.rank} {one.code}: "
+    first, *others = screen.wrapped(one.fact, first=head)
+    lines = [f"{screen.paint(COLOURS[one.rank], one.rank)}{first[len(one.rank) :]}", *others]
     if one.stops:
-        lines.append(f"    stops: {printable(one.stops)}")
+        lines += screen.wrapped(one.stops, first="    stops: ", indent=11)
     if one.origin and one.origin not in one.fact:
-        lines.append(f"    by: {printable(one.origin)}")
-    return [*lines, f"    do: {printable(one.action)}"]
+        lines += screen.wrapped(one.origin, first="    by: ", indent=8)
+    return [*lines, *screen.advice(one.action, first="    do: ", indent=8)]
 
 
 def _summary(diagnosis: Diagnosis) -> str:

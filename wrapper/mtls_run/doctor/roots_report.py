@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from cryptography import x509
 
@@ -11,19 +12,12 @@ from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config.origin import DEFAULT, Setting
 from mtls_run.config.profile import Profile
 from mtls_run.doctor.authorities import listed
+from mtls_run.doctor.inspection import Inspection
 from mtls_run.errors import MtlsRunError
 from mtls_run.identity import checks
 from mtls_run.net.certificates import TrustStore, of_name
 from mtls_run.roots import certificates, stores
-from mtls_run.roots.resolve import read_added, resolve
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from mtls_run.doctor.inspection import Inspection
-    from mtls_run.roots.resolve import Roots
-
+from mtls_run.roots.resolve import Roots, read_added, resolve
 
 # A file with more certificates is a whole root store, not a company's own CAs.
 _MOST_OF_A_COMPANY = 20
@@ -48,6 +42,7 @@ def examine(profile: Profile, here: Inspection) -> RootsReport:
         here.error(error)
         return RootsReport(None, "none")
     label = f"{resolved}: {_count(len(ders))}"
+    here.part("roots", str(resolved))
     here.row("roots", label, profile.roots.origin)
     for path in resolved.added:
         _added(path, profile, here)
@@ -75,6 +70,7 @@ def without_profile(here: Inspection) -> RootsReport:
         ders = list(
             dict.fromkeys([*_ders_of("system", here.environ), *_ders_of("public", here.environ)])
         )
+    here.part("roots", label)
     here.row("roots", f"{label}: {_count(len(ders))}", "no profile")
     return RootsReport(TrustStore(ders) if ders else None, label)
 

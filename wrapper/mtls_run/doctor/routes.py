@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from mtls_run.doctor.findings import finding, from_error
+from mtls_run.config.pip_settings import PipSettings
+from mtls_run.doctor.findings import Finding, finding, from_error
+from mtls_run.doctor.indexes import Index
 from mtls_run.errors import MtlsRunError
 from mtls_run.net.errors import NetworkError
 from mtls_run.net.proxy import Proxy
 from mtls_run.tools.base import Target, ToolCall
-from mtls_run.tools.pip import PIP
-from mtls_run.tools.uv import UV
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
-
-    from mtls_run.config.pip_settings import PipSettings
-    from mtls_run.doctor.findings import Finding
-    from mtls_run.doctor.indexes import Index
-    from mtls_run.tools.proxies import Proxies
+from mtls_run.tools.pip import TOOL as PIP
+from mtls_run.tools.proxies import Proxies
+from mtls_run.tools.uv import TOOL as UV
 
 # What a tool is asked about: an installation, for uv by `uv pip`.
 _ARGUMENTS = {PIP.KIND: ("install",), UV.KIND: ("pip", "install")}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 from cryptography import x509
 
@@ -13,18 +12,13 @@ from mtls_run.doctor.authorities import (
     issuers_of,
     subject_of,
 )
-from mtls_run.doctor.findings import finding
+from mtls_run.doctor.findings import Finding, finding
+from mtls_run.doctor.indexes import Index
+from mtls_run.doctor.transcript import LocalFacts
 from mtls_run.identity import checks
-from mtls_run.net.certificates import alternative_names, of_name
-from mtls_run.net.tls import PROTOCOL_VERSION_ALERT
-
-if TYPE_CHECKING:
-    from mtls_run.doctor.client_auth import LocalFacts
-    from mtls_run.doctor.findings import Finding
-    from mtls_run.doctor.indexes import Index
-    from mtls_run.net.certificates import DistinguishedName
-    from mtls_run.net.errors import NetworkError
-    from mtls_run.net.tls import Handshake, Problem
+from mtls_run.net.certificates import DistinguishedName, alternative_names, of_name
+from mtls_run.net.errors import NetworkError
+from mtls_run.net.tls import PROTOCOL_VERSION_ALERT, Handshake, Problem
 
 _SOON = timedelta(days=7)
 _MOST_NAMES = 4

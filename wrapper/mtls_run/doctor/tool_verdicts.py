@@ -20,9 +20,10 @@ from mtls_run.net.errors import NetworkError
 from mtls_run.net.transport import Socket
 from mtls_run.system import anonymous_file
 from mtls_run.tools import uv_tls
-from mtls_run.tools.pip import PIP, TRUSTSTORE_SINCE
+from mtls_run.tools.pip import TOOL as PIP
+from mtls_run.tools.pip import TRUSTSTORE_SINCE
 from mtls_run.tools.pip_python import PipPython
-from mtls_run.tools.uv import UV
+from mtls_run.tools.uv import TOOL as UV
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,9 +67,7 @@ def identity_of(identity: Identity | None) -> str | int | None:
     if identity.ready is not None:
         return str(identity.ready)
     with contextlib.suppress(HandoffError):  # not Linux: pip's interpreter is not asked
-        path = anonymous_file.hold(
-            identity.signer.exportable_pem().reveal(), anonymous_file.IDENTITY
-        )
+        path = anonymous_file.hold(identity.exportable_pem().reveal(), anonymous_file.IDENTITY)
         return int(os.path.basename(path))
     return None
 

@@ -1,14 +1,21 @@
-"""The record of what the network showed of one URL. It holds facts; `conclusions` judges them."""
+"""The record of what the network showed of one URL. It holds facts; `conclusions` judges them.
+
+`LocalFacts` has what is known of this machine beside it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from datetime import datetime
+from typing import Literal
 
-if TYPE_CHECKING:
-    from mtls_run.doctor.indexes import Index
-    from mtls_run.net.errors import NetworkError
-    from mtls_run.net.tls import Handshake
+from cryptography.x509 import Certificate
+
+from mtls_run.doctor.indexes import Index
+from mtls_run.net.certificates import DistinguishedName
+from mtls_run.net.errors import NetworkError
+from mtls_run.net.tls import Handshake
 
 Page = Literal["PEP 503 HTML", "PEP 691 JSON"]
 
@@ -85,3 +92,23 @@ class Transcript:
     anonymous: Attempt | None = None
     identified: Attempt | None = None
     tools: tuple[ToolVerdict, ...] = ()
+
+
+@dataclass(frozen=True)
+class LocalFacts:
+    """What is known of this machine when a transcript is judged.
+
+    `profile` is the profile's label, None if none applies. `leaf` is the identity's certificate,
+    even if the identity is unusable. `identity` has leaf and intermediates of a usable one.
+    `roots` are the names of the roots, None if no server was verified. `issuer_of` returns the root
+    that signed a certificate.
+    """
+
+    now: datetime
+    profile: str | None = None
+    leaf: Certificate | None = None
+    identity: tuple[Certificate, ...] = ()
+    identity_label: str = ""
+    roots: tuple[DistinguishedName, ...] | None = None
+    roots_label: str = ""
+    issuer_of: Callable[[Certificate], Certificate | None] = lambda _: None

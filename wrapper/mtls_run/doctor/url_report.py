@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from mtls_run.doctor import client_auth
 from mtls_run.doctor.authorities import listed, subject_of
-from mtls_run.doctor.findings import row
+from mtls_run.doctor.findings import Row, row
+from mtls_run.doctor.transcript import Attempt, ToolVerdict, Transcript
 from mtls_run.identity import checks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from mtls_run.doctor.findings import Row
-    from mtls_run.doctor.transcript import Attempt, ToolVerdict, Transcript
-    from mtls_run.net.errors import NetworkError
-    from mtls_run.net.tls import Handshake
-
-_REASONS = {
-    "timeout": "no answer in time",
-    "refused": "connection refused",
-    "reset": "connection reset",
-    "closed": "connection closed",
-    "unknown": "could not resolve host",
-}
-
+from mtls_run.net.errors import NetworkError
+from mtls_run.net.tls import Handshake
 
 _VERDICTS = {
     "works": "nothing stops it",
@@ -36,6 +23,14 @@ _VERDICTS = {
 def rows(seen: Transcript) -> list[Row]:
     """Return a row for each step, and for the outcome."""
     return list(_rows(seen))
+
+
+def outcome(seen: Transcript) -> str:
+    """Return what came of it, in a few words."""
+    last = seen.identified or seen.anonymous
+    if seen.error is not None or last is None:
+        return _text(seen.error) if seen.error is not None else "not tried"
+    return _outcome(last)
 
 
 def facts(seen: Transcript) -> dict[str, Any]:
@@ -121,5 +116,5 @@ def _outcome(attempt: Attempt) -> str:
 
 
 def _text(error: NetworkError) -> str:
-    reason = _REASONS.get(error.kind) or error.reason or error.kind
+    reason = error.said or error.kind
     return f"{error.step}: {reason}{f' {error.number}' if error.number else ''}"
