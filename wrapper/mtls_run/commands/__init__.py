@@ -9,65 +9,68 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from mtls_run import __version__
+from mtls_run.cli import Invocation, Options
 from mtls_run.output import Reporter, answer, printable
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from mtls_run.cli import Invocation, Options
-
 HELP = """\
-mtls-run runs pip and uv against a package index that asks for a client certificate.
+mtls-run runs pip and uv against an index that asks for a client certificate.
 
-usage: mtls-run [OPTIONS] TOOL [ARG…]         pip, pip3, uv, uvx, python -m pip, py -3 -m pip
-       mtls-run [OPTIONS] -- COMMAND [ARG…]   any other program: make, tox, a shell
+usage: mtls-run [OPTIONS] TOOL [ARG…]
+       mtls-run [OPTIONS] -- COMMAND [ARG…]
        mtls-run SUBCOMMAND …
+  TOOL is one of: pip, uv, uvx, twine, poetry, pdm, hatch, flit, pipx, pipenv,
+  git, curl; or python -m pip, py -3 -m pip. COMMAND is any other program, such
+  as make, tox or a shell.
 
 examples:
-  mtls-run profile add corp --client-cert ~/pki/alice.p12 --ca-cert ~/pki/corp-root.pem
+  mtls-run profile add corp --client-cert ~/pki/alice.p12
   mtls-run uv pip install requests
 
-options, before TOOL:
+options, before TOOL; -p, -q and -v also after a subcommand:
   -p, --profile NAME    Use this profile.
       --no-profile      Run TOOL unchanged.
       --explain         Print what mtls-run would do, and why. Unlock nothing.
       --json            Output JSON. Use it with --explain.
-      --handoff HOW     How an identity reaches TOOL: memfd, supervise or gateway.
+      --handoff HOW     How TOOL gets an identity: memfd, supervise or gateway.
   -q, --quiet           Print no notices. Errors stay.
   -v, --verbose         Print each decision on stderr, one on a line.
       --version         Print the version.
   -h, --help            Print this help.
 
 subcommands:
-  profile list | show [NAME] [--brief] | add NAME … | edit | remove NAME | default NAME
-          | import [--from pip|uv|FILE] NAME
+  profile list | show [NAME] [--brief] | add NAME … | edit | remove NAME
+          | default NAME | import [--from pip|uv|FILE] NAME
+          | import URL --sha256 DIGEST | renew [NAME] [--all]
                         Show and change the profiles.
   passphrase set [--stdin] | check | forget  [NAME]
                         Keep the passphrase of a profile's key in the keyring.
-  forget                Forget every identity that `remember` keeps unlocked in this login session.
+  forget                Forget every identity that `remember` keeps unlocked.
   allow [DIR], deny [DIR]
                         Trust or distrust the project file of a directory.
-  init [bash|zsh|fish|powershell] [--only TOOL] [--no-completion]
-                        Print shell code to evaluate. It makes pip, pip3, uv and uvx go through
-                        mtls-run, and completes the words of mtls-run.
+  init [bash|zsh|fish|powershell] [--only TOOL] [--tool TOOL]
+                        Print shell code to evaluate. It makes pip, pip3, uv
+                        and uvx go through mtls-run, and completes its words.
   shims install | remove | list  [--dir DIR] [--tool NAME]
-                        Do the same for scripts, Makefiles and editors, where shell code does
-                        not reach.
-  doctor [--json] [URL…]
-                        Check everything, connect to the index, and print what is wrong and how to
-                        fix it.
-  demo [--gateway]      Show all of it on this machine, with a throwaway index, key and passphrase.
-  uninstall             Remove the shims, the line in a shell's startup file, the cache and the
-                        state. Ask before removing the configuration and stored passphrases.
+                        Do the same for scripts, Makefiles and editors, which
+                        shell code does not reach.
+  doctor [--json | --fleet] [URL…]
+                        Check everything, connect to the index, and print what
+                        is wrong and how to fix it.
+  demo [--gateway]      Show all of it on this machine, with a throwaway index,
+                        key and passphrase.
+  uninstall             Remove the shims, the line in a shell's startup file,
+                        the cache and the state. Ask before removing the
+                        configuration and stored passphrases.
   help [COMMAND]        Print this help, or that of a command.
 
-The profile comes from the first of these that names one: --profile, MTLS_RUN_PROFILE, the project
-file (.mtls-run.toml, or [tool.mtls-run] in pyproject.toml), [[directories]] in the configuration,
-`default-profile` there, pip's own settings. The configuration is this file:
+The profile comes from the first of these that names one: --profile,
+MTLS_RUN_PROFILE, the project file (.mtls-run.toml, or [tool.mtls-run] in
+pyproject.toml), [[directories]] in the configuration, `default-profile` there,
+pip's own settings. The configuration is this file:
 {file}"""
 
 

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
 from mtls_run.commands import Context, runner, say
 from mtls_run.config import layers, project, project_trust
+from mtls_run.config.project import ProjectFile
 from mtls_run.errors import ConfigurationError
 from mtls_run.passphrase import sources
 from mtls_run.passphrase.sources import FromFile, FromKeyring, FromPrompt
 from mtls_run.system.files import current_directory
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from mtls_run.config.project import ProjectFile
-
-
-def run(arguments: Sequence[str], context: Context) -> int:
-    """Return the status of `allow`."""
-    return runner.run(allow, "allow", arguments, context)
 
 
 @click.command(cls=runner.Command, epilog="Example: mtls-run allow ~/work/project")
@@ -45,6 +35,9 @@ def allow(context: Context, directory: str | None) -> None:
     for path, digest in approval.files.items():
         state = digest if digest == project_trust.MISSING else f"sha256 {digest[:16]}…"
         say(f"  pinned: {path} ({state})")
+
+
+run = runner.entry(allow)
 
 
 def start_directory(directory: str | None) -> Path:

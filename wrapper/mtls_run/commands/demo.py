@@ -9,9 +9,12 @@ import secrets
 import sys
 import tempfile
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import click
+
+from mtls_run.commands import runner
 from mtls_run.config import layers
 from mtls_run.demo.environment import demo_environment
 from mtls_run.demo.index import ADDRESSES, HOST, Index
@@ -20,30 +23,8 @@ from mtls_run.demo.programs import Programs
 from mtls_run.demo.steps import Steps
 from mtls_run.demo.transcript import Transcript
 from mtls_run.demo.wheel import demo_wheels, key_seeker
-from mtls_run.errors import MtlsRunError, UsageError
+from mtls_run.errors import MtlsRunError
 from mtls_run.handoff import registry
-from mtls_run.output import answer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from mtls_run.commands import Context
-
-USAGE = """\
-Usage: mtls-run demo [--gateway]
-
-Show what mtls-run does, on this machine.
-
-The demo makes a package index on localhost that asks for a client certificate, and a key that a
-passphrase locks. The index refuses pip, and uv if it is installed. With mtls-run, both install a
-package from it. The demo needs no network and no setup, and removes everything that it made.
-
-Options:
-      --gateway  Show the gateway, which keeps the key from pip and from what pip starts.
-  -h, --help     Print this help.
-
-Exit status: 0 if the package was installed and can be imported; 125 if anything failed.
-"""
 
 _CONFIG = """\
 default-profile = "demo"
@@ -82,32 +63,43 @@ config.toml   the configuration of mtls-run:
 """
 
 
-def run(arguments: Sequence[str], _context: Context) -> int:
-    """Run the demo and return 0.
+@click.command(cls=runner.Command, epilog="Example: mtls-run demo --gateway")
+@click.option("--gateway", is_flag=True, help="Show the gateway, which keeps the key from pip.")
+def demo(*, gateway: bool) -> int:
+    """Show what mtls-run does, on this machine.
 
-    Raises UsageError for arguments other than `--help`, and MtlsRunError if a step fails.
+    The demo makes a package index on localhost that asks for a client certificate, and a key that a
+    passphrase locks. The index refuses pip, and uv if it is installed. With mtls-run, both install
+    a package from it. The demo needs no network and no setup, and removes everything that it made.
+
+    With --gateway, the demo shows who can read the key: a package that pip builds can, and with the
+    gateway it cannot.
+
+    The exit status is 0 if all of it went as the demo says, and 125 if not.
     """
-    if any(argument in {"-h", "--help"} for argument in arguments):
-        answer(USAGE.rstrip())
-        return 0
-    others = [argument for argument in arguments if argument != "--gateway"]
-    if others:
-        raise UsageError(
-            f"demo has no argument `{others[0]}`", hint="run: mtls-run demo [--gateway]"
-        )
-    shows_gateway = bool(arguments)
-    if shows_gateway:
+    if gateway:
         registry.GATEWAY.check()
     _require_venv_modules()
     transcript = Transcript()
     programs = Programs()
     with programs.stopped_by_signals(), _private_directory(programs) as root:
-        (_play_gateway if shows_gateway else _play)(root, transcript, programs)
+        try:
+            (_play_gateway if gateway else _play)(root, transcript, programs)
+        except BrokenPipeError:
+            raise  # nobody reads the transcript any more
+        except OSError as error:
+            raise MtlsRunError(
+                f"cannot set up the demo: {error}",
+                hint="set TMPDIR to a directory with room, where programs may run",
+            ) from error
     own = layers.user_file(os.environ).value
     transcript.end(
         f"Everything that this demo made is removed again. Your own profiles go into {own}"
     )
     return 0
+
+
+run = runner.entry(demo)
 
 
 def _require_venv_modules() -> None:
@@ -152,47 +144,30 @@ def _private_directory(programs: Programs) -> Iterator[Path]:
 
 
 def _play(root: Path, transcript: Transcript, programs: Programs) -> None:
-    """Set up the demo in this directory and run its steps."""
+    """Set up an index that requires a certificate, and show pip and uv with it."""
     index = Index(demo_wheels())
-    try:
-        _write_files(root)
-        server_identity = root / "server.pem"
-        with index.serving(identity=server_identity, client_ca=root / "ca.pem"):
-            server_identity.unlink()  # it is in memory now
-            env = demo_environment(os.environ, root=root, config=root / "config.toml")
-            _run_steps(Steps(root, transcript, index, env, programs))
-    except BrokenPipeError:
-        raise  # nobody reads the transcript any more
-    except OSError as error:
-        raise MtlsRunError(
-            f"cannot set up the demo: {error}",
-            hint="set TMPDIR to a directory with room, where programs may run",
-        ) from error
+    _write_files(root, _CONFIG)
+    with index.serving(identity=root / "server.pem", client_ca=root / "ca.pem"):
+        (root / "server.pem").unlink()  # it is in memory now
+        env = demo_environment(os.environ, root=root, config=root / "config.toml")
+        _run_steps(Steps(root, transcript, index, env, programs))
 
 
 def _play_gateway(root: Path, transcript: Transcript, programs: Programs) -> None:
     """Set up two indexes, and show who gets the key and the certificate by the gateway."""
     index, other = Index([*demo_wheels(), key_seeker()]), Index(demo_wheels())
-    try:
-        _write_files(root)
-        server = root / "server.pem"
-        with (
-            index.serving(identity=server, client_ca=root / "ca.pem"),
-            other.serving(identity=server, client_ca=root / "ca.pem", required=False),
-        ):
-            server.unlink()
-            host = index.url.split("/")[2]
-            config = root / "config.toml"
-            config.write_text(_GATEWAY_CONFIG.format(host=host), encoding="utf-8")
-            env = demo_environment(os.environ, root=root, config=config)
-            _run_gateway_steps(Steps(root, transcript, index, env, programs), other)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise MtlsRunError(
-            f"cannot set up the demo: {error}",
-            hint="set TMPDIR to a directory with room, where programs may run",
-        ) from error
+    _write_files(root, "")
+    server, ca = root / "server.pem", root / "ca.pem"
+    with (
+        index.serving(identity=server, client_ca=ca),
+        other.serving(identity=server, client_ca=ca, required=False),
+    ):
+        server.unlink()
+        config = root / "config.toml"
+        host = index.url.split("/")[2]
+        config.write_text(_GATEWAY_CONFIG.format(host=host), encoding="utf-8")
+        env = demo_environment(os.environ, root=root, config=config)
+        _run_gateway_steps(Steps(root, transcript, index, env, programs), other)
 
 
 def _run_gateway_steps(steps: Steps, other: Index) -> None:
@@ -265,7 +240,7 @@ def _run_steps(steps: Steps) -> None:
         steps.expect_greeting(venv)
 
 
-def _write_files(root: Path) -> None:
+def _write_files(root: Path, config: str) -> None:
     """Make the authority, the identities and the profile. The passphrase is in its file alone."""
     authority = Authority()
     client = authority.issue_client(_USER)
@@ -277,7 +252,7 @@ def _write_files(root: Path) -> None:
         ("client.key", client.key_pem(passphrase)),
         ("passphrase", passphrase),
         ("server.pem", server.certificate_pem() + server.key_pem()),
-        ("config.toml", _CONFIG.encode()),
+        ("config.toml", config.encode()),
     ):
         path = root / name
         path.touch(mode=0o600, exist_ok=False)

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from mtls_run.commands import Context, runner, say
 from mtls_run.commands.allow import no_project_file, start_directory
 from mtls_run.config import project, project_trust
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-def run(arguments: Sequence[str], context: Context) -> int:
-    """Return the status of `deny`."""
-    return runner.run(deny, "deny", arguments, context)
 
 
 @click.command(cls=runner.Command, epilog="Example: mtls-run deny ~/work/project")
@@ -33,3 +23,6 @@ def deny(context: Context, directory: str | None) -> None:
         raise no_project_file(start)
     project_trust.deny(path)
     say(f"denied: {path}")
+
+
+run = runner.entry(deny)

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from mtls_run.commands import Context, runner, say
+from mtls_run.commands import runner, say
 from mtls_run.identity import remembered
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-def run(arguments: Sequence[str], context: Context) -> int:
-    """Return the status of `forget`."""
-    return runner.run(forget, "forget", arguments, context)
 
 
 @click.command(cls=runner.Command)
@@ -27,3 +17,6 @@ def forget() -> None:
     """
     count = remembered.forget()
     say(f"forgot {count} unlocked identit{'y' if count == 1 else 'ies'}")
+
+
+run = runner.entry(forget)

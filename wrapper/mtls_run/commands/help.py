@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,14 +11,6 @@ from mtls_run.commands import Context, runner
 from mtls_run.errors import UsageError
 from mtls_run.output import answer
 from mtls_run.tools import registry
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-
-def run(arguments: Sequence[str], context: Context) -> int:
-    """Return the status of `help`."""
-    return runner.run(help_, "help", arguments, context)
 
 
 @click.command("help", cls=runner.Command, epilog="Example: mtls-run help profile add")
@@ -33,8 +24,12 @@ def help_(context: Context, command: tuple[str, ...]) -> int:
     if command[0] in cli.SUBCOMMANDS:
         module = importlib.import_module(f".{command[0]}", commands.__name__)
         return int(module.run((*command[1:], "--help"), context))
-    known = (*cli.SUBCOMMANDS, *registry.NAMES)
-    registry.recognise(command, any_program=False, commands=known)
+    word = command[0]
+    if word in registry.NAMES:
+        raise UsageError(f"{word} is a tool, and has a help of its own", hint=f"{word} --help")
     raise UsageError(
-        f"{command[0]} is a tool, and has a help of its own", hint=f"{command[0]} --help"
+        f"unknown command '{word}'{cli.guess(word, cli.SUBCOMMANDS)}", hint="mtls-run help"
     )
+
+
+run = runner.entry(help_)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,36 +11,33 @@ from mtls_run import terminal
 from mtls_run.commands import Context, runner, say
 from mtls_run.commands.profile_show import here
 from mtls_run.config import layers
-from mtls_run.config.origin import Origin
-from mtls_run.config.schema import check_name
+from mtls_run.config.origin import TYPED
+from mtls_run.config.profile import Profile
+from mtls_run.config.readers import check_name
+from mtls_run.config.scope import HostPattern, Scope
 from mtls_run.errors import (
     ConfigurationError,
     IdentityError,
     MtlsRunError,
     PassphraseError,
+    UsageError,
     WrongPassphraseError,
 )
-from mtls_run.identity import checks, token
+from mtls_run.identity import checks, source, token
 from mtls_run.identity.material import KeyMaterial, gather
+from mtls_run.identity.token import TokenIdentity
 from mtls_run.passphrase import fetch, keyring, unlock
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt, describe
+from mtls_run.passphrase.unlock import Locked
 from mtls_run.secret import Secret
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
-    from mtls_run.config.profile import Profile
-    from mtls_run.identity.token import Facts, TokenIdentity
-    from mtls_run.passphrase.unlock import Locked
+    # It needs the extra `pkcs11`.
+    from mtls_run.identity.token_session import Facts
 
 LONGEST = 4096
+_HOST = click.option("--host", metavar="HOST", help="Take the profile's identity for this host.")
 _ONE_LINE = "write the passphrase to standard input, on one line"
-
-
-def run(arguments: Sequence[str], context: Context) -> int:
-    """Return the status of the subcommand."""
-    return runner.run(passphrase, "passphrase", arguments, context)
 
 
 @click.group(
@@ -53,14 +50,18 @@ def passphrase() -> None:
     """
 
 
-@passphrase.command("set")
+run = runner.entry(passphrase)
+
+
+@passphrase.command("set", epilog="Example: mtls-run passphrase set corp")
 @click.option("--stdin", is_flag=True, help="Read one line from standard input.")
+@_HOST
 @click.argument("name", required=False)
 @click.pass_obj
-def set_(context: Context, name: str | None, *, stdin: bool) -> int:
+def set_(context: Context, name: str | None, host: str | None, *, stdin: bool) -> int:
     """Store the passphrase, after a check that it opens the key."""
-    profile = _chosen(context, name)
-    in_token = token.of(profile)
+    profile = _chosen(context, name, host)
+    in_token = token.of(profile, quiet=context.options.quiet)
     material: Locked[Any] = in_token.pin if in_token else _material(profile)
     if not isinstance(profile.passphrase.value, FromKeyring):
         source = describe(profile.passphrase.value, profile.account)
@@ -89,16 +90,17 @@ def set_(context: Context, name: str | None, *, stdin: bool) -> int:
     return 0
 
 
-@passphrase.command()
+@passphrase.command(epilog="Example: mtls-run passphrase check corp")
+@_HOST
 @click.argument("name", required=False)
 @click.pass_obj
-def check(context: Context, name: str | None) -> int:
+def check(context: Context, name: str | None, host: str | None) -> int:
     """Open the key with the passphrase that a run would use.
 
     The status is 0 if it opens, and 1 if not.
     """
-    profile = _chosen(context, name)
-    in_token = token.of(profile)
+    profile = _chosen(context, name, host)
+    in_token = token.of(profile, quiet=context.options.quiet)
     if in_token is not None:
         return _check_token(context, profile, in_token)
     material = _material(profile)
@@ -118,12 +120,13 @@ def check(context: Context, name: str | None) -> int:
     return 0
 
 
-@passphrase.command()
+@passphrase.command(epilog="Example: mtls-run passphrase forget corp")
+@_HOST
 @click.argument("name", required=False)
 @click.pass_obj
-def forget(context: Context, name: str | None) -> int:
+def forget(context: Context, name: str | None, host: str | None) -> int:
     """Delete the stored passphrase."""
-    account, label = _account(context, name)
+    account, label = _account(context, name, host)
     store = keyring.find(context.environ, context.reporter)
     if store.forget(account):
         say(f"the passphrase for {label} is no longer in {store.name}")
@@ -185,6 +188,12 @@ def _agree(facts: Facts, question: str, profile: Profile) -> None:
 
 def _material(profile: Profile) -> KeyMaterial:
     """Return the contents of the profile's files."""
+    if source.is_printed(profile):
+        raise ConfigurationError(
+            f"{source.Printed(profile).where} prints the identity of {profile.label}, "
+            "which has no key in a file",
+            hint=f"mtls-run profile renew {profile.name or ''}".rstrip(),
+        )
     material = gather(profile)
     if material is None:
         raise ConfigurationError(
@@ -194,21 +203,41 @@ def _material(profile: Profile) -> KeyMaterial:
     return material
 
 
-def _chosen(context: Context, name: str | None) -> Profile:
+def _chosen(context: Context, name: str | None, host: str | None) -> Profile:
+    """Return the profile, or the one identity of it that is for the host."""
     profile = here(context, layers.load(context.environ), name).profile
     if profile is None:
-        raise ConfigurationError(
-            "no profile applies here", hint="name a profile: mtls-run passphrase … NAME"
-        )
-    return profile
+        command = click.get_current_context().command_path
+        raise ConfigurationError("no profile applies here", hint=f"name a profile: {command} NAME")
+    return profile if host is None else _for_host(profile, host)
 
 
-def _account(context: Context, name: str | None) -> tuple[str, str]:
+def _for_host(profile: Profile, host: str) -> Profile:
+    try:
+        pattern = HostPattern.parse(host)
+    except ValueError as error:
+        raise UsageError(f"--host {host}: {error}", hint="as in: --host lab.corp.example") from None
+    parts = [one for one in (profile, *profile.identities) if one.hosts]
+    named = [one for one in parts if one.hosts and pattern in one.hosts.value] or [
+        one
+        for one in parts
+        if one.hosts and Scope(one.hosts.value).matches(pattern.name, pattern.port) is not None
+    ]
+    if len(named) == 1:
+        return named[0]
+    shown = ", ".join(str(each) for one in parts if one.hosts for each in one.hosts.value)
+    raise ConfigurationError(
+        f"--host {host}: {len(named) or 'no'} identities of {profile.label} are for that host",
+        hint=f"name one of these: {shown}" if shown else "leave --host away",
+    )
+
+
+def _account(context: Context, name: str | None, host: str | None) -> tuple[str, str]:
     """Return the account in the keyring, and its label; the profile may be gone already."""
     named = name or context.options.profile
-    if named:
-        return check_name(named, Origin("NAME")), f"profile {named}"
-    profile = _chosen(context, None)
+    if named and host is None:
+        return check_name(named, TYPED), f"profile {named}"
+    profile = _chosen(context, name, host)
     return profile.account, profile.label
 
 

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from mtls_run.commands import profile_show
+from mtls_run.commands import Context, profile_show
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mtls_run.commands import Context
+_BRIEF = ("--brief", "-v", "--verbose")
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
     """Return the status of the subcommand."""
     # A shell's prompt and its completion wait for these two, and need none of the imports below.
     if _is_brief(arguments):
-        named = [word for word in arguments[1:] if word != "--brief"]
-        return profile_show.brief(context, *named)
+        named = [word for word in arguments[1:] if word not in _BRIEF]
+        verbose = context.options.verbose or not {"-v", "--verbose"}.isdisjoint(arguments)
+        return profile_show.brief(context, *named, with_state=verbose)
     if list(arguments) == ["list", "--names"]:
         return profile_show.names(context)
     from mtls_run.commands import profile_cli, runner  # noqa: PLC0415 - see above
 
-    return runner.run(profile_cli.profile, "profile", arguments, context)
+    return runner.run(profile_cli.profile, arguments, context)
 
 
 def _is_brief(arguments: Sequence[str]) -> bool:
-    """Tell whether this is `show [NAME] --brief` and nothing else."""
+    """Tell whether this is `show [NAME] --brief [-v]` and nothing else."""
     if list(arguments[:1]) != ["show"] or "--brief" not in arguments:
         return False
-    others = [word for word in arguments[1:] if word != "--brief"]
+    others = [word for word in arguments[1:] if word not in _BRIEF]
     return len(others) <= 1 and not any(word.startswith("-") for word in others)

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+from cryptography import x509
 
 from mtls_run import terminal
-from mtls_run.commands import profile_check, profile_token, profile_values, say
-from mtls_run.config import edit, profile
+from mtls_run.commands import (
+    Context,
+    profile_check,
+    profile_token,
+    profile_values,
+    profile_wizard,
+    say,
+)
+from mtls_run.commands.profile_wizard import Draft
+from mtls_run.config import edit
+from mtls_run.config.edit import Values
 from mtls_run.config.origin import Origin
+from mtls_run.config.profile import Profile
 from mtls_run.config.store import ConfigFile
 from mtls_run.errors import ConfigurationError, UsageError
-from mtls_run.identity import checks, token
-from mtls_run.identity.material import gather
-from mtls_run.passphrase.unlock import Opened, Request, offer_to_store
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cryptography import x509
-
-    from mtls_run.commands import Context
-    from mtls_run.config.edit import Values
-    from mtls_run.config.layers import Configuration
-    from mtls_run.config.profile import Profile
-    from mtls_run.identity.material import KeyMaterial
-    from mtls_run.passphrase.unlock import Unlocked
+from mtls_run.identity import checks, source, token
+from mtls_run.identity.material import Identity, KeyMaterial, gather
+from mtls_run.passphrase.unlock import Opened, Request, Unlocked, offer_to_store
 
 
 @dataclass(frozen=True)
@@ -51,40 +51,65 @@ def add(context: Context, wish: Wish, *, asking: bool = True) -> None:
     before = file.read()
     configured = file.configuration(before)
     _refuse_present(file, before, wish)
-    values = dict(wish.values)
-    asking = asking and "extends" not in values and terminal.available()
+    draft = Draft(wish.name, dict(wish.values), file, configured, dict(wish.origins))
+    asking = asking and "extends" not in draft.values and terminal.available()
     if asking:
-        _ask_for_certificate(values)
-    if not values:
-        raise UsageError(
-            f"profile {wish.name} would be empty",
-            hint=f"mtls-run profile add {wish.name} --client-cert FILE …; see --help",
-        )
-    candidate = _candidate(wish, values, file, configured)
-    in_token = token.of(candidate)
-    if in_token is not None:
-        if asking and _ask_for_ca(values):
-            candidate = _candidate(wish, values, file, configured)
-        checked = profile_token.check(candidate, in_token, context)
-        made_default = _write(file, wish, values)
-        _report(file, candidate, checked.leaf)
-        if checked.pin is not None:
-            _keep(Request(candidate, in_token.pin, context.environ, context.reporter), checked.pin)
-        _report_default(file, candidate, wish, context, made_default=made_default)
+        profile_wizard.ask_identity(draft, context)
+    _refuse_empty(draft)
+    if asking:
+        profile_wizard.ask_ca(draft)
+    if token.of(draft.candidate()) is not None:
+        _add_token(draft, wish, context)
         return
-    material = gather(candidate)
-    if asking and material is not None and _ask_for_key(values, material):
-        candidate = _candidate(wish, values, file, configured)
-        material = gather(candidate)
-    if asking and _ask_for_ca(values):
-        candidate = _candidate(wish, values, file, configured)
-    unlocked = profile_check.check(candidate, material, context)
-    made_default = _write(file, wish, values)
+    unlocked, material = _unlocked(draft, context)
+    # An option spares a script at a terminal the questions, and this one too.
+    while unlocked is not None and "client-cert" in draft.asked:
+        if profile_wizard.is_proven(draft, unlocked.identity, context):
+            break
+        profile_wizard.ask_identity(draft, context)
+        _refuse_empty(draft)
+        unlocked, material = _unlocked(draft, context)
+    candidate = draft.candidate()
+    made_default = _write(file, wish, draft.values)
     _report(file, candidate, unlocked.identity.leaf if unlocked else None)
     if unlocked is not None and material is not None:
         request = Request(candidate, material, context.environ, context.reporter)
         _keep(request, unlocked, ask=not wish.keep)
     _report_default(file, candidate, wish, context, made_default=made_default)
+    if source.is_printed(candidate):
+        draft.next = f"mtls-run profile renew {candidate.name}"  # which runs its command
+    if draft.next:
+        say(f"next: {draft.next}")
+
+
+def _add_token(draft: Draft, wish: Wish, context: Context) -> None:
+    """Write a profile whose key is in a token, if that opens."""
+    candidate = draft.candidate()
+    in_token = token.of(candidate, quiet=context.options.quiet)
+    assert in_token is not None
+    checked = profile_token.check(candidate, in_token, context)
+    made_default = _write(draft.file, wish, draft.values)
+    _report(draft.file, candidate, checked.leaf)
+    if checked.pin is not None:
+        _keep(Request(candidate, in_token.pin, context.environ, context.reporter), checked.pin)
+    _report_default(draft.file, candidate, wish, context, made_default=made_default)
+
+
+def _unlocked(
+    draft: Draft, context: Context
+) -> tuple[Unlocked[Identity] | None, KeyMaterial | None]:
+    """Return the draft's identity, if it could be unlocked, and its files."""
+    candidate = draft.candidate()
+    material = None if source.is_printed(candidate) else gather(candidate)
+    return profile_check.check(candidate, material, context), material
+
+
+def _refuse_empty(draft: Draft) -> None:
+    if not draft.values:
+        raise UsageError(
+            f"profile {draft.name} would be empty",
+            hint=f"mtls-run profile add {draft.name} --client-cert FILE …; see --help",
+        )
 
 
 def _keep(request: Request[Opened], unlocked: Unlocked[Opened], *, ask: bool = True) -> None:
@@ -101,15 +126,6 @@ def _report_default(
         say(f"{candidate.label} is the default: it applies wherever nothing else names a profile")
     if wish.name in file.system_profiles():
         context.reporter.notice(f"its keys override those of the same profile in {file.system}")
-
-
-def _candidate(wish: Wish, values: Values, file: ConfigFile, configured: Configuration) -> Profile:
-    """Return the resolved profile, laid over the system's of that name and those it extends."""
-    said = profile_values.said(values, wish.origins)
-    tables = dict(configured.profiles)
-    tables[wish.name] = profile.overlay(file.system_profiles().get(wish.name, {}), said)
-    resolved = profile.resolve(wish.name, tables)
-    return profile.build(wish.name, resolved, Origin("NAME"))
 
 
 def _refuse_present(file: ConfigFile, content: bytes | None, wish: Wish) -> None:
@@ -143,31 +159,3 @@ def _report(file: ConfigFile, candidate: Profile, leaf: x509.Certificate | None)
         left = checks.span(leaf.not_valid_after_utc - checks.utc_now())
         fact += f": {leaf.subject.rfc4514_string()}, {left} left"
     say(fact)
-
-
-def _ask_for_certificate(values: Values) -> None:
-    if "client-cert" not in values:
-        typed = terminal.ask_line("client certificate (a file; Enter: none)")
-        if typed:
-            values["client-cert"] = profile_values.written(typed)
-
-
-def _ask_for_key(values: Values, material: KeyMaterial) -> bool:
-    """Ask for the key, if the certificate's file has none; return whether a file was named."""
-    if "client-key" in values or material.keys or material.containers:
-        return False
-    typed = terminal.ask_line("its private key (a file)")
-    if typed:
-        values["client-key"] = profile_values.written(typed)
-    return bool(typed)
-
-
-def _ask_for_ca(values: Values) -> bool:
-    if "ca-cert" in values or "roots" in values:
-        return False
-    typed = terminal.ask_line(
-        "CA certificate of the index (a file; Enter: use the system's roots alone)"
-    )
-    if typed:
-        values["ca-cert"] = profile_values.written(typed)
-    return bool(typed)

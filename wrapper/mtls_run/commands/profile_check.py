@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mtls_run import terminal
+from mtls_run.commands import Context
 from mtls_run.config.origin import Setting
+from mtls_run.config.profile import Profile
 from mtls_run.errors import PassphraseError
+from mtls_run.identity.material import Identity, KeyMaterial
 from mtls_run.identity.validity import utc_now
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt
 from mtls_run.passphrase.unlock import Request, Unlocked, unlock
 from mtls_run.roots import resolve as roots
-
-if TYPE_CHECKING:
-    from mtls_run.commands import Context
-    from mtls_run.config.profile import Profile
-    from mtls_run.identity.material import Identity, KeyMaterial
 
 
 def check_roots(profile: Profile) -> None:

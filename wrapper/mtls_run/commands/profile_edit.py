@@ -8,20 +8,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mtls_run import terminal
-from mtls_run.commands import say
+from mtls_run.commands import Context, say
 from mtls_run.config.store import ChangedError, ConfigFile
 from mtls_run.errors import MtlsRunError, ToolError
 from mtls_run.system.files import read_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from mtls_run.commands import Context
 
 LARGEST = 16 * 1024 * 1024
 TEMPLATE = b"""\

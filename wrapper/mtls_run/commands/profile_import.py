@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mtls_run.commands import profile_add, profile_values
+from mtls_run.commands import Context, profile_add, profile_google, profile_values
 from mtls_run.config import pip_settings
+from mtls_run.config.edit import Values
 from mtls_run.config.origin import Origin
 from mtls_run.errors import ConfigurationError
 from mtls_run.tools.base import PipScope
 
-if TYPE_CHECKING:
-    from mtls_run.commands import Context
-    from mtls_run.config.edit import Values
 
-
-def import_(context: Context, name: str, source: str, *, default: bool, force: bool) -> None:
+def import_(
+    context: Context,
+    name: str,
+    source: str,
+    *,
+    hosts: Sequence[str] = (),
+    default: bool,
+    force: bool,
+) -> None:
     """Add a profile from pip's settings, from uv's variables, or from the file `source`."""
     profile_values.spelled_name(name)
     values: Values
@@ -25,11 +30,20 @@ def import_(context: Context, name: str, source: str, *, default: bool, force: b
     elif source == "uv":
         values, origins = _from_uv(context)
     else:
-        values = {"client-cert": profile_values.written(source)}
-        origins = {"client-cert": Origin("--from")}
+        values, origins = _from_file(source)
+    if hosts:
+        values["hosts"] = list(hosts)
     keep = source not in ("pip", "uv")
     wish = profile_add.Wish(name, values, origins, default=default, force=force, keep=keep)
     profile_add.add(context, wish, asking=False)
+
+
+def _from_file(source: str) -> tuple[Values, dict[str, Origin]]:
+    path = profile_values.written(source)
+    named = profile_google.read(Path(path).expanduser())
+    if named is None:
+        return {"client-cert": path}, {"client-cert": Origin("--from")}
+    return named, dict.fromkeys(named, Origin(path))
 
 
 def _from_pip(context: Context) -> tuple[Values, dict[str, Origin]]:

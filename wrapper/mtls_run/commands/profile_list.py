@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
-from mtls_run.commands import say
+from mtls_run.commands import Context, say
 from mtls_run.commands.certificate import Certificate, inspect
-from mtls_run.commands.profile_show import aligned, here_or_notice
+from mtls_run.commands.profile_show import here_or_notice
 from mtls_run.config import layers
+from mtls_run.config.layers import Configuration
 from mtls_run.config.origin import Origin
+from mtls_run.config.selection import Selection
 from mtls_run.errors import ConfigurationError
+from mtls_run.handoff import nested
+from mtls_run.identity import chain
 from mtls_run.identity.validity import utc_now
+from mtls_run.output import answer
+from mtls_run.renewal import report
+from mtls_run.renewal.report import Report
+from mtls_run.screen import Screen
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from mtls_run.commands import Context
-    from mtls_run.config.layers import Configuration
-    from mtls_run.config.selection import Selection
-
-HEADINGS = ("NAME", "APPLIES", "SUBJECT", "ISSUER", "LEFT")
+HEADINGS = ("NAME", "APPLIES", "SUBJECT", "ISSUER", "STATE")
 
 
 @dataclass(frozen=True)
@@ -33,29 +37,22 @@ class _Entry:
     directories: tuple[str, ...]
     here: bool
     certificate: Certificate
+    renewal: Report | None = None
 
-    def row(self, now: datetime) -> tuple[str, ...]:
-        """Return the cells of the line."""
+    def row(self, now: datetime, mark: str) -> tuple[str, ...]:
+        """Return the cells of the line; `mark` says how it stands."""
         applies = ["here"] if self.here else []
         applies += ["default"] if self.default else []
         applies += self.directories
         seen = self.certificate
-        unseen = "locked" if seen.locked else "-"
+        leaf, unseen = seen.leaf, "locked" if seen.locked else "-"
         return (
             self.name,
             ", ".join(applies) or "-",
-            seen.subject or unseen,
-            seen.issuer or unseen,
-            seen.problem or self._left(now),
+            chain.short_name(leaf.subject) if leaf else unseen,
+            chain.short_name(leaf.issuer) if leaf else unseen,
+            f"{mark} {seen.state(now)}",
         )
-
-    def _left(self, now: datetime) -> str:
-        if not self.certificate.named:
-            return "no client certificate"
-        days = self.certificate.days_left(now)
-        if days is None:
-            return "locked" if self.certificate.locked else "-"
-        return f"{days} day{'' if days == 1 else 's'}"
 
     def object(self, now: datetime) -> dict[str, Any]:
         """Return the object for JSON."""
@@ -71,6 +68,9 @@ class _Entry:
             "days_left": seen.days_left(now),
             "locked": seen.locked,
             "problem": seen.problem,
+            "code": seen.code,
+            "state": seen.state(now),
+            "renewal": None if self.renewal is None else self.renewal.object(),
         }
 
 
@@ -84,21 +84,38 @@ def show(context: Context, *, as_json: bool) -> None:
         found = [entry.object(now) for entry in entries]
         say(json.dumps({"profiles": found, "here": _here_object(chosen)}, indent=2))
         return
+    screen = Screen.of(sys.stdout, context.environ)
+    lines = _table(entries, now, configured.expiry_notice_days.value, screen)
     if not entries:
-        say(f"there are no profiles in {configured.user_file}")
-    else:
-        for line in aligned([HEADINGS, *(entry.row(now) for entry in entries)]):
-            say(line)
+        lines = screen.wrapped(f"there are no profiles in {configured.user_file}")
+    for entry in entries:
+        if entry.certificate.problem:
+            lines += screen.wrapped(f"{entry.name}: {entry.certificate.problem}")
+        if entry.renewal is not None:
+            said = f"renewal due {entry.renewal.due}; {entry.renewal.outcome}"
+            lines += screen.wrapped(f"{entry.name}: {said}")
     if chosen is not None and chosen.profile is None:
-        say("here: no profile applies")
+        lines.append("here: no profile applies")
     elif chosen is not None and chosen.profile is not None:
-        say(f"here: {chosen.profile.label}, by {chosen.profile.origin}")
+        lines += screen.wrapped(f"here: {chosen.profile.label}, by {chosen.profile.origin}")
+    answer("\n".join(lines))
+
+
+def _table(entries: Sequence[_Entry], now: datetime, notice_days: int, screen: Screen) -> list[str]:
+    ranks = [entry.certificate.rank(now, notice_days) for entry in entries]
+    rows = [entry.row(now, screen.mark(rank)) for entry, rank in zip(entries, ranks)]
+    colours = ["" if rank == "well" else rank for rank in ranks]
+    names = (HEADINGS.index("SUBJECT"), HEADINGS.index("ISSUER"))
+    return screen.table([HEADINGS, *rows], ["", *colours], cut=names)
 
 
 def _entry(name: str, configured: Configuration, chosen: Selection | None, now: datetime) -> _Entry:
     default = configured.default_profile
+    renewal = None
     try:
-        seen = inspect(configured.profile(name, Origin("list")), now)
+        profile = configured.profile(name, Origin("list"))
+        seen, key = inspect(profile, now), nested.renewal_key(profile)
+        renewal = report.of(profile, key) if key is not None else None
     except ConfigurationError as error:
         seen = Certificate(named=True, problem=error.fact)
     applying = chosen.profile if chosen else None
@@ -110,6 +127,7 @@ def _entry(name: str, configured: Configuration, chosen: Selection | None, now: 
         ),
         here=applying is not None and applying.name == name,
         certificate=seen,
+        renewal=renewal,
     )
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from mtls_run.commands import profile_values, say
+from mtls_run import terminal
+from mtls_run.commands import Context, profile_values, say
 from mtls_run.config import document, edit
-from mtls_run.config.origin import Origin
+from mtls_run.config.edit import Keys
+from mtls_run.config.layers import Configuration
+from mtls_run.config.origin import TYPED
 from mtls_run.config.store import ConfigFile, unknown_profile
 from mtls_run.errors import ConfigurationError, IdentityError
+from mtls_run.identity import source
 from mtls_run.identity.material import gather
 from mtls_run.passphrase import keyring
 from mtls_run.passphrase.sources import FromKeyring
-
-if TYPE_CHECKING:
-    from mtls_run.commands import Context
-    from mtls_run.config.edit import Keys
-    from mtls_run.config.layers import Configuration
 
 
 def default(context: Context, name: str) -> None:
@@ -35,9 +32,20 @@ def default(context: Context, name: str) -> None:
 
 
 def remove(context: Context, name: str, *, force: bool) -> None:
-    """Remove the profile from the user's file, and its passphrase from the keyring."""
+    """Remove the profile from the user's file, and its passphrase from the keyring.
+
+    Without `force`, ask at a terminal.
+    """
     profile_values.spelled_name(name)
     file = ConfigFile.find(context.environ)
+    before = file.read() or b""
+    configured = file.configuration(before)
+    _refuse_absent(file, before, name, configured)
+    if not force and terminal.available():
+        too = ", and its passphrase from the keyring" if _keeps_in_keyring(configured, name) else ""
+        if not terminal.ask_yes(f"remove profile {name}{too}?", default=False):
+            say(f"profile {name} stays")
+            return
     seen: list[Configuration] = []
 
     def change(content: bytes) -> bytes:
@@ -95,10 +103,10 @@ def _word(keys: Keys) -> str:
 def _keeps_in_keyring(configured: Configuration, name: str) -> bool:
     """Return whether the removed profile may have a passphrase in the keyring."""
     try:
-        removed = configured.profile(name, Origin("NAME"))
+        removed = configured.profile(name, TYPED)
     except ConfigurationError:
         return True
-    if not isinstance(removed.passphrase.value, FromKeyring):
+    if not isinstance(removed.passphrase.value, FromKeyring) or source.is_printed(removed):
         return False
     try:
         material = gather(removed)

@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import sys
+from typing import Any
 
-from mtls_run.commands import say
+from mtls_run.commands import Context, say
 from mtls_run.config import layers, selection
-from mtls_run.config.origin import Origin
-from mtls_run.config.schema import SECONDS
+from mtls_run.config.layers import Configuration
+from mtls_run.config.origin import DEFAULT, TYPED
+from mtls_run.config.profile import Profile
+from mtls_run.config.readers import SECONDS
+from mtls_run.config.selection import Selection
 from mtls_run.errors import MtlsRunError
-from mtls_run.output import printable
+from mtls_run.identity.validity import utc_now
+from mtls_run.output import answer
 from mtls_run.passphrase.sources import describe
+from mtls_run.screen import Row, Screen
 from mtls_run.system.files import current_directory
 from mtls_run.tools.base import PipScope
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
-    from mtls_run.commands import Context
-    from mtls_run.config.layers import Configuration
-    from mtls_run.config.origin import Setting
-    from mtls_run.config.profile import Profile
-    from mtls_run.config.selection import Selection
-
-
-def brief(context: Context, name: str | None = None) -> int:
+def brief(context: Context, name: str | None = None, *, with_state: bool = False) -> int:
     """Print the name of the profile that applies here, or `name` if there is such a profile."""
     configured = layers.load(context.environ)
     if name is not None:
-        found: Profile | None = configured.profile(name, Origin("NAME"))
+        found: Profile | None = configured.profile(name, TYPED)
     else:
         found = here(context, configured).profile
     if found is not None:
-        say(found.name or f"({found.label})")
+        words = [found.name or f"({found.label})"]
+        if with_state:
+            words.append(_state(found))
+        say(" ".join(words).rstrip())
     return 0
+
+
+def _state(profile: Profile) -> str:
+    """Return how the profile's certificate stands, in a few words; empty if it names none."""
+    from mtls_run.commands import certificate  # noqa: PLC0415 - no prompt without it waits for it
+
+    now = utc_now()
+    seen = certificate.inspect(profile, now)
+    return seen.state(now) if seen.named else ""
 
 
 def show(context: Context, name: str | None, *, as_json: bool) -> None:
@@ -44,7 +53,7 @@ def show(context: Context, name: str | None, *, as_json: bool) -> None:
         chosen = here(context, configured)
         profile, applies = chosen.profile, True
     else:
-        profile = configured.profile(name, Origin("NAME"))
+        profile = configured.profile(name, TYPED)
         found = here_or_notice(context, configured)
         applies = found is not None and found.profile is not None and found.profile.name == name
         chosen = found if found and applies else selection.Selection(profile)
@@ -55,8 +64,9 @@ def show(context: Context, name: str | None, *, as_json: bool) -> None:
         say("no profile applies here")
     else:
         rows = _rows(profile, chosen, configured, applies=applies)
-        for line in aligned(rows):
-            say(line)
+        if not context.options.verbose:
+            rows = [row._replace(origin="") if row.origin == str(DEFAULT) else row for row in rows]
+        answer("\n".join(Screen.of(sys.stdout, context.environ).rows(rows)))
 
 
 def names(context: Context) -> int:
@@ -68,6 +78,8 @@ def names(context: Context) -> int:
 
 def here(context: Context, configured: Configuration, name: str | None = None) -> Selection:
     """Return the profile `name`, or the one that a run in the current directory would use."""
+    if name is not None:
+        configured.profile(name, TYPED)  # an error says so, and not that --profile did
     return selection.select(
         configured,
         context.environ,
@@ -87,33 +99,14 @@ def here_or_notice(context: Context, configured: Configuration) -> Selection | N
         return None
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows as lines, each column as wide as its widest cell."""
-    shown = [[printable(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*shown)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in shown
-    ]
-
-
 def _settings(profile: Profile) -> dict[str, tuple[Any, str]]:
     """Return the value of each key, ready for JSON, and its origin."""
-    found: dict[str, Setting[Any] | None] = {
-        "client-cert": profile.client_cert,
-        "client-key": profile.client_key,
-        "ca-cert": profile.ca_cert,
-        "roots": profile.roots,
-        "passphrase": profile.passphrase,
-        "remember": profile.remember,
-        "handoff": profile.handoff,
-        "hosts": profile.hosts,
-        "paths": profile.paths,
-    }
+    said = profile.settings()
     for number, one in enumerate(profile.identities, 1):
-        found[f"identities[{number}].hosts"] = one.hosts
-        found[f"identities[{number}].client-cert"] = one.client_cert
-        found[f"identities[{number}].client-key"] = one.client_key
-    said = {name: setting for name, setting in found.items() if setting is not None}
+        own = one.settings()
+        for key in ("hosts", "client-cert", "client-key"):
+            if key in own:
+                said[f"identities[{number}].{key}"] = own[key]
     return {
         name: (_value(name, setting.value, profile), str(setting.origin))
         for name, setting in said.items()
@@ -125,6 +118,9 @@ def _value(name: str, value: Any, profile: Profile) -> Any:  # noqa: ANN401 - a 
         return describe(value, profile.account)
     if name == "remember":
         return _duration(value)
+    if name == "renew":
+        before = "a third of its life" if value.before is None else _duration(value.before)
+        return f"{value.command}, {before} before the end"
     return [str(path) for path in value] if isinstance(value, tuple) else str(value)
 
 
@@ -153,17 +149,16 @@ def _extends(profile: Profile, chosen: Selection, configured: Configuration) -> 
 
 def _rows(
     profile: Profile, chosen: Selection, configured: Configuration, *, applies: bool
-) -> list[tuple[str, str, str]]:
-    rows = [("profile", profile.name or f"({profile.label})", "")]
-    rows.append(
-        ("applies", "here", str(profile.origin)) if applies else ("applies", "not here", "")
-    )
-    rows += [("rather than", str(other), str(other.origin)) for other in chosen.won_over if applies]
+) -> list[Row]:
+    where = ("here", str(profile.origin)) if applies else ("not here", "")
+    rows = [Row("", "profile", profile.name or f"({profile.label})"), Row("", "applies", *where)]
+    if applies:
+        rows += [Row("", "rather than", str(one), str(one.origin)) for one in chosen.won_over]
     extends = _extends(profile, chosen, configured)
-    rows += [("extends", name, origin) for name, origin in extends.items()]
+    rows += [Row("", "extends", name, origin) for name, origin in extends.items()]
     for name, (value, origin) in _settings(profile).items():
         values = value if isinstance(value, list) else [value]
-        rows += [(name if index == 0 else "", one, origin) for index, one in enumerate(values)]
+        rows += [Row("", name, one, origin) for one in values]
     return rows
 
 

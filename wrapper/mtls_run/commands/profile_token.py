@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from cryptography import x509
 
 from mtls_run import terminal
-from mtls_run.commands import profile_check, say
+from mtls_run.commands import Context, profile_check, say
+from mtls_run.config.profile import Profile
 from mtls_run.errors import IdentityError, UsageError
 from mtls_run.identity import chain, checks, extensions, token
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
+from mtls_run.identity.token import TokenIdentity
 from mtls_run.output import quoted
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt
 from mtls_run.passphrase.unlock import Request, Unlocked, unlock
+from mtls_run.secret import Secret
 from mtls_run.system.record import replace
-
-if TYPE_CHECKING:
-    from cryptography import x509
-
-    from mtls_run.commands import Context
-    from mtls_run.config.profile import Profile
-    from mtls_run.identity.token import TokenIdentity
-    from mtls_run.secret import Secret
 
 
 @dataclass(frozen=True)

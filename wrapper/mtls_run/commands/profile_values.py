@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from mtls_run.config import schema
-from mtls_run.config.origin import Origin, Setting
+from mtls_run.config import readers, schema
+from mtls_run.config.edit import Values
+from mtls_run.config.origin import TYPED, Origin, Setting
+from mtls_run.config.profile import ProfileValues
 from mtls_run.errors import UsageError
 from mtls_run.identity.pkcs11_uri import is_uri
 from mtls_run.system.files import current_directory
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from mtls_run.config.edit import Values
-    from mtls_run.config.profile import ProfileValues
-
+_COMMAND = "command:"
 PASSPHRASE = "keyring | prompt | env:NAME | file:PATH | command:WORDS"  # noqa: S105 - places, not secrets
 
 
@@ -66,21 +63,40 @@ def passphrase(spelled: str) -> object:
     if kind == "file" and detail:
         return {"file": written(detail)}
     if kind == "command" and colon:
-        try:
-            words = shlex.split(detail)
-        except ValueError as error:
-            raise UsageError(
-                f"cannot split the command of --passphrase into words: {error}",
-                hint="close the quotes",
-            ) from None
+        words = _words("passphrase", detail)
         if words:
-            if "/" in words[0] or words[0].startswith("~"):
-                words[0] = written(words[0])
             return {"command": words}
     raise UsageError(
         "--passphrase says where the passphrase is, and is never the passphrase itself",
         hint=f"name the place: {PASSPHRASE}",
     )
+
+
+def _words(option: str, command: str) -> list[str]:
+    """Return the words of a command, split as a shell does; raises UsageError."""
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(
+            f"cannot split the command of --{option} into words: {error}", hint="close the quotes"
+        ) from None
+    if words and ("/" in words[0] or words[0].startswith("~")):
+        words[0] = written(words[0])
+    return words
+
+
+def _half(option: str, spelled: str) -> object:
+    """Return the value of `client-cert` or `client-key` for what was typed; raises UsageError."""
+    if is_uri(spelled):
+        return spelled
+    if not spelled.startswith(_COMMAND):
+        return written(spelled)
+    words = _words(option, spelled[len(_COMMAND) :])
+    if not words:
+        raise UsageError(
+            f"--{option} names no command", hint=f'write --{option} "command:step-identity --pem"'
+        )
+    return {"command": words}
 
 
 def values(given: Mapping[str, str | Sequence[str] | None]) -> Values:
@@ -94,9 +110,10 @@ def values(given: Mapping[str, str | Sequence[str] | None]) -> Values:
             found[key] = passphrase(str(value))
         elif key in ("hosts", "paths"):
             found[key] = list(value)
+        elif key in ("client-cert", "client-key"):
+            found[key] = _half(key, str(value))
         elif isinstance(value, str):
-            is_file = key in ("client-cert", "client-key") and not is_uri(value)
-            found[key] = written(value) if is_file else value
+            found[key] = value
         else:
             paths = [written(path) for path in value]
             found[key] = paths[0] if len(paths) == 1 else paths
@@ -111,11 +128,11 @@ def said(found: Values, origins: Mapping[str, Origin]) -> ProfileValues:
     read: ProfileValues = {}
     for key, value in found.items():
         origin = origins.get(key, Origin(f"--{key}"))
-        place = schema.Place(key, origin, current_directory())
+        place = readers.Place(key, origin, current_directory())
         read[key] = Setting(schema.PROFILE_KEYS[key](value, place), origin)
     return read
 
 
 def spelled_name(name: str) -> str:
     """Return `name`; raise ConfigurationError if it cannot name a profile."""
-    return schema.check_name(name, Origin("NAME"))
+    return readers.check_name(name, TYPED)

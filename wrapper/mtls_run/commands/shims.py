@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from mtls_run import shells
 from mtls_run.commands import Context, runner, say
+from mtls_run.output import answer
+from mtls_run.screen import Screen
 from mtls_run.shells import shims as shim_files
+from mtls_run.shells.shims import Shim
 from mtls_run.system.files import current_directory
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from mtls_run.shells.shims import Shim
-
+_HEADINGS = ("shim", "reached", "runs")
 _DIR = click.option("--dir", "directory", metavar="DIR", help="Use this directory.")
 
 
-def run(arguments: Sequence[str], context: Context) -> int:
-    """Return the status of the subcommand."""
-    return runner.run(shims, "shims", arguments, context)
-
-
-@click.group(cls=runner.Group, no_args_is_help=False)
+@click.group(cls=runner.Group, no_args_is_help=False, epilog="Example: mtls-run shims install")
 def shims() -> None:
     """Make programs called pip, pip3, uv and uvx that start mtls-run.
 
@@ -34,16 +29,19 @@ def shims() -> None:
     """
 
 
+run = runner.entry(shims)
+
+
 def _tools(help_text: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
     return click.option("--tool", "tools", metavar="TOOL", multiple=True, help=help_text)
 
 
-@shims.command()
+@shims.command(epilog="Example: mtls-run shims install --tool poetry")
 @_DIR
 @_tools("Also make a shim for this program. Repeatable.")
 @click.pass_obj
 def install(context: Context, directory: str | None, tools: tuple[str, ...]) -> None:
-    """Install shims for pip, pip3, uv and uvx, and for what --tool names."""
+    """Install shims for pip, pip3, uv, uvx and each --tool."""
     where = _where(directory)
     wanted = dict.fromkeys((*shells.TOOLS, *tools))
     for path in shim_files.install(where, wanted, shells.own_program()):
@@ -54,10 +52,10 @@ def install(context: Context, directory: str | None, tools: tuple[str, ...]) -> 
         if found.path.parent == where:
             hints.setdefault(shim_files.shadow(found, context.environ), []).append(found.tool)
     for (why, remedy), named in hints.items():
-        context.reporter.notice(f"{', '.join(named)}: {why}; {remedy}")
+        context.reporter.notice(f"{', '.join(dict.fromkeys(named))}: {why}; {remedy}")
 
 
-@shims.command()
+@shims.command(epilog="Example: mtls-run shims remove --tool uvx")
 @_DIR
 @_tools("Remove only this one. Repeatable.")
 def remove(directory: str | None, tools: tuple[str, ...]) -> None:
@@ -70,12 +68,12 @@ def remove(directory: str | None, tools: tuple[str, ...]) -> None:
         say(f"there are no shims in {where}")
 
 
-@shims.command("list")
+@shims.command("list", epilog="Example: mtls-run shims list --json")
 @_DIR
 @click.option("--json", "as_json", is_flag=True, help="Output JSON.")
 @click.pass_obj
 def list_(context: Context, directory: str | None, *, as_json: bool) -> None:
-    """Show each shim, the tool that it runs, and whether PATH finds it first.
+    """List the shims, and the tool that each runs.
 
     For a shim that PATH does not find first, show why, and how to fix that.
     """
@@ -84,17 +82,23 @@ def list_(context: Context, directory: str | None, *, as_json: bool) -> None:
     if as_json:
         say(json.dumps({"shims": [_object(shim, context.environ) for shim in found]}, indent=2))
         return
+    screen = Screen.of(sys.stdout, context.environ)
     if not found:
-        say(f"there are no shims in {where}, nor on PATH; to make them: mtls-run shims install")
+        none = f"there are no shims in {where}, nor on PATH; to make them: mtls-run shims install"
+        answer("\n".join(screen.advice(none)))
+        return
+    rows = [_HEADINGS]
+    hidden: dict[tuple[str, str], list[str]] = {}
     for shim in found:
-        say(str(shim.path))
-        say(f"  runs {shim.runs}" if shim.runs else f"  there is no {shim.tool} on PATH to run")
-        if shim.is_reached:
-            say("  reached: PATH finds it first")
-        else:
-            why, remedy = shim_files.shadow(shim, context.environ)
-            say(f"  not reached: {why}")
-            say(f"  to do: {remedy}")
+        reached = "yes" if shim.is_reached else "no"
+        rows.append((str(shim.path), reached, shim.runs or f"no {shim.tool} on PATH"))
+        if not shim.is_reached:
+            hidden.setdefault(shim_files.shadow(shim, context.environ), []).append(shim.tool)
+    lines = screen.table(rows, ["", *("" if shim.is_reached else "warning" for shim in found)])
+    for (why, remedy), tools in hidden.items():
+        lines += screen.wrapped(f"{', '.join(tools)}: {why}")
+        lines += screen.advice(remedy, first="  to do: ")
+    answer("\n".join(lines))
 
 
 def _survey(where: Path, context: Context) -> list[Shim]:

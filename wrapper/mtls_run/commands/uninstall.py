@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -12,22 +11,13 @@ from mtls_run import shells, terminal
 from mtls_run.commands import Context, runner, say
 from mtls_run.config import layers
 from mtls_run.config.origin import DEFAULT
+from mtls_run.config.profile import Profile
 from mtls_run.errors import MtlsRunError
 from mtls_run.identity import remembered
 from mtls_run.passphrase import keyring
 from mtls_run.passphrase.sources import FromKeyring
 from mtls_run.shells import shims, startup
 from mtls_run.system import dirs, installer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mtls_run.config.profile import Profile
-
-
-def run(arguments: Sequence[str], context: Context) -> int:
-    """Return the status of `uninstall`."""
-    return runner.run(uninstall, "uninstall", arguments, context)
 
 
 @click.command(cls=runner.Command)
@@ -44,12 +34,18 @@ def uninstall(context: Context) -> int:
     left = [*_remove_passphrases(context), *_remove_configuration(context)]
     if count := remembered.forget():
         say(f"forgot {count} unlocked identit{'y' if count == 1 else 'ies'}")
-    for kind in ("cache", "state"):
-        is_complete &= _remove_folder(Path(dirs.user(kind)), context)
+    folders = [dirs.user("cache"), dirs.user("state")]
+    if installer.UNPACKED is not None:
+        folders.insert(0, installer.UNPACKED)  # not in the cache if the home was read-only
+    for folder in folders:
+        is_complete &= _remove_folder(Path(folder), context)
     for thing in left:
         say(f"left {thing}")
     say(f"to remove mtls-run itself: {installer.remove_command()}")
     return 0 if is_complete else 1
+
+
+run = runner.entry(uninstall)
 
 
 def _remove_shims(context: Context) -> bool:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import site
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path
 
 # Other settings of pip, uv and TLS, and of proxies, which would get requests for localhost.
 _DROPPED_PREFIXES = ("MTLS_RUN_", "PIP_", "SSL_", "UV_", "XDG_")

@@ -10,15 +10,12 @@ import socket
 import socketserver
 import ssl
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from mtls_run.demo.wheel import Wheel
+from mtls_run.demo.wheel import Wheel
 
 # By name, not by address: pip 24.2 to 26.0 fails on an https URL with an address (pip issue 12906).
 HOST = "localhost"

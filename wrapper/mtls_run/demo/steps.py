@@ -7,20 +7,16 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from mtls_run.demo.index import Index
+from mtls_run.demo.programs import Outcome, Programs
+from mtls_run.demo.transcript import Transcript
 from mtls_run.demo.wheel import GREETING
 from mtls_run.errors import MtlsRunError
 from mtls_run.shells import own_program
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from mtls_run.demo.index import Index
-    from mtls_run.demo.programs import Outcome, Programs
-    from mtls_run.demo.transcript import Transcript
 
 _PRINT_GREETING = "import hello_mtls; print(hello_mtls.greeting())"
 

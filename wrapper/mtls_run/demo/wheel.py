@@ -7,11 +7,8 @@ import hashlib
 import io
 import tarfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 VERSION = "1.0"
 GREETING = "Hello! I came over mutual TLS, and so did the words I say."
@@ -44,7 +41,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
             continue
         if b"PRIVATE KEY" in content:
             found.append(name)
-    text = "it found a private key, by " + found[0] if found else "it found no private key"
+    text = "it found a private key, by " + found[-1] if found else "it found no private key"
     files = {
         "key_seeker.py": "FOUND = %r\\n" % text,
         "METADATA": "Metadata-Version: 2.1\\nName: key-seeker\\nVersion: 1.0\\n",

@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 from mtls_run.errors import MtlsRunError
-from mtls_run.system import dirs
+from mtls_run.output import quoted
+from mtls_run.system import dirs, installer
 
-# Each gets a shell function and a shim. `shims install --tool` makes a shim for any program.
+# Each gets a shell function and a shim. `init --tool` makes a function for another tool that
+# mtls-run knows, and `shims install --tool` a shim for any program.
 TOOLS = ("pip", "pip3", "uv", "uvx")
 PROGRAM_MARK = "@MTLS_RUN@"
 
@@ -41,6 +43,13 @@ def own_program() -> Path:
     Raises MtlsRunError if it was started as a module, and no program mtls-run is installed.
     """
     started = Path(os.path.abspath(sys.argv[0]))  # an upgrade moves a link's target
+    if installer.UNPACKED is not None:  # the one file, under any name
+        if not os.access(started, os.X_OK):
+            raise MtlsRunError(
+                f"{started} is not executable, so no shell can start it",
+                hint=f"chmod +x {quoted(started)}",
+            )
+        return started
     name = "mtls-run.exe" if os.name == "nt" else "mtls-run"
     for candidate in (started, started.with_suffix(".exe"), Path(sys.executable).with_name(name)):
         if candidate.name == name and candidate.is_file():

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Callable, NamedTuple
+from collections.abc import Collection
+from pathlib import Path
+from typing import Callable, NamedTuple
 
 from mtls_run.shells import PROGRAM_MARK, TOOLS, folder, source
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
 
 
 class Shell(NamedTuple):
@@ -30,12 +28,14 @@ def code(
     program: Path,
     *,
     only: Collection[str] = (),
+    further: Collection[str] = (),
     completion: bool = True,
     shims: bool = False,
 ) -> str:
     """Return the code for this shell, which starts `program`.
 
-    `only` names the tools to wrap. `shims` also puts the directory of the shims on PATH.
+    `only` names the tools of TOOLS to wrap, and `further` others. `shims` also puts the directory
+    of the shims on PATH.
     """
     shell = SHELLS[name]
     left_out = [tool for tool in TOOLS if only and tool not in only]
@@ -43,6 +43,10 @@ def code(
     starts.append("# shellcheck ")  # a comment for the linter, not for users
     parts = (shell.functions, shell.words, shell.completion) if completion else (shell.functions,)
     lines = [line for part in parts for line in source(part).splitlines()]
+    # A function of another tool is that of the last one, under the other name.
+    last = next(at for at in reversed(range(len(lines))) if f" --wrapped {TOOLS[-1]} " in lines[at])
+    added = [lines[last].replace(TOOLS[-1], tool) for tool in dict.fromkeys(further)]
+    lines[last + 1 : last + 1] = added
     text = "".join(f"{line}\n" for line in lines if not line.startswith(tuple(starts)))
     if shims:
         text = shell.path.replace("@SHIMS@", shell.quote(str(folder()))) + text

@@ -8,18 +8,15 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mtls_run.errors import MtlsRunError, ToolError, UsageError
 from mtls_run.output import quoted
 from mtls_run.shells import PROGRAM_MARK, folder, init, source
 from mtls_run.system.files import write_atomically
 from mtls_run.tools import which
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 _WINDOWS = (".cmd", ".ps1")
 
@@ -125,10 +122,7 @@ def shadow(shim: Shim, environ: Mapping[str, str]) -> tuple[str, str]:
     if shim.reached is None or not any(
         _same(entry, where) for entry in environ.get("PATH", "").split(os.pathsep) if entry
     ):
-        return (
-            f"{where} is not on PATH",
-            f'put it first, in your shell\'s startup file: export PATH={quoted(where)}:"$PATH"',
-        )
+        return f"{where} is not on PATH", _put_first(where)
     if which.is_shim(shim.reached):
         return f"{shim.reached}, another shim, comes first", "nothing: it does the same"
     environment = environ.get("VIRTUAL_ENV")
@@ -141,6 +135,12 @@ def shadow(shim: Shim, environ: Mapping[str, str]) -> tuple[str, str]:
         f"{shim.reached} comes first on PATH",
         f"put {where} before {Path(shim.reached).parent}",
     )
+
+
+def _put_first(where: Path) -> str:
+    if os.name == "nt":
+        return "put it first in Path of your account: rundll32 sysdm.cpl,EditEnvironmentVariables"
+    return f'put it first, in your shell\'s startup file: export PATH={quoted(where)}:"$PATH"'
 
 
 def _look(path: Path, environ: Mapping[str, str]) -> Shim:

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from mtls_run.system.files import write_atomically
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 # install.sh ends its line in the first, or in the second where it had to begin a line first.
 _MARK = b"# mtls-run: added by install.sh"
