@@ -1,3 +1,3 @@
 """mtls-run: pip and uv behind a package index that asks for a client certificate."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

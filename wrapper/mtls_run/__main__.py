@@ -79,11 +79,29 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     except BrokenPipeError:
         _drop_answer()  # the reader went away
         return FAILED
+    except ImportError as error:
+        _report(_unloadable(error), environ)
+        return FAILED
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
         fact = f"internal error: {type(error).__name__}"
         hint = "set MTLS_RUN_DEBUG=1 to see where, and report it"
         _report(MtlsRunError(fact, hint=hint), environ)
         return FAILED
+
+
+def _unloadable(error: ImportError) -> MtlsRunError:
+    """Return the error for a module that is missing here, or that this system cannot load."""
+    from mtls_run.errors import MtlsRunError
+    from mtls_run.system import installer
+
+    reason = "not found" if isinstance(error, ModuleNotFoundError) else error.msg
+    hint = f"install mtls-run again, for this Python and system: {installer.repair_command()}"
+    if installer.UNPACKED is not None:
+        hint = (
+            f"unpack it again: {installer.repair_command()}\n"
+            "if no program may be started from there (noexec), name another: XDG_CACHE_HOME=DIR"
+        )
+    return MtlsRunError(f"cannot load {error.name or 'a module'}: {reason}", hint=hint)
 
 
 def _report(error: MtlsRunError, environ: Mapping[str, str], *, verbose: bool = False) -> None:
@@ -103,9 +121,12 @@ def _is_verbose(arguments: Sequence[str]) -> bool:
     from mtls_run.errors import UsageError
 
     try:
-        return cli.parse(arguments).options.verbose
+        called = cli.parse(arguments)
     except UsageError:
         return False
+    # A subcommand takes it too.
+    after = called.words if called.subcommand is not None else ()
+    return called.options.verbose or "-v" in after or "--verbose" in after
 
 
 def _ignore_interrupts() -> None:
@@ -187,13 +208,10 @@ def _start(options: Options, target: Target, environ: Mapping[str, str]) -> int:
     """Run the tool as the same call did before, where nothing has changed; else resolve."""
     from mtls_run import launch
     from mtls_run.cache import launches
-    from mtls_run.cache.dependencies import VariablesRead
     from mtls_run.system import dirs
-    from mtls_run.tools import registry
 
     key = launches.key(target.call.words, target.path, options)
-    read = VariablesRead(registry.VARIABLES_READ, registry.PREFIXES_READ)
-    cached = None if key is None else launches.find(key, environ, read)
+    cached = None if key is None else launches.find(key, environ)
     if cached is None:
         return _resolve(options, target, environ, key)
     identity = None

@@ -34,7 +34,7 @@ _ON_OFF = {"": False, "0": False, "1": True}
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
 
@@ -100,7 +100,7 @@ def parse(arguments: Sequence[str]) -> Invocation:
             break
         _take(word, rest, given)
     options = Options(**given)
-    _check(options)
+    check(options)
     if after_dashes or not rest or rest[0] not in SUBCOMMANDS:
         words, subcommand = tuple(rest), None
     else:
@@ -130,16 +130,21 @@ def _take(word: str, rest: list[str], given: dict[str, object]) -> None:
         raise _unknown_option(name)
 
 
-def _unknown_option(name: str) -> UsageError:
+def guess(word: str, known: Iterable[str]) -> str:
+    """Return the end of an error for an unknown word: a guess at what was meant, or nothing."""
     from difflib import get_close_matches  # noqa: PLC0415 - for an error alone
 
+    near = get_close_matches(word.lower(), list(known), n=1, cutoff=0.7)
+    return f"; did you mean '{near[0]}'?" if near else ""
+
+
+def _unknown_option(name: str) -> UsageError:
     if name in _FLAGS:
         return UsageError(f"{name} takes no value", hint=f"write {name} alone")
-    near = get_close_matches(name, (*_FLAGS, *_VALUES), n=1, cutoff=0.7)
-    if near and near[0] != "--wrapped":
-        return UsageError(
-            f"mtls-run has no option {name}; did you mean {near[0]}?", hint="mtls-run --help"
-        )
+    known = (one for one in (*_FLAGS, *_VALUES) if one != "--wrapped")
+    near = guess(name, known)
+    if near:
+        return UsageError(f"mtls-run has no option {name}{near}", hint="mtls-run --help")
     return UsageError(
         f"mtls-run has no option {name}",
         hint="mtls-run's own options come before TOOL, the tool's own after it; "
@@ -147,7 +152,8 @@ def _unknown_option(name: str) -> UsageError:
     )
 
 
-def _check(options: Options) -> None:
+def check(options: Options) -> None:
+    """Raise UsageError for options that contradict each other."""
     if options.profile is not None and options.no_profile:
         raise UsageError("--profile and --no-profile contradict each other", hint=_ONE_OF_TWO)
     if options.quiet and options.verbose:

@@ -29,6 +29,11 @@ class MtlsRunError(Exception):
             self.code = code
 
 
+def state(code: str | None) -> str:
+    """Return a finding's code as a short state, for a cell of a table: `key mismatch`."""
+    return (code or "unusable").removeprefix("identity-").replace("-", " ")
+
+
 class UsageError(MtlsRunError):
     """The command line is wrong."""
 

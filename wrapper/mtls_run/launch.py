@@ -19,13 +19,19 @@ def become(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """
     if os.name != "posix":
         # exec on Windows starts a new process and lets the caller's shell go on at once.
-        from mtls_run.handoff import supervise  # noqa: PLC0415 - Windows alone
+        from mtls_run.handoff import supervise  # Windows alone
 
-        return supervise.run(path, argv, environ, supervise.Block())
+        block = supervise.Block()
+        try:
+            return supervise.end_as(supervise.run(path, argv, environ, block))
+        except OSError as error:
+            raise cannot_start(path, error) from None
+        finally:
+            block.release()
     try:  # the module that `signal` wraps in enums, at half of a Python start on every run
-        import _signal as signal  # type: ignore[import-not-found]  # noqa: PLC0415
+        import _signal as signal  # type: ignore[import-not-found]
     except ImportError:
-        import signal  # noqa: PLC0415 - as above
+        import signal
     # Python ignores these two, and exec would hand that on: `pip … | head` would never end.
     for name in ("SIGPIPE", "SIGXFSZ"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)

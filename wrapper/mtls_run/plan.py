@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from mtls_run.cache.launches import Launch
-from mtls_run.tools import registry
+from mtls_run.tools import registry, tox
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def prepare(
     tool = target.tool
     overrides = tool.overrides(target.call)
     # A gateway takes the place of a proxy in `added`.
-    variables = {**added, **registry.shared_variables(tls, environ)}
+    variables = {**added, **registry.shared_variables(tls, environ, tool)}
     if profile.yields:
         for name in registry.ambient(environ):
             variables.pop(name, None)
@@ -36,4 +36,5 @@ def prepare(
         variables.update(registry.identity_variables(own))
     variables.update(tool.own_variables(target.version, tls, overrides, environ))
     variables.update(dict.fromkeys(profile.passphrase_variables))
+    variables.update(tox.pass_on(variables, environ))
     return Launch(flags=tool.flags(target.version, tls, overrides), variables=variables)

@@ -13,6 +13,8 @@ from mtls_run.handoff import nested, registry
 from mtls_run.identity import known, source, validity
 from mtls_run.roots import bundle
 from mtls_run.roots import resolve as roots_resolve
+from mtls_run.system import progress
+from mtls_run.system.record import replace as changed
 from mtls_run.tools import version
 from mtls_run.tools.base import HandedOver, Target, TlsFiles
 
@@ -23,17 +25,19 @@ if TYPE_CHECKING:
 
     from mtls_run.cache.launches import Launch
     from mtls_run.cli import Options
+    from mtls_run.config.policy import Policy
     from mtls_run.config.profile import Profile
     from mtls_run.config.selection import Selection
     from mtls_run.handoff.base import Part
     from mtls_run.handoff.registry import Chosen
     from mtls_run.identity.known import KnownIdentity
     from mtls_run.identity.material import KeyMaterial
+    from mtls_run.identity.source import Contents
     from mtls_run.output import Reporter
     from mtls_run.roots.resolve import Roots
     from mtls_run.tools.base import Variables
 
-    Material = Union[KeyMaterial, KnownIdentity]
+    Material = Union[KeyMaterial, KnownIdentity, source.Printed]
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,26 @@ class Resolved:
     further: tuple[tuple[Profile, Part], ...]
     roots: Roots
     handed_over: HandedOver
+    policy: Policy
 
     @property
     def remember_seconds(self) -> int:
         """Return for how long an unlocked identity is remembered; 0 where it is not."""
         return self.profile.remember.value if self.profile.remember else 0
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return the hosts that the identity is for, as far as they are known.
+
+        For pip's own settings, these are the hosts of pip's indexes.
+        """
+        hosts, winner = self.profile.hosts, self.selection.winner
+        if hosts is None and winner is not None and winner.pip_settings is not None:
+            from mtls_run.tools import index_hosts  # for pip's settings alone
+
+            hosts = index_hosts.of_pip(winner.pip_settings)
+        further = [one.hosts for one in self.profile.identities]
+        return tuple(str(host) for found in (hosts, *further) if found for host in found.value)
 
     @property
     def left_out_notice(self) -> str | None:
@@ -96,6 +115,7 @@ class Resolved:
         `fingerprint` is the SHA-256 of the identity's certificate, where there is an identity.
         """
         added: Variables = {**self.handed_over.variables, nested.VARIABLE: None}
+        tls = changed(tls, hosts=self.hosts)
         # A nested run finds a gateway by the proxy's variable.
         if self.material is not None and fingerprint is not None and tls.proxy is None:
             record = nested.record(self.profile, self.material.digest, fingerprint)
@@ -104,11 +124,12 @@ class Resolved:
         return plan.prepare(self.target, self.profile, tls, added, self.context.environ)
 
 
-def resolve(context: Context, *, use_results: bool = False) -> tuple[Resolved | None, Dependencies]:
+def resolve(context: Context, *, is_run: bool = False) -> tuple[Resolved | None, Dependencies]:
     """Return all that is decided before a key is opened, and what that rests on.
 
-    The first is None where no profile applies. With `use_results`, what an earlier run has checked
-    is known by its bytes. Raises MtlsRunError for whatever shows by now that it cannot work.
+    The first is None where no profile applies. With `is_run` the tool is to be run: what an earlier
+    run has checked is known by its bytes, and files that are due are renewed. Raises MtlsRunError
+    for whatever shows by now that it cannot work.
     """
     rests_on = Dependencies()
     reporter, environ, target = context.reporter, context.environ, context.target
@@ -134,13 +155,10 @@ def resolve(context: Context, *, use_results: bool = False) -> tuple[Resolved | 
     if handoff.handoff.keeps_key and (profile.client_cert or profile.identities):
         handoff.handoff.check()
         profile = _with_hosts(profile, context, chosen)
+    tool = target.tool.configured(target.call, environ, context.directory, rests_on)
+    target = Target(tool, target.call, target.path)
     material = _material(
-        profile,
-        target,
-        environ,
-        rests_on,
-        use_results=use_results and not handoff.handoff.keeps_key,
-        keeps_key=handoff.handoff.keeps_key,
+        profile, context, rests_on, is_run=is_run, keeps_key=handoff.handoff.keeps_key
     )
     resolved = Resolved(
         context=context,
@@ -151,44 +169,58 @@ def resolve(context: Context, *, use_results: bool = False) -> tuple[Resolved | 
         handoff=handoff,
         material=material,
         further=_further(profile, target, rests_on),
-        roots=roots_resolve.resolve(profile, environ, rests_on, use_results=use_results),
+        roots=roots_resolve.resolve(profile, environ, rests_on, use_results=is_run),
         handed_over=_handed_over(context, chosen, rests_on),
+        policy=configured.policy,
     )
-    resolved = replace(resolved, target=_with_version(resolved, rests_on if use_results else None))
+    resolved = replace(resolved, target=_with_version(resolved, rests_on if is_run else None))
     return _with_usable_roots(resolved), rests_on
 
 
 def _material(
     profile: Profile,
-    target: Target,
-    environ: Mapping[str, str],
+    context: Context,
     rests_on: Dependencies,
     *,
-    use_results: bool,
+    is_run: bool,
     keeps_key: bool,
 ) -> Material | None:
     """Return what the identity's files hold, or None where the tool gets no identity."""
+    target, environ = context.target, context.environ
     if target.tool.overrides(target.call).client_cert is not None:
         return None
     if profile.yields and set(target.tool.IDENTITY_VARIABLES) & set(target.tool.ambient(environ)):
         return None  # an identity is set for the tool already
     if keeps_key and source.is_in_token(profile):
         return None
-    contents = source.read(profile)
+    if source.is_printed(profile):
+        return source.Printed(profile)
+    renews = is_run and profile.renew is not None
+    contents = _renewed(profile, context) if renews else source.read(profile)
     if not contents:
         return None
     for path, data in contents:
         rests_on.content(path, data)
-    if use_results and not profile.pinned:
+    as_on_disk = not renews or contents == source.read(profile)
+    if is_run and as_on_disk and not keeps_key and not profile.pinned:
         found = known.find(contents, time.time())
         if found is not None:
             return found
     # To parse takes cryptography, whose import costs five Python starts.
-    from mtls_run.identity.material import parse  # noqa: PLC0415 - as above
+    from mtls_run.identity.material import parse
 
     material = parse(contents)
     material.check_early(validity.utc_now())
-    return material
+    return material if as_on_disk else replace(material, ready=None)
+
+
+def _renewed(profile: Profile, context: Context) -> Contents:
+    """Return the bytes of the identity's files, renewed if that is due."""
+    from mtls_run.renewal import files  # for a profile with `renew` alone
+
+    key = nested.renewal_key(profile)
+    assert key is not None
+    return files.current(files.Request(profile, key, context.environ, context.reporter))
 
 
 def _further(
@@ -203,7 +235,7 @@ def _further(
     found: list[tuple[Profile, Part]] = []
     for identity in (profile, *profile.identities):
         if source.is_in_token(identity):
-            from mtls_run.identity import token  # noqa: PLC0415 - for a token alone
+            from mtls_run.identity import token  # for a token alone
 
             part = token.of(identity)
             assert part is not None
@@ -211,7 +243,10 @@ def _further(
             continue
         if identity is profile:
             continue
-        from mtls_run.identity.material import parse  # noqa: PLC0415 - imports cryptography
+        if source.is_printed(identity):
+            found.append((identity, source.Printed(identity)))
+            continue
+        from mtls_run.identity.material import parse  # imports cryptography
 
         contents = source.read(identity)
         for path, data in contents:
@@ -231,7 +266,7 @@ def _with_hosts(profile: Profile, context: Context, chosen: Selection) -> Profil
     """
     if profile.hosts is not None or profile.client_cert is None:
         return profile
-    from mtls_run.tools import index_hosts  # noqa: PLC0415 - for the gateway alone
+    from mtls_run.tools import index_hosts  # for the gateway alone
 
     if chosen.winner is not None and chosen.winner.pip_settings is not None:
         found = index_hosts.of_pip(chosen.winner.pip_settings)
@@ -274,9 +309,12 @@ def _with_version(resolved: Resolved, rests_on: Dependencies | None) -> Target:
     """Return the target with its version, where that matters to what it will be handed."""
     target, context = resolved.target, resolved.context
     tls = resolved.expected_tls_files()
+    target.tool.check_call(target.call, tls)
     if not target.tool.version_matters(tls):
         return target
-    found = version.ask(target.tool, target.call, target.path, resolved.environ_to_ask, rests_on)
+    environ, quiet = resolved.environ_to_ask, context.options.quiet
+    with progress.shown(lambda: f"asking {target.path} for its version", quiet=quiet):
+        found = version.ask(target.tool, target.call, target.path, environ, rests_on)
     shown = ".".join(map(str, found))
     context.reporter.detail(f"{target.path} is {target.call.kind} {shown}")
     target.tool.check(found, tls, None)

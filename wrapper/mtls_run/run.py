@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from mtls_run import launch, output, unlock
 from mtls_run.cache import launches
-from mtls_run.cache.dependencies import VariablesRead
 from mtls_run.cache.launches import CachedLaunch
-from mtls_run.handoff import private_file
+from mtls_run.handoff import private_file, settings_file
 from mtls_run.resolve import resolve
 from mtls_run.roots import bundle
 from mtls_run.system import dirs, hardening
@@ -20,7 +19,7 @@ from mtls_run.tools import registry
 from mtls_run.tools.which import cannot_start
 
 if TYPE_CHECKING:
-    from mtls_run.cache.dependencies import Dependencies
+    from mtls_run.cache.dependencies import Dependencies, VariablesRead
     from mtls_run.cache.launches import Launch
     from mtls_run.handoff.base import Delivery
     from mtls_run.resolve import Context, Resolved
@@ -35,9 +34,9 @@ def run(context: Context, key: str | None = None) -> int:
     process does not become the tool. Raises MtlsRunError for what stops the run.
     """
     reporter, target = context.reporter, context.target
-    read = VariablesRead(registry.VARIABLES_READ, registry.PREFIXES_READ)
-    variables = read.values(context.environ)
-    resolved, rests_on = resolve(context, use_results=True)
+    read = registry.variables_read()
+    variables = read, read.values(context.environ)
+    resolved, rests_on = resolve(context, is_run=True)
     if resolved is None:
         if key is not None:
             launches.store(key, launches.UNCHANGED, rests_on, variables)
@@ -46,7 +45,7 @@ def run(context: Context, key: str | None = None) -> int:
         return launch.become(target.path, target.argv(), context.environ)
     if dirs.has_leftovers(context.environ):
         private_file.sweep(context.environ)
-    unlocked = unlock.unlock(resolved)
+    resolved, unlocked = unlock.settled(resolved)
     roots = bundle.deliver(resolved.roots, rests_on)
     reporter.detail(f"roots: {resolved.roots}, in {roots or 'the system itself'}")
     delivery = unlocked.deliver(resolved)
@@ -56,6 +55,10 @@ def run(context: Context, key: str | None = None) -> int:
         words = planned.words(delivery.identity)
         argv = resolved.target.argv(words)
         environ = planned.environ(context.environ, delivery.identity)
+        settings = resolved.target.tool.settings(delivery.identity)
+        if settings is not None:
+            name, content = settings
+            environ[name], delivery = settings_file.deliver(content, delivery, context.environ)
         reporter.detail(f"runs: {' '.join(resolved.target.shown(words))}")
         if key is not None and not reporter.noticed:
             _store(resolved, unlocked, planned, key=key, rests_on=rests_on, variables=variables)
@@ -85,7 +88,7 @@ def _store(
     *,
     key: str,
     rests_on: Dependencies,
-    variables: str,
+    variables: tuple[VariablesRead, str],
 ) -> None:
     """Cache the launch; that of an unlocked identity only where the session remembers it.
 
@@ -96,9 +99,7 @@ def _store(
     if not unlocked.handoff.outlives_run and unlocked.remembered is None:
         return
     cached = CachedLaunch(planned, has_profile=True, remembered=unlocked.remembered)
-    launches.store(
-        key, cached, rests_on, variables, unlock.valid_between(resolved, unlocked.identity)
-    )
+    launches.store(key, cached, rests_on, variables, unlock.valid_between(resolved, unlocked))
 
 
 def _supervised(
