@@ -354,7 +354,6 @@ install() {
   each_line record_folder "$made"
   record_cache
   say "Installed $installed as $link"
-  offer
   set_up_shell
   say "See it at work: $link demo"
 }
@@ -390,29 +389,6 @@ choose_shell() {
     die 'a plain sh can only use shims' \
       'add --shims, or name a shell: --shell bash'
   fi
-}
-
-# Ask at a terminal for what no option says. No answer within a minute means no.
-offer() {
-  if [ -n "$asked_for$edit$shims" ] || [ "$shell" = sh ] || [ ! -t 0 ] || [ ! -t 2 ]; then
-    return 0
-  fi
-  if yes "Add a line to $rc, so that pip and uv go through mtls-run in $shell?"; then
-    edit=yes
-    if yes 'Also put shims on PATH, for scripts, Makefiles and editors?'; then
-      shims=yes
-    fi
-  fi
-}
-
-yes() {
-  printf '%s [y/N] ' "$1" >&2
-  "$current/bin/python" -I -c '
-import select, sys
-
-if not select.select([sys.stdin], [], [], 60)[0]:
-    sys.exit("")
-sys.exit(sys.stdin.readline().strip().lower() not in ("y", "yes"))'
 }
 
 set_up_shell() {
