@@ -1,0 +1,135 @@
+"""Identities, profiles and passphrases as a user of Windows meets them first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.windows.machine import EACH_PYTHON
+
+if TYPE_CHECKING:
+    from subprocess import CompletedProcess
+
+    from tests.sandbox import Canary
+    from tests.windows.machine import Machine
+
+pytestmark = pytest.mark.windows
+
+STORE = "your keyring (Windows Credential Manager)"
+
+
+def refused(done: CompletedProcess[str], fact: str, hint: str) -> None:
+    """Fail unless it ended with one error and a hint, and with nothing on stdout."""
+    assert (done.returncode, done.stdout) == (125, ""), done
+    # On a busy machine a notice that the keyring is slow comes first.
+    lines = [line for line in done.stderr.splitlines() if ": notice: " not in line]
+    assert lines[0].startswith("mtls-run: error: "), done.stderr
+    assert fact in lines[0], done.stderr
+    assert lines[1].startswith("mtls-run: hint: "), done.stderr
+    assert hint in lines[1], done.stderr
+    assert len(lines) == 2, done.stderr
+
+
+@EACH_PYTHON
+def test_first_hour(windows: Machine, canary: Canary) -> None:
+    """Add a profile, store its passphrase in the Credential Manager, install, and forget it."""
+    p12 = windows.path(windows.write("pki/ä lice.p12", windows.alice.p12(canary.text)))
+    ca = windows.path(windows.write("pki/ca.pem", windows.server.server_ca.pem))
+    add = ["profile", "add", "corp", "--client-cert", p12, "--ca-cert", ca, "--roots", "none"]
+    done = windows.run(*add, "--default")
+    assert done.returncode == 0, done
+    assert 'client-cert = "~/work/pki/ä lice.p12"' in windows.config_file.read_text("utf-8")
+    refused(
+        windows.run(*windows.install("uv", "beta-pkg")),
+        "no passphrase for profile corp",
+        "set corp",
+    )
+    try:
+        stored = windows.run("passphrase", "set", "--stdin", "corp", input=f"{canary.text}\n")
+        assert f"is stored in {STORE}" in stored.stdout
+        assert windows.run("passphrase", "check", "corp").returncode == 0
+        windows.assert_installed(windows.run(*windows.install("uv", "beta-pkg")), "beta_pkg-0.7")
+        assert "corp  here, default" in windows.run("profile", "list").stdout
+        assert f"client-cert  {p12}" in windows.run("profile", "show", "corp").stdout
+        show = windows.run("--explain", *windows.install("uv", "beta-pkg"))
+        assert "runs      C:\\uv\\uv.exe pip install" in show.stdout
+        canary.assert_absent(show.stdout, show.stderr, below=[windows.local])
+    finally:
+        gone = windows.run("passphrase", "forget", "corp")
+    assert f"is no longer in {STORE}" in gone.stdout
+    assert windows.run("passphrase", "check", "corp").returncode == 1
+    windows.assert_nothing_left()
+
+
+def test_largest_passphrase(windows: Machine) -> None:
+    """A long one comes back whole, or is refused before anything is stored."""
+    windows.write("pki/alice.p12", windows.alice.p12("x" * 1200))
+    windows.profile(f"client-cert = '{windows.path(windows.work / 'pki' / 'alice.p12')}'")
+    windows.run("passphrase", "set", "--stdin", "corp", input="x" * 1200 + "\n")
+    assert windows.run("passphrase", "check", "corp").returncode == 0
+    windows.run("passphrase", "forget", "corp")
+
+
+@pytest.mark.parametrize("form", ["locked PEM", "open PEM", "CRLF", "DER"])
+def test_forms(windows: Machine, canary: Canary, form: str) -> None:
+    """Each form of an identity is handed on."""
+    alice, windows.env["CORP_PASSPHRASE"] = windows.alice, canary.text
+    contents = {
+        "locked PEM": alice.pem(canary.text),
+        "open PEM": alice.pem(),
+        "CRLF": alice.pem().replace(b"\n", b"\r\n"),
+        "DER": alice.cert_der,
+    }
+    text = f"client-cert = '{windows.path(windows.write('pki/alice', contents[form]))}'\n"
+    if form == "DER":
+        key = windows.path(windows.write("pki/alice.key", alice.key_der(canary.text)))
+        text += f"client-key = '{key}'\n"
+    windows.profile(text + "passphrase = { env = 'CORP_PASSPHRASE' }")
+    seen = windows.record()
+    assert alice.key_pem().decode() in str(seen["identity"]).replace("\r\n", "\n")
+    assert "CORP_PASSPHRASE" not in seen["env"]
+    windows.assert_nothing_left()
+
+
+def test_refused(windows: Machine, canary: Canary) -> None:
+    """A wrong passphrase and an expired certificate stop the run; nothing is sent."""
+    install = windows.install("uv", "beta-pkg")
+    windows.locked(canary.text)
+    windows.env["CORP_PASSPHRASE"] = "wrong"
+    refused(windows.run(*install), "the passphrase does not open C:\\users\\", "right passphrase")
+    windows.alice = windows.server.issuer.issue("alice", starts=-9, days=-3)
+    windows.locked(canary.text)
+    refused(windows.run(*install), "expired on ", "ask your PKI for a new certificate")
+    assert windows.server.requests() == []
+    windows.assert_nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("value", "fact", "hint"),
+    [
+        (
+            r'"C:\Users\alice.p12"',
+            "config.toml:5: the configuration is not valid TOML",
+            "in single quotes",
+        ),
+        (r'"C:\temp\new.p12"', "is a path with a control character", "in single quotes"),
+        (r"'%USERPROFILE%\alice.p12'", "is a path with a variable", "`~` is the home directory"),
+        (r"'\\server\pki\alice.p12'", r"cannot read \\server\pki\alice.p12", "a file that exists"),
+        (r"'nul'", "config.toml:5: it is not a regular file", "a file that exists"),
+    ],
+)
+def test_paths_in_toml(windows: Machine, value: str, fact: str, hint: str) -> None:
+    """A mistake in a path is named, with its line."""
+    windows.profile(f"client-cert = {value}")
+    refused(windows.run(*windows.install("uv", "beta-pkg")), fact, hint)
+
+
+def test_uninstall_keeps_the_configuration(windows: Machine) -> None:
+    """The state is removed, and the configuration, in the directory above, is not."""
+    windows.write(".mtls-run.toml", "roots = 'none'\n")
+    windows.profile("")
+    assert windows.run("allow").returncode == 0
+    assert (windows.local / "State").is_dir()
+    assert windows.run("uninstall").returncode == 0
+    assert [path.name for path in windows.local.iterdir()] == ["config.toml"]
