@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e import secret_service, server
+from tests.e2e import git_server, secret_service, server
 from tests.e2e.bench import Bench
 
 if TYPE_CHECKING:
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 def nginx() -> Iterator[Server]:
     """Run the package index for the whole session."""
     with server.running() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def git_http(nginx: Server) -> Iterator[Server]:
+    """Serve git repositories beside the index for the whole session."""
+    with git_server.running(nginx) as found:
         yield found
 
 

@@ -15,6 +15,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 ALPHA, BETA, GAMMA = "1.2", "0.7", "2.0"
@@ -106,6 +107,20 @@ def gamma_sdist() -> bytes:
     return buffer.getvalue()
 
 
+def add_project(root: Path, project: str, files: Mapping[str, bytes]) -> None:
+    """Write the page of a project, and its files, below the root of a web server."""
+    links = []
+    (root / "files").mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (root / "files" / name).write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        links.append(f'<a href="../../files/{name}#sha256={digest}">{name}</a>')
+    page = root / "simple" / project / "index.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    head = "<!DOCTYPE html><html><head><title>Links</title></head><body>"
+    page.write_text(f"{head}{'<br>'.join(links)}</body></html>\n")
+
+
 def write_index(root: Path) -> None:
     """Write `simple/` and `files/` below the root of a web server."""
     files = {
@@ -121,16 +136,13 @@ def write_index(root: Path) -> None:
         ),
         f"gamma_src-{GAMMA}.tar.gz": gamma_sdist(),
     }
-    (root / "files").mkdir(parents=True)
     for name, content in files.items():
-        (root / "files" / name).write_bytes(content)
-        page = root / "simple" / name.split("-")[0].replace("_", "-") / "index.html"
-        page.parent.mkdir(parents=True)
-        digest = hashlib.sha256(content).hexdigest()
-        page.write_text(
-            "<!DOCTYPE html><html><head><title>Links</title></head><body>"
-            f'<a href="../../files/{name}#sha256={digest}">{name}</a></body></html>\n'
-        )
+        add_project(root, name.partition("-")[0].replace("_", "-"), {name: content})
+    projects = sorted(page.name for page in (root / "simple").iterdir())
+    links = "".join(f'<a href="{name}/">{name}</a>' for name in projects)
+    root.joinpath("simple", "index.html").write_text(
+        f"<!DOCTYPE html><html><head><title>Index</title></head><body>{links}</body></html>\n"
+    )
 
 
 def _record(content: bytes) -> str:

@@ -42,9 +42,9 @@ print(alpha_pkg.VERSION, beta_pkg.VERSION)
 """
 
 
-def blocks() -> dict[str, str]:
+def blocks(page: Path = PAGE) -> dict[str, str]:
     """Return the text of every marked block of the page, by its name."""
-    return {found["name"]: found["text"] for found in MARKED.finditer(PAGE.read_text())}
+    return {found["name"]: found["text"] for found in MARKED.finditer(page.read_text())}
 
 
 def block(name: str, replaced: Mapping[str, str] | None = None) -> str:

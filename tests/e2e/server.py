@@ -53,6 +53,26 @@ http {{
     ssl_verify_depth 3;
     root {root}/www;
     location = /mark {{ return 204; }}
+    # git's smart HTTP; `git_server.running` starts what answers there.
+    location /git/ {{
+      client_max_body_size 0;
+      fastcgi_pass unix:{root}/git.sock;
+      fastcgi_param SCRIPT_FILENAME {backend};
+      fastcgi_param GIT_PROJECT_ROOT {root};
+      fastcgi_param GIT_HTTP_EXPORT_ALL 1;
+      fastcgi_param PATH_INFO $uri;
+      fastcgi_param QUERY_STRING $query_string;
+      fastcgi_param REQUEST_METHOD $request_method;
+      fastcgi_param CONTENT_TYPE $content_type;
+      fastcgi_param CONTENT_LENGTH $content_length;
+      fastcgi_param REMOTE_USER $ssl_client_s_dn;
+    }}
+    # Where a test receives uploads (tests/e2e/tools/uploads.py).
+    location /legacy/ {{
+      client_max_body_size 10m;
+      proxy_set_header X-Client $ssl_client_s_dn;
+      proxy_pass http://unix:{root}/uploads:;
+    }}
   }}
 }}
 """
@@ -139,7 +159,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Server]:
+def running(config: str = CONFIG) -> Iterator[Server]:
     """Run nginx, with authorities of its own, for as long as the context lasts."""
     program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if program is None:
@@ -156,7 +176,7 @@ def running() -> Iterator[Server]:
         (root / "mark.pem").write_bytes(issuer.issue("mark").pem())
         write_index(root / "www")
         held, port = bound_pair(shared=True)
-        process = _start(program, root, port)
+        process = start(program, root, port, config)
         try:
             yield Server(root, port, server_ca, client_root, issuer, process)
         finally:
@@ -166,9 +186,10 @@ def running() -> Iterator[Server]:
                 one.close()
 
 
-def _start(program: str, root: Path, port: int) -> subprocess.Popen[bytes]:
+def start(program: str, root: Path, port: int, config: str = CONFIG) -> subprocess.Popen[bytes]:
     """Start nginx on this port, which nobody else can take, and wait until it answers."""
-    (root / "nginx.conf").write_text(CONFIG.format(root=root, port=port))
+    text = config.format(root=root, port=port, backend=_git_backend())
+    (root / "nginx.conf").write_text(text)
     files = ["-c", str(root / "nginx.conf"), "-e", str(root / "error.log")]
     process = subprocess.Popen(
         [program, "-p", str(root), *files],
@@ -182,3 +203,10 @@ def _start(program: str, root: Path, port: int) -> subprocess.Popen[bytes]:
             return process
         time.sleep(0.01)
     raise AssertionError(f"nginx does not start:\n{(root / 'error.log').read_text()}")
+
+
+def _git_backend() -> str:
+    """Return the path of git's CGI program."""
+    command = ["git", "--exec-path"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return f"{done.stdout.strip()}/git-http-backend"

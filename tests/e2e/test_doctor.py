@@ -7,11 +7,35 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mtls_run.identity import chain
+
 if TYPE_CHECKING:
+    from tests.conftest import Canary
     from tests.e2e.bench import Bench
     from tests.pki import KeyKind
 
 pytestmark = pytest.mark.e2e
+
+
+def test_all_well_is_five_lines(bench: Bench, canary: Canary) -> None:
+    """Where nothing is wrong, there are a line for each part and the verdict."""
+    alice = bench.server.issuer.issue("alice")
+    bench.sandbox.write("pki/alice.pem", alice.pem(canary.text))
+    bench.sandbox.write_config(
+        'default-profile = "corp"\n[profiles.corp]\nclient-cert = "~/pki/alice.pem"\n'
+        f'ca-cert = "{bench.ca}"\nroots = "none"\npassphrase = {{ env = "ALICE" }}\n'
+    )
+    bench.sandbox.fake_tool("uv")
+    url = f"{bench.server.url}alpha-pkg/"
+    done = bench.sandbox.run("doctor", url, env={"ALICE": canary.text})
+    identity, roots, tools, index, verdict = done.stdout.splitlines()
+    issued = f"issued by {chain.short_name(alice.certificate.issuer)}, 364 days left"
+    assert identity == f"✓ identity  CN=alice of profile corp, {issued}"
+    assert roots == f"✓ roots     none + {bench.ca}"
+    assert tools.startswith("✓ tools     ")
+    assert index == f"✓ index     {url}: 200, PEP 503 HTML"
+    assert verdict == "✓ verdict: nothing is wrong"
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("kind", ["rsa", "ec", "ed25519"])

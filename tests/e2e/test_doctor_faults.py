@@ -77,12 +77,14 @@ def test_fault(scene: Scene, fault: Fault) -> None:
 
 
 def assert_said_last(scene: Scene, top: Finding, status: int) -> None:
-    """Fail unless the text ends with this finding."""
+    """Fail unless the text ends with this finding and the verdict."""
     done = scene.run()
     text, fact, action = (" ".join(words.split()) for words in (done.stdout, top.fact, top.action))
     assert done.returncode == status, done
     assert f"{top.rank} {top.code}: {fact}" in text, done.stdout
-    assert text.endswith(f"do: {action}"), (top, done.stdout)
+    end, _, verdict = text.rpartition(" verdict: ")
+    assert end[:-2].endswith(f"do: {action}"), (top, done.stdout)
+    assert verdict, done.stdout
     scene.assert_kept_secret(done)
 
 
@@ -95,7 +97,16 @@ def test_nothing_wrong(scene: Scene, case: Healthy) -> None:
     assert verdict.done.returncode == 0, shown
     assert {one.rank for one in verdict.findings} <= {"note"}, shown
     assert sorted(verdict.codes) == sorted(case.notes), shown
+    assert sorted(scene.codes_for_a_fleet()) == sorted(case.notes)
     scene.assert_kept_secret(verdict.done)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_a_fault_for_a_fleet(scene: Scene, fault: Fault) -> None:
+    """The answer for a fleet has the code, and by its schema no text that could name anything."""
+    fault.happen(scene)
+    assert scene.codes_for_a_fleet()[-1] == fault.code
 
 
 def test_names_are_unique() -> None:

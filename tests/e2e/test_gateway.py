@@ -227,6 +227,19 @@ def test_a_key_in_a_token(bench: Bench, place: SoftToken, tool: Tool) -> None:
     bench.assert_installed(bench.run(tool, env={"PP": PIN}), subject="CN=alice")
 
 
+def test_the_expiry_of_a_certificate_in_a_token(bench: Bench) -> None:
+    """It shows once the token is open, and is said once a day, as for one in a file."""
+    place = SoftToken(bench.sandbox.root / "hsm")
+    identity(place, bench.server.issuer, "p256", starts=-30, days=3.5)
+    bench.env.update(place.environ)
+    in_token(bench, place, 'passphrase = { env = "PP" }')
+    said = [bench.run(newest_uv(), env={"PP": PIN}) for _ in range(2)]
+    assert [done.returncode for done in said] == [0, 0], said
+    assert "expires in 3 days" in said[0].stderr
+    assert "token=Lab" in said[0].stderr
+    assert "expires" not in said[1].stderr
+
+
 def test_a_wrong_pin_stops_the_run(bench: Bench, place: SoftToken) -> None:
     """A wrong PIN is tried once, before the tool starts."""
     in_token(bench, place, 'passphrase = { env = "PP" }')

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.e2e.bench import Bench
     from tests.e2e.secret_service import SecretService
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def variables(bench: Bench, identity: bytes | None) -> dict[str, str]:
@@ -25,7 +25,6 @@ def variables(bench: Bench, identity: bytes | None) -> dict[str, str]:
     return found
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("tool", [*pips(), *uvs()], ids=str)
 def test_identity_is_admitted(bench: Bench, tool: Tool) -> None:
     """Each tool by itself installs everything with an unlocked identity."""

@@ -175,3 +175,52 @@ def test_set_with_a_locked_keyring(
     done = bench.sandbox.run(*command, input=canary.text, env=own_keyring.env)
     bench.assert_refused(done)
     assert "locked" in done.stderr
+
+
+LAB = """hosts = ["pypi.corp.example"]
+[[profiles.corp.identities]]
+hosts = ["lab.corp.example:8443", "*.lab.corp.example"]
+client-cert = "~/pki/lab.pem"
+"""
+
+
+def test_a_further_identity_is_named_by_its_host(
+    bench: Bench, keyring: SecretService, canary: Canary
+) -> None:
+    """`--host` takes the passphrase of the identity for that host, and leaves the profile's."""
+    sandbox = bench.sandbox
+    path = sandbox.write("pki/lab.pem", bench.alice.pem("of the lab 7"))
+    bench.profile(f'client-cert = "~/pki/alice.pem"\n{LAB}')
+    keyring.store("corp", canary.text)
+    host = ["--host", "lab.corp.example:8443"]
+    missing = sandbox.run("passphrase", "check", *host)
+    assert missing.returncode == 1
+    assert "mtls-run passphrase set corp --host lab.corp.example:8443" in missing.stderr
+    for given, status in ((canary.text, 125), ("of the lab 7", 0)):
+        done = sandbox.run("passphrase", "set", "--stdin", "corp", *host, input=f"{given}\n")
+        assert done.returncode == status, done
+    assert keyring.lookup(f"file:{path}") == "of the lab 7"
+    assert keyring.lookup("corp") == canary.text
+    assert sandbox.run("passphrase", "check", "--host", "a.lab.corp.example").returncode == 0
+    assert sandbox.run("passphrase", "forget", *host).returncode == 0
+    assert (keyring.lookup(f"file:{path}"), keyring.lookup("corp")) == (None, canary.text)
+
+
+@pytest.mark.parametrize(
+    ("host", "more", "fact"),
+    [
+        ("other.example", LAB, "no identities of profile corp are for that host"),
+        ("lab.corp.example", LAB, "no identities"),  # port 443
+        ("https://lab.corp.example", LAB, "without a scheme or a path"),
+        ("lab.corp.example", "", "no identities"),
+    ],
+)
+def test_a_host_that_no_identity_is_for(bench: Bench, host: str, more: str, fact: str) -> None:
+    """The error lists the hosts that there are."""
+    bench.sandbox.write("pki/lab.pem", bench.alice.pem("of the lab 7"))
+    bench.profile(f'client-cert = "~/pki/alice.pem"\n{more}')
+    done = bench.sandbox.run("passphrase", "set", "--stdin", "--host", host, input="x\n")
+    assert done.returncode == 125
+    assert fact in done.stderr
+    if more and "://" not in host:
+        assert "pypi.corp.example, lab.corp.example:8443, *.lab.corp.example" in done.stderr

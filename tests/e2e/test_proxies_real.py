@@ -15,8 +15,8 @@ import pytest
 
 from mtls_run.net.errors import NetworkError
 from mtls_run.tools.base import Target, ToolCall
-from mtls_run.tools.pip import PIP
-from mtls_run.tools.uv import UV
+from mtls_run.tools.pip import TOOL as PIP
+from mtls_run.tools.uv import TOOL as UV
 from tests.e2e.toolbox import Tool, pips, uvs
 
 if TYPE_CHECKING:

@@ -134,6 +134,22 @@ def test_prompt_without_a_profile(desk: Scene, shell: str) -> None:
     assert "mtls-run" not in done.stdout
 
 
+def test_starship(desk: Scene) -> None:
+    """Starship shows the profile and its state, and nothing without one."""
+    program = toolbox.program("starship") / "starship"
+    program.chmod(0o755)  # the wheel forgets it
+    desk.bench.sandbox.write(".config/starship.toml", block("starship toml"))
+    desk.env["STARSHIP_LOG"] = "error"
+
+    def shown() -> str:
+        return re.sub(r"\x1b\[[\d;]*m", "", desk.run(program, "module", "custom.mtls_run").stdout)
+
+    assert shown() == ""
+    by_default(desk)
+    assert shown() == "corp locked "  # it is a PKCS#12
+    assert "corp locked" in desk.run(program, "prompt").stdout
+
+
 @pytest.mark.parametrize("shell", ["bash"])
 def test_functions_before_an_activated_environment(desk: Scene, shell: str) -> None:
     """In an activated environment the functions still count, for the environment's own pip."""
@@ -252,17 +268,21 @@ def test_tox(desk: Scene, runner: str) -> None:
 
 
 @pytest.mark.slow
-def test_tox_uv_needs_what_the_page_says(desk: Scene) -> None:
-    """Without `pass_env` tox-uv is refused by the index: the lines are no decoration."""
+def test_tox_environment_with_a_list_of_its_own(desk: Scene) -> None:
+    """It passes that list alone: tox-uv is refused until the list has what the page says."""
     by_default(desk)
     by_itself("tox-uv", desk)
-    text = block("tox.ini", {"pass_env = SSL_CLIENT_CERT\n": ""})
-    desk.write("tox.ini", text)
-    desk.write("pyproject.toml", PYPROJECT)
+    own = "\n[testenv:py]\npass_env = LANG"
+    text = block("tox.ini", {"package = wheel": "package = skip"})
+    desk.write("tox.ini", text + own)
     make, _ = block("tox sh").splitlines()
     done = desk.bench.sandbox.execute(shlex.split(make), env=desk.env, cwd=desk.workspace)
     assert done.returncode != 0
     assert {request.subject for request in desk.bench.server.requests()} == {""}
+    desk.bench.server.forget()
+    desk.write("tox.ini", f"{text}{own}, SSL_CLIENT_CERT, GIT_CONFIG_*, MTLS_RUN_*")
+    desk.sh(make)
+    assert {request.subject for request in desk.bench.server.requests()} == {"CN=alice"}
 
 
 @pytest.mark.slow
@@ -274,7 +294,6 @@ def test_mtls_run_in_tox(desk: Scene) -> None:
         "tox.ini",
         {
             "package = wheel": "package = skip\nallowlist_externals = mtls-run",
-            "SSL_CLIENT_CERT\ncommands": "MTLS_RUN_*\ncommands",
             "python -m unittest": "mtls-run python -m pip install gamma-src",
         },
     )
@@ -283,7 +302,7 @@ def test_mtls_run_in_tox(desk: Scene) -> None:
     (folder,) = (desk.workspace / ".tox/py/lib").glob("python*/site-packages")
     assert (folder / "gamma_src.py").exists()
     desk.assert_installed(folder)
-    desk.write("tox.ini", text.replace("MTLS_RUN_*", "NOTHING"))
+    desk.write("tox.ini", text + "\n[testenv:py]\npass_env = NOTHING\n")
     done = desk.bench.sandbox.execute(
         ["mtls-run", "--", "tox", "run"], env=desk.env, cwd=desk.workspace
     )
@@ -362,11 +381,10 @@ def test_vs_code_with_an_activated_environment(desk: Scene) -> None:
     folder = desk.target()
     activate = f". {newest_pip().ready().folder}/bin/activate"
     done = desk.run("bash", "-ic", f"{activate}; mtls-run shims list", env=env)
-    listed = done.stdout[done.stdout.index(f"{SHIMS}/pip\n") : done.stdout.index(f"{SHIMS}/pip3\n")]
-    assert "not reached: " in listed
-    assert "active virtual environment" in listed
-    uv = done.stdout[done.stdout.index(f"{SHIMS}/uv\n") : done.stdout.index(f"{SHIMS}/uvx\n")]
-    assert "  reached" in uv
+    rows = [line.split() for line in done.stdout.splitlines() if f"{SHIMS}/" in line.split(" ")[0]]
+    reached = {row[0].rpartition("/")[2]: row[1] for row in rows}
+    assert (reached["pip"], reached["uv"]) == ("no", "yes"), done
+    assert "active virtual environment" in done.stdout
     desk.run("bash", "-ic", f"{activate}; mtls-run {INSTALL['pip']}", env=env)
     desk.assert_installed(folder)
 

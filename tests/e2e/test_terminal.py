@@ -220,7 +220,7 @@ UNUSABLE = {
     # Without a Secret Service, there is none in the chain but that of plain text.
     "chainer": "keyring.backends.chainer.ChainerBackend",
 }
-NAMED = {"plain": "PlaintextKeyring", "null": "null", "fail": "fail", "chainer": "Plaintext"}
+NAMED = {"plain": "PlaintextKeyring", "null": "null", "fail": "fail", "chainer": "keyrings.alt"}
 
 
 @pytest.mark.parametrize("name", UNUSABLE)

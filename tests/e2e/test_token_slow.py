@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.matrix.pythons import ANY_PYTHON, Environments, found
+from tests.e2e.matrix.pythons import Environments, found
 from tests.e2e.test_token import BOTH
-from tests.e2e.toolbox import Tool
-from tests.supply import lock
 from tests.tokens import PIN, SoftToken, SoftTpm, identity, run
 
 if TYPE_CHECKING:
@@ -86,31 +83,7 @@ def test_every_python_signs_by_a_token(
 ) -> None:
     """The extra installs on each, and nginx verifies the client by TLS 1.2 and 1.3."""
     python = environments.mtls_run(name).with_name("python")
-    pip = Tool("pip", ANY_PYTHON).ready().program
-    options = ["--quiet", "--no-deps", "--require-hashes"]
-    done = subprocess.run(
-        [pip, "--python", python, "install", *options, "--requirement", pins(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
     place = SoftToken(tmp_path / "hsm")
     identity(place, nginx.issuer, kind)
     answer = ask(place, nginx, tmp_path, f'client-cert = "{place.uri()}"', python, versions=BOTH)
     assert answer["answers"] == ["204", "204"], answer
-
-
-def pins(folder: Path) -> Path:
-    """Return a file with the locked versions of what the extra adds."""
-    added = {"sslcontext", "python-pkcs11", "asn1crypto", "truststore"}
-    blocks = (lock.FOLDER / "test.lock").read_text().split("\n")
-    kept, keep = [], False
-    for line in blocks:
-        if line and not line.startswith((" ", "#")):
-            keep = line.partition("==")[0] in added
-        if keep:
-            kept.append(line)
-    path = folder / "extra.lock"
-    path.write_text("\n".join(kept))
-    return path

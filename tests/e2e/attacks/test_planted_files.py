@@ -195,11 +195,12 @@ def test_temporary_directory(scene: Scene, name: str) -> None:
 def forged_launch(scene: Scene, file: Path, evil: Path) -> bytes:
     """Return a cached launch that hands on other roots, with the checksum of mtls-run."""
     text = file.read_bytes().rpartition(b"\0")[0]
+    form = text.split(b"\0", 2)[1]
     (bundle,) = (scene.cache / "bundles").iterdir()
     # In flags and variables alone: what the launch rests on stays as it is.
     text = text.replace(b"=" + os.fsencode(bundle), b"=" + os.fsencode(evil))
     assert os.fsencode(evil) in text
-    return text + b"\0" + hashlib.sha256(b"3" + text).hexdigest().encode()
+    return text + b"\0" + hashlib.sha256(form + text).hexdigest().encode()
 
 
 @pytest.mark.parametrize("then", ["left-open", "closed-again", "a-directory-of-his"])

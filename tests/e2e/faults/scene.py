@@ -8,6 +8,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Literal, Union
 
+from tests import doctor_schemas
 from tests.e2e import secret_service
 from tests.pki import Issued
 from tests.sandbox import NEWEST, assert_absent
@@ -122,12 +123,21 @@ class Scene:
         done = self.run("--json")
         assert done.returncode in (0, 1), done
         answer: dict[str, Any] = json.loads(done.stdout)
+        doctor_schemas.check(answer)
         findings = tuple(
             Finding(one["code"], one["rank"], one["fact"], one["origin"], one["action"])
             for one in answer["findings"]
         )
         assert answer["status"] == done.returncode, done
         return Verdict(findings, done)
+
+    def codes_for_a_fleet(self) -> list[str]:
+        """Return the codes in doctor's answer for a fleet; fail if it has any other text."""
+        done = self.run("--fleet")
+        answer: dict[str, Any] = json.loads(done.stdout)
+        doctor_schemas.check(answer, "doctor-fleet")
+        assert (answer["status"], done.stderr) == (done.returncode, ""), done
+        return [one["code"] for one in answer["findings"]]
 
     def assert_kept_secret(self, done: subprocess.CompletedProcess[str]) -> None:
         """Fail if the output shows a passphrase, a password or a part of a key."""

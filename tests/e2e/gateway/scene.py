@@ -18,6 +18,7 @@ from mtls_run.handoff.gateway import contexts, process
 from mtls_run.handoff.gateway.settings import ScopedIdentity, Settings
 from mtls_run.output import Reporter
 from mtls_run.secret import Secret
+from tests.e2e.own_proxy import END
 from tests.pki import Authority
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from mtls_run.handoff.gateway.process import Running
     from mtls_run.net.proxy import Proxy
     from tests.pki import Issued
-
-END = b"\r\n\r\n"
-HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
 class World:

@@ -15,7 +15,6 @@ import pytest
 
 from mtls_run.handoff.gateway import peer
 from tests.e2e.gateway.scene import (
-    HELLO,
     Gateway,
     Scripted,
     always,
@@ -25,6 +24,7 @@ from tests.e2e.gateway.scene import (
     scripted,
     settings,
 )
+from tests.e2e.own_proxy import HELLO
 from tests.strangers import STRANGER
 
 if TYPE_CHECKING:

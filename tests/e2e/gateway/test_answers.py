@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.gateway.scene import (
-    END,
-    HELLO,
     Gateway,
     Scripted,
     always,
@@ -25,6 +23,7 @@ from tests.e2e.gateway.scene import (
     scripted,
     settings,
 )
+from tests.e2e.own_proxy import END, HELLO
 
 if TYPE_CHECKING:
     import ssl

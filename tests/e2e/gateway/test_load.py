@@ -13,8 +13,9 @@ from mtls_run.errors import HandoffError
 from mtls_run.handoff.gateway import contexts
 from mtls_run.handoff.gateway.settings import ScopedIdentity
 from mtls_run.secret import Secret
-from tests.e2e.gateway.scene import HELLO, Gateway, always, gateway, identity, scripted, settings
+from tests.e2e.gateway.scene import Gateway, always, gateway, identity, scripted, settings
 from tests.e2e.gateway.test_process import Runs
+from tests.e2e.own_proxy import HELLO
 
 if TYPE_CHECKING:
     import ssl

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtls_run.handoff.gateway import process
-from tests.e2e.gateway.scene import HELLO, always, scripted
+from tests.e2e.gateway.scene import always, scripted
+from tests.e2e.own_proxy import HELLO
 from tests.e2e.toolbox import newest_pip, newest_uv
 from tests.strangers import STRANGER
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
     from tests.e2e.gateway.scene import Scripted, World
@@ -221,6 +223,42 @@ def test_a_killed_gateway_fails_the_tool(runs: Runs, server: Scripted, tool: Too
         running.communicate("\n", timeout=60)
     assert running.returncode != 0
     assert server.seen == []
+
+
+@pytest.mark.parametrize("tool", [newest_uv(), newest_pip()], ids=str)
+def test_a_gateway_killed_in_the_body_fails_the_tool(
+    tmp_path: Path, world: World, tool: Tool
+) -> None:
+    """Half of a wheel has come: the tool fails, installs nothing and asks nobody without it."""
+    tool.ready()
+    name = "alpha_pkg-1-py3-none-any.whl"
+    page = f'<html><body><a href="/{name}">{name}</a></body></html>'.encode()
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n"
+    killed: list[int] = []
+
+    def answer(connection: ssl.SSLSocket, asked: bytes) -> bool:
+        if b"/simple/" in asked.split(b"\r\n", 1)[0]:
+            connection.sendall(head % len(page) + page)
+            return True
+        connection.sendall(head % 10_000_000 + bytes(1_000_000))
+        if not killed:
+            killed.append(gateway_of(str(tmp_path)))
+            os.kill(killed[0], signal.SIGKILL)
+        return False
+
+    with scripted(world, answer) as server:
+        runs = Runs(tmp_path, world, f"localhost:{server.port}")
+        index = f"https://localhost:{server.port}/simple/"
+        words = ["install", "--target", f"{tmp_path}/target", "--index-url", index, "alpha-pkg"]
+        if tool.kind == "uv":
+            command = ["pip", *words, "--no-cache"]
+        else:
+            command = [*words, "--no-cache-dir", "--retries", "0"]
+        status, out, err = runs.run(str(tool.program), *command)
+    assert status not in (0, 125), (out, err)
+    assert killed
+    assert {seen.subject for seen in server.seen} == {"alice"}
+    assert not list(tmp_path.glob("target/alpha*"))
 
 
 def test_refusals_are_told_with_verbose(runs: Runs, server: Scripted) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
 import socket
 import ssl
 import threading
@@ -11,117 +9,21 @@ from typing import TYPE_CHECKING, Callable
 
 import pytest
 
-from mtls_run.handoff.gateway import contexts
 from mtls_run.net import proxy
-from mtls_run.secret import Secret
-from tests.e2e.gateway.scene import (
-    END,
-    HELLO,
-    always,
-    everything,
-    gateway,
-    identity,
-    scripted,
-    settings,
-)
+from tests.e2e.gateway.scene import always, everything, gateway, identity, scripted, settings
+from tests.e2e.own_proxy import HELLO, OwnProxy, Socks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mtls_run.net.proxy import Proxy
-    from tests.e2e.gateway.scene import World
-
-WANTED = b"Proxy-Authorization: Basic " + base64.b64encode(b"bob:p@ss")
-
-
-class OwnProxy:
-    """A proxy with a password, which notes what it is asked for; with TLS, or without."""
-
-    def __init__(self, world: World, *, tls: bool) -> None:
-        self.heads: list[bytes] = []
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.context = None
-        if tls:
-            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            contexts.load_pem(self.context, Secret(world.server.pem()))
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def url(self, *, fits: bool = True) -> str:
-        """Return the proxy's URL, with a password that fits, or does not."""
-        password = "p%40ss" if fits else "wrong"
-        scheme = "http" if self.context is None else "https"
-        return f"{scheme}://bob:{password}@localhost:{self.listener.getsockname()[1]}"
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                accepted, _ = self.listener.accept()
-                threading.Thread(target=self._talk, args=(accepted,), daemon=True).start()
-
-    def _talk(self, accepted: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            if self.context is not None:
-                accepted = self.context.wrap_socket(accepted, server_side=True)
-            with accepted:
-                head = b""
-                while END not in head:
-                    head += accepted.recv(1)
-                self.heads.append(head)
-                if WANTED not in head:
-                    accepted.sendall(b"HTTP/1.1 407 Who Are You\r\nContent-Length: 0\r\n\r\n")
-                    return
-                method, target, _ = head.split(b" ", 2)
-                if method != b"CONNECT":
-                    accepted.sendall(HELLO)
-                    return
-                port = int(target.rpartition(b":")[2])
-                with socket.create_connection(("127.0.0.1", port)) as other:
-                    accepted.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-                    self._carry(accepted, other)
-
-    @staticmethod
-    def _carry(one: socket.socket, other: socket.socket) -> None:
-        """Carry bytes both ways; the TLS socket is read here, and written by one thread alone."""
-
-        def back() -> None:
-            with contextlib.suppress(OSError):
-                while data := other.recv(65536):
-                    one.sendall(data)
-                one.close()
-
-        threading.Thread(target=back, daemon=True).start()
-        while data := one.recv(65536):
-            other.sendall(data)
-
-
-class Socks(OwnProxy):
-    """A SOCKS5 proxy with a login (RFC 1928, RFC 1929)."""
-
-    def url(self, *, fits: bool = True) -> str:
-        """Return the proxy's URL, with a password that fits, or does not."""
-        return super().url(fits=fits).replace("http://", "socks5h://")
-
-    def _talk(self, accepted: socket.socket) -> None:
-        with accepted, contextlib.suppress(OSError):
-            accepted.recv(64)
-            accepted.sendall(b"\x05\x02")
-            login = accepted.recv(64)
-            fits = login == b"\x01\x03bob\x04p@ss"
-            accepted.sendall(b"\x01\x00" if fits else b"\x01\x01")
-            if not fits:
-                return
-            asked = accepted.recv(300)
-            self.heads.append(asked)
-            port = int.from_bytes(asked[-2:], "big")
-            with socket.create_connection(("127.0.0.1", port)) as other:
-                accepted.sendall(b"\x05\x00\x00\x01" + bytes(6))
-                self._carry(accepted, other)
+from tests.e2e.gateway.scene import World
 
 
 @pytest.mark.parametrize("fits", [True, False])
 def test_the_identity_goes_through_a_socks_proxy(world: World, fits: bool) -> None:
     """With its login the server sees the certificate; with a wrong one it is never asked."""
-    own = Socks(world, tls=False)
+    own = Socks()
     with own.listener, scripted(world, always(HELLO)) as server:
         alice = identity(world.client("alice"), f"localhost:{server.port}")
         found = settings(world, alice, find_proxy=finds(own.url(fits=fits)))
@@ -136,7 +38,7 @@ def test_the_identity_goes_through_a_socks_proxy(world: World, fits: bool) -> No
 @pytest.fixture(params=[False, True], ids=["http", "https"])
 def own(world: World, request: pytest.FixtureRequest) -> Iterator[OwnProxy]:
     """Run a proxy."""
-    found = OwnProxy(world, tls=request.param)
+    found = OwnProxy(world.server.pem() if request.param else None)
     yield found
     found.listener.close()
 

@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtls_run.net import transport
-from tests.e2e.gateway.scene import (
-    HELLO,
-    Gateway,
-    Scripted,
-    always,
-    gateway,
-    identity,
-    scripted,
-    settings,
-)
+from tests.e2e.gateway.scene import Gateway, Scripted, always, gateway, identity, scripted, settings
+from tests.e2e.own_proxy import HELLO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,6 +92,8 @@ def test_what_two_servers_read_differently_is_refused(pair: Pair, name: str) -> 
         (b"GET /x HTTP/2.0", 400),
         (b"GET /x y HTTP/1.1", 400),
         (b"POST /x HTTP/1.1", 403),
+        (b"POST /x/git-receive-pack HTTP/1.1", 403),
+        (b"POST /x/git-upload-pack HTTP/1.1", 200),  # git's own error, which git prints
         (b"DELETE /x HTTP/1.1", 403),
         (b"TRACE /x HTTP/1.1", 403),
         (b"CONNECT elsewhere.example:443 HTTP/1.1", 400),

@@ -10,7 +10,8 @@ from mtls_run.config.scope import HostPattern, Scope
 from mtls_run.handoff.gateway import contexts
 from mtls_run.handoff.gateway.settings import ScopedIdentity, Settings
 from mtls_run.secret import Secret
-from tests.e2e.gateway.scene import HELLO, World, always, direct, gateway, scripted
+from tests.e2e.gateway.scene import World, always, direct, gateway, scripted
+from tests.e2e.own_proxy import HELLO
 from tests.e2e.toolbox import in_slow_tier, newest_pip, newest_uv, pips, uvs
 
 if TYPE_CHECKING:

@@ -26,7 +26,6 @@ UVS = toolbox.UV
 # The newest, and the last for Python 3.9: added to those that `toolbox.program` makes ready.
 toolbox.PROGRAMS.update(
     {
-        "pipx": ("pipx==1.18.4", "pipx==1.11.1"),
         "pip-tools": ("pip-tools==7.6.2", "pip-tools==7.6.2"),
         "build": ("build==1.6.1", "build==1.6.1"),
         "virtualenv": ("virtualenv==21.15.8", "virtualenv==21.15.8"),
@@ -44,8 +43,10 @@ PROGRAMS = {
 """The programs of the matrix, and the environments that have them."""
 
 FORMS = ("pem", "p12", "separate")
+TOKENS = ("token-rsa", "token-ec")
 SOURCES = ("keyring", "file", "env", "command")
-HANDOFFS = ("memfd", "supervise")
+HANDOFFS = ("memfd", "supervise", "gateway")
+PROXIES = ("none", "http", "https", "socks5h")
 ROOTS = ("system", "public", "none")
 
 PIP_TASKS = ("wheel", "sdist", "isolated", "requirements", "python", "download")
@@ -79,6 +80,8 @@ FAULTS = (
 UV_SINCE = {"tool-install": (0, 3), "publish": (0, 4, 20)}
 # `pip --python` came with 22.3.
 PIP_SINCE = {"python": (22, 3)}
+# An older uv ignores a SOCKS proxy, and so does the gateway for it.
+UV_SOCKS_SINCE = (0, 4, 14)
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ class Cell:
 
     @property
     def form(self) -> str:
-        """How the identity lies on the disk: one of FORMS, or `plain`."""
+        """Where the identity is: one of FORMS or TOKENS, or `plain`."""
         return self["identity"].partition("+")[0]
 
     @property
@@ -129,6 +132,12 @@ def allows(values: Mapping[str, str]) -> bool:
         oldest, newest = toolbox.RUNS_ON[version]
         if not oldest <= _numbers(values["python"]) <= newest:
             return False
+    # The user's own proxy is pip's and uv's matter where no gateway takes its place.
+    behind = values.get("proxy", "none") != "none"
+    if values.get("handoff", "gateway") != "gateway" and (behind or values.get("form") in TOKENS):
+        return False
+    if kind == "uv" and values.get("proxy") == "socks5h" and _numbers(version) < UV_SOCKS_SINCE:
+        return False
     # In PKCS#12 the key comes with its certificate.
     if values.get("fault") in ("other-key", "no-key") and values.get("form") == "p12":
         return False
@@ -151,8 +160,9 @@ def axes(found: Sequence[str]) -> dict[Table, dict[str, tuple[str, ...]]]:
     uvs = tuple(f"uv-{version}" for version in UVS)
     common = {
         "source": (*SOURCES, "none"),
-        "form": (*FORMS, "plain"),
+        "form": (*FORMS, *TOKENS, "plain"),
         "handoff": HANDOFFS,
+        "proxy": PROXIES,
         "roots": ROOTS,
         "runner": every,
     }

@@ -13,15 +13,13 @@ import json
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
 from tests.e2e import server
-from tests.e2e.packages import wheel
-from tests.e2e.toolbox import FOLDER, Tool, newest_pip
+from tests.e2e.packages import add_project, wheel
+from tests.e2e.toolbox import Tool, newest_pip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.e2e.server import Server
 
@@ -92,30 +90,12 @@ def uploads(found: Server) -> list[Upload]:
 @contextlib.contextmanager
 def running() -> Iterator[Server]:
     """Run the index of the other tests, with these packages, and a place to upload to."""
-    with patch.object(server, "CONFIG", _config()), server.running() as found:
-        _add(found.root, "delta-app", dict([application()]))
-        wheels = [f"pip-{version}-py3-none-any.whl" for version in _pips()]
-        contents = {name: (FOLDER / "wheels" / name).read_bytes() for name in wheels}
-        _add(found.root, "pip", contents)
+    with server.running(_config()) as found:
+        add_project(found.root / "www", "delta-app", dict([application()]))
+        wheels = [one.wheel() for one in {Tool("pip", OTHER_PIP), newest_pip()}]
+        contents = {path.name: path.read_bytes() for path in wheels}
+        add_project(found.root / "www", "pip", contents)
         yield found
-
-
-def _pips() -> list[str]:
-    tools = [Tool("pip", OTHER_PIP), newest_pip()]
-    return sorted({tool.ready().version for tool in tools})
-
-
-def _add(root: Path, project: str, files: dict[str, bytes]) -> None:
-    """Put files of a project into the index, which has none of it yet."""
-    links = []
-    for name, content in files.items():
-        (root / "www" / "files" / name).write_bytes(content)
-        digest = hashlib.sha256(content).hexdigest()
-        links.append(f'<a href="../../files/{name}#sha256={digest}">{name}</a>')
-    page = root / "www" / "simple" / project / "index.html"
-    page.parent.mkdir()
-    head = "<!DOCTYPE html><html><head><title>Links</title></head><body>"
-    page.write_text(f"{head}{'<br>'.join(links)}</body></html>\n")
 
 
 def _config() -> str:

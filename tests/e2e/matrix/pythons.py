@@ -26,6 +26,7 @@ REPOSITORY = Path(__file__).parents[3]
 OLDEST, LAST = 9, 19
 VARIABLE = "TEST_PYTHONS"
 LOCK = REPOSITORY / "requirements" / "run.lock"
+EXTRAS = {"h11", "sslcontext", "python-pkcs11", "asn1crypto", "truststore"}
 # A pip that runs on every Python of these (26 leaves out 3.9).
 ANY_PYTHON = "25.0.1"
 _ASK = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable, sep='\\n')"
@@ -111,7 +112,8 @@ class Environments:
         with self._once(folder) as made:
             if not made:
                 wheels = self._dependencies(name)
-                self.venv(name, folder, "--find-links", wheels, wheel)
+                extras = f"mtls-run[gateway,pkcs11] @ {wheel.as_uri()}"
+                self.venv(name, folder, "--find-links", wheels, extras)
         return folder / "bin" / "mtls-run"
 
     def pip(self, version: str, name: str) -> Path:
@@ -158,7 +160,7 @@ class Environments:
     def _dependencies(self, name: str) -> Path:
         """Return a directory with the wheels of all that mtls-run needs on this Python."""
         folder = FOLDER / f"dependencies-python{name}"
-        made_from = f"{self.pythons[name]}\n{LOCK.read_text()}"
+        made_from = f"{self.pythons[name]}\n{LOCK.read_text()}\n{_extras()}"
         mark = folder / ".complete"
         FOLDER.mkdir(exist_ok=True)
         with locked(FOLDER / f".{folder.name}.lock"):
@@ -167,7 +169,10 @@ class Environments:
                 pip = Tool("pip", ANY_PYTHON).ready().program
                 command = [str(pip), "--python", str(self.pythons[name]), "download", "--quiet"]
                 command += ["--only-binary", ":all:", "--require-hashes", "--dest", str(folder)]
-                _checked([*command, "--requirement", str(LOCK)])
+                folder.mkdir()
+                extras = folder / "extras.lock"
+                extras.write_text(_extras())
+                _checked([*command, "--requirement", str(LOCK), "--requirement", str(extras)])
                 mark.write_text(made_from)
         return folder
 
@@ -180,6 +185,17 @@ class Environments:
                 shutil.rmtree(folder, ignore_errors=True)  # what somebody did not bring to an end
             yield made
             mark.write_text("made")
+
+
+def _extras() -> str:
+    """Return the lines of the lock with what the extras of mtls-run add."""
+    kept, keep = [], False
+    for line in LOCK.with_name("test.lock").read_text().split("\n"):
+        if line and not line.startswith((" ", "#")):
+            keep = line.partition("==")[0] in EXTRAS
+        if keep:
+            kept.append(line)
+    return "\n".join(kept)
 
 
 @contextlib.contextmanager

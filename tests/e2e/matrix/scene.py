@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from tests.e2e import toolbox
 from tests.e2e.matrix import index
-from tests.e2e.matrix.cells import PROGRAMS, Cell
+from tests.e2e.matrix.cells import PROGRAMS, TOKENS, Cell
 from tests.e2e.packages import ALPHA, BETA, GAMMA
 from tests.sandbox import assert_absent
+from tests.tokens import PIN, SoftToken, identity
 
 if TYPE_CHECKING:
     import subprocess
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 # What virtual environments begin with.
 SEEDS = {"pip", "setuptools", "wheel"}
 VARIABLE = "CORP_PASSPHRASE"
+KINDS = {"token-rsa": "rsa", "token-ec": "p256"}
 VERSIONS = {"alpha-pkg": ALPHA, "beta-pkg": BETA, "gamma-src": GAMMA, "delta-app": index.DELTA}
 
 
@@ -38,6 +40,8 @@ class Scene:
     environments: Environments
     keyring: Callable[[], SecretService]
     """Starts the Secret Service where there is none yet, and empties it."""
+    proxy: Callable[[str], str]
+    """Starts a proxy of this scheme, and returns its URL with user and password."""
     env: dict[str, str | None] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
     passphrases: list[Path] = field(default_factory=list)
@@ -78,7 +82,12 @@ class Scene:
         """
         alice, secret, form = self.bench.alice, self.canary.text, self.cell.form
         write = self.bench.sandbox.write
-        if form == "plain":
+        if form in TOKENS:
+            place = SoftToken(self.bench.sandbox.root / "hsm")
+            identity(place, self.bench.server.issuer, KINDS[form])
+            self.env.update(place.environ)
+            text, secret = f'client-cert = "{place.uri()}"', PIN
+        elif form == "plain":
             self.keys.append(write("pki/alice.pem", alice.pem()))
             text = 'client-cert = "~/pki/alice.pem"'
         elif form == "pem":
@@ -92,6 +101,10 @@ class Scene:
             write("pki/alice.key", alice.key_pem(secret))
             text = 'client-cert = "~/pki/alice.crt"\nclient-key = "~/pki/alice.key"'
         text += self._source(secret if passphrase is None else passphrase)
+        if self.cell["handoff"] == "gateway":
+            text += f'\nhosts = ["{self.url.split("/")[2]}"]'
+        if self.cell.values.get("proxy", "none") != "none":
+            self.env["HTTPS_PROXY"] = self.proxy(self.cell["proxy"])
         self.bench.profile(f'{text}\nroots = "{self.cell.values.get("roots", "none")}"')
 
     def _source(self, passphrase: str) -> str:

@@ -11,6 +11,7 @@ from tests.e2e.matrix import faults
 from tests.e2e.matrix.cells import Cell, cells
 from tests.e2e.matrix.scene import Scene
 from tests.e2e.matrix.tasks import TASKS
+from tests.e2e.own_proxy import OwnProxy, Socks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +45,18 @@ def scene(
         service: SecretService = request.getfixturevalue("keyring")
         return service
 
-    yield Scene(cell, bench, canary, environments, keyring)
+    proxies: list[OwnProxy] = []
+
+    def proxy(scheme: str) -> str:
+        issued = bench.server.server_ca.issue("proxy", server=True, hosts=("localhost",))
+        own = OwnProxy(issued.pem() if scheme == "https" else None)
+        proxies.append(Socks() if scheme.startswith("socks") else own)
+        return proxies[-1].url()
+
+    yield Scene(cell, bench, canary, environments, keyring, proxy)
+    for one in proxies:
+        one.listener.close()
+        assert one.heads, "the proxy was not asked"
     shutil.rmtree(bench.sandbox.root, ignore_errors=True)
 
 

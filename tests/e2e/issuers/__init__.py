@@ -1,0 +1,1 @@
+"""Where identities come from in tests: a CA, and stand-ins for the services of companies."""

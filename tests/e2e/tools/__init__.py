@@ -1,0 +1,1 @@
+"""twine, poetry, pdm, hatch and flit against an index that asks for a certificate."""
