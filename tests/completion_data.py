@@ -19,8 +19,8 @@ import click
 
 from mtls_run import cli, commands
 from mtls_run.output import Reporter
-from mtls_run.shells import TOOLS
 from mtls_run.shells.init import fish_quote, powershell_quote
+from mtls_run.tools import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ FILE, DIRECTORY, PROFILE, TEXT = "file", "directory", "profile", "text"
 Takes = Union[str, "tuple[str, ...]", None]
 # Their NAME is of a profile that is not there yet.
 NEW_PROFILES = {"profile add", "profile import"}
-FIRST = (*TOOLS, "python3")
+FIRST = (*registry.NAMES, "python3")
 
 
 class Option(NamedTuple):
@@ -57,7 +57,8 @@ _HELP = Option(("-h", "--help"), "Print this help", None, repeated=False)
 
 def options_in(help_text: str) -> tuple[Option, ...]:
     """Return the options that a help text shows, a line each: `-p, --profile NAME    about`."""
-    lines = re.findall(r"(?m)^ +((?:-\w, +)?--[\w-]+)( \S+)?(?: {2,}(.+))?$", help_text)
+    about = r"(?:(?: {2,}|\n {20,})(.+))?"  # or on the next line
+    lines = re.findall(rf"(?m)^ +((?:-\w, +)?--[\w-]+)( \S+)?{about}$", help_text)
     return tuple(
         Option(
             tuple(names.replace(",", "").split()),
@@ -226,7 +227,7 @@ class Table:
 
     def powershell(self) -> str:
         """Return a hash table from a command to what may stand after it."""
-        offered = {"": " ".join((_names(self.options), *TOOLS, *self.first))}
+        offered = {"": " ".join((_names(self.options), *registry.NAMES, *self.first))}
         for command in self.commands:
             own = self.below(command)
             offered[" ".join(command.words)] = " ".join((*own, _names(command.options)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pexpect  # type: ignore[import-untyped]  # it has no types, nor stubs that we install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from tests.sandbox import Sandbox
 
@@ -60,7 +61,11 @@ class Terminal:
         self._child.send(keys)
 
     def interrupt(self) -> None:
-        """Press Ctrl-C."""
+        """Press Ctrl-C once the program waits, as people do: Python may lose one just before it."""
+        at = Path(f"/proc/{self._child.pid}/stat")
+        deadline = time.monotonic() + 10
+        while at.read_text().rpartition(")")[2].split()[0] != "S" and time.monotonic() < deadline:
+            time.sleep(0.01)
         self._child.sendintr()
 
     def end(self) -> int:

@@ -22,6 +22,12 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import sslcontext
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from mtls_run.config.scope import HostPattern, Scope
 from mtls_run.handoff.gateway import contexts, process
 from mtls_run.handoff.gateway.settings import ScopedIdentity, Settings
@@ -31,13 +37,21 @@ from tests.e2e import server, toolbox
 from tests.e2e.packages import wheel
 
 if TYPE_CHECKING:
+    import ssl
+    from typing import Callable
+
     from mtls_run.handoff.gateway.process import Running
     from tests.e2e.server import Server
     from tests.e2e.toolbox import Tool
+    from tests.pki import Issued
 
 WHEELS = 200
 LARGE = 100 * 1024 * 1024
-LIMITS = {"start": 0.25, "idle": 25.0, "large": 1 / 0.6, "many": 1.5}
+SIGNATURE = 0.5  # seconds that a slow token takes
+LIMITS = {"start": 0.25, "idle": 25.0, "large": 1 / 0.6, "many": 1.5, "signed": 5.0}
+
+
+SIGNED = f"200 wheels, {SIGNATURE} s a signature, s more|signed"
 
 
 def add_packages(www: Path) -> None:
@@ -91,10 +105,40 @@ def environment(root: Path, **more: str) -> dict[str, str]:
     }
 
 
-def start(nginx: Server, identity: bytes) -> Running:
+class SlowSigner:
+    """Stands for a slow token: a key in memory, and a pause before each signature."""
+
+    supports_pss = False
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self._key = key
+
+    def sign(self, digest: bytes, **_: object) -> bytes:
+        """Return the signature of a SHA-256, late."""
+        time.sleep(SIGNATURE)
+        return self._key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256())))
+
+
+def from_memory(identity: Issued) -> Callable[[ssl.SSLContext], None]:
+    """Return what makes a context sign by a key in memory."""
+    return lambda context: contexts.load_pem(context, Secret(identity.pem()))
+
+
+def from_slow_token(identity: Issued) -> Callable[[ssl.SSLContext], None]:
+    """Return what makes a context sign as a slow token does."""
+    assert isinstance(identity.key, ec.EllipticCurvePrivateKey)
+    signer = SlowSigner(identity.key)
+    leaf, *above = [
+        one.public_bytes(Encoding.DER) for one in (identity.certificate, *identity.chain)
+    ]
+    presented = sslcontext.Identity(leaf, signer, tuple(above))
+    return lambda context: sslcontext.load_identity(context, presented)
+
+
+def start(nginx: Server, load: Callable[[ssl.SSLContext], None]) -> Running:
     """Start a gateway with one identity for the index, until this process ends."""
     scope = Scope((HostPattern("localhost", nginx.port),))
-    found = ScopedIdentity("a", scope, lambda it: contexts.load_pem(it, Secret(identity)))
+    found = ScopedIdentity("a", scope, load)
     settings = Settings(
         (found,),
         nginx.server_ca.pem,
@@ -139,7 +183,7 @@ def main() -> None:
         (root / "alice.pem").write_bytes(alice.pem())
         (root / "ca.pem").write_bytes(nginx.server_ca.pem)
         began = time.perf_counter()
-        running = start(nginx, alice.pem())
+        running = start(nginx, from_memory(alice))
         measured["start, s|start"] = [time.perf_counter() - began]
         (root / "run-ca.pem").write_bytes(running.ca_pem)
         pid = gateway_pid()
@@ -152,6 +196,10 @@ def main() -> None:
         )
         ca = str(root / "run-ca.pem")
         through = environment(root, SSL_CERT_FILE=ca, PIP_CERT=ca, HTTPS_PROXY=running.proxy_url)
+        slow = start(nginx, from_slow_token(alice))
+        (root / "slow-ca.pem").write_bytes(slow.ca_pem)
+        slow_ca = str(root / "slow-ca.pem")
+        slowly = environment(root, SSL_CERT_FILE=slow_ca, HTTPS_PROXY=slow.proxy_url)
         many = [f"many-{number:03}" for number in range(WHEELS)]
         for _ in range(asked.rounds):
             for shown, tool, words in (
@@ -163,8 +211,12 @@ def main() -> None:
                 other = seconds(root, tool, through, nginx.url, words)
                 sys.stderr.write(f"{shown}: {one:.2f} s, {other:.2f} s\n")
                 measured.setdefault(shown, []).append(other / one)
+            one = seconds(root, uv, through, nginx.url, many)
+            other = seconds(root, uv, slowly, nginx.url, many)
+            measured.setdefault(SIGNED, []).append(other - one)
         measured["idle after all this, MB|idle"] = [resident(pid)]
         running.close()
+        slow.close()
     lines = ["| | median | at most | reached |", "|---|--:|--:|---|"]
     for name, values in measured.items():
         shown, _, limit = name.partition("|")

@@ -1,4 +1,4 @@
-"""The four ways to install mtls-run, each into a directory of its own."""
+"""The five ways to install mtls-run, each into a directory of its own."""
 
 from __future__ import annotations
 
@@ -56,9 +56,11 @@ def install_all(root: Path) -> dict[str, Path]:
     options = ("--backend", "pip", "--python", PYTHON, f"--pip-args=--find-links {dist}")
     (wheel,) = dist.glob("mtls_run-*.whl")
     checked(root / "pipx-venv/bin/pipx", "install", *options, wheel, env=pipx)
+    checked(PYTHON, REPOSITORY / "wrapper/onefile/build.py", root / "file/mtls-run", env=user)
     return {
         "install.sh": root / "home/.local/bin/mtls-run",
         "uv tool": root / "uv-bin/mtls-run",
         "pipx": root / "pipx-bin/mtls-run",
         "pip": root / "venv/bin/mtls-run",
+        "one file": root / "file/mtls-run",
     }

@@ -23,7 +23,10 @@ AMBIENT = dict.fromkeys(
     [*AMBIENT_NAMES.split(), "PIP_CERT", "PIP_CLIENT_CERT"], "/ambient/wrong.pem"
 )
 NATIVE = ("UV_NATIVE_TLS", "UV_SYSTEM_CERTS")
-BUNDLE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+BUNDLE = (
+    *("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"),
+    *("NODE_EXTRA_CA_CERTS", "npm_config_cafile", "CARGO_HTTP_CAINFO"),
+)
 IDENTITY = ("SSL_CLIENT_CERT", "PIP_CLIENT_CERT")
 # mtls-run as its launcher starts it, by a Python that lists on stderr what it imports. A variable
 # would not do: the launcher's Python is isolated.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests import doctor_schemas
 from tests.cli.support import alice, locked, ready, write_profile
 from tests.terminal import PROMPT, session
 
@@ -22,6 +23,7 @@ def found(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """Return the object that doctor printed; fail if it is not one."""
     assert done.returncode in (0, 1), done
     answer: dict[str, Any] = json.loads(done.stdout)
+    doctor_schemas.check(answer)
     assert answer["status"] == done.returncode
     return answer
 
@@ -54,13 +56,49 @@ def test_healthy(healthy: Sandbox) -> None:
     assert done.stderr == ""
 
 
+def test_a_fleets_answer_names_nobody(healthy: Sandbox) -> None:
+    """It has codes, versions and numbers: no name of a user, profile, host, subject or file."""
+    write_profile(healthy, 'hosts = ["pypi.corp.example"]\nhandof = "memfd"')
+    url = "https://bob:s3cret@pypi.corp.example:1/simple/"
+    answer: dict[str, Any] = {}
+    for text in (None, 'hosts = ["pypi.corp.example"]', ""):
+        if text is not None:
+            write_profile(healthy, text)
+        done = healthy.run("doctor", "--fleet", url)
+        answer = json.loads(done.stdout)
+        doctor_schemas.check(answer, "doctor-fleet")
+        for name in ("alice", "bob", "s3cret", "corp", "example", "home", str(healthy.root)):
+            assert name not in done.stdout, name
+        assert answer["findings"][-1]["rank"] == "error"
+        assert (done.returncode, done.stderr) == (1, "")
+    assert (answer["profile"], answer["tools"]) == (
+        "configuration",
+        {"pip": "26.3", "uv": "0.13.9"},
+    )
+    assert 0 < answer["days_left"] < 10000
+    assert answer["indexes"][0]["verified"] is None
+    assert answer["findings"][-1]["indexes"] == [1]
+
+
 def test_text(healthy: Sandbox) -> None:
-    """The text has no colour without a terminal, and ends with an action."""
+    """The text has no colour without a terminal, and ends with the verdict."""
     done = healthy.run("doctor", env={"TERM": "xterm"})
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
-    assert done.stdout.startswith("this machine\n")
-    assert done.stdout.splitlines()[-1].startswith("    do: ")
+    identity, *_, verdict = done.stdout.splitlines()
+    assert identity.startswith(
+        "✓ identity  CN=alice of profile corp, issued by CN=Issuer, 364 days"
+    )
+    assert verdict == "✓ verdict: nothing stops pip and uv; 2 notes"
+
+
+def test_verbose(healthy: Sandbox) -> None:
+    """With -v, before or after the subcommand, the rows of each part stand below it."""
+    done = healthy.run("-v", "doctor")
+    assert healthy.run("doctor", "-v").stdout == done.stdout
+    assert f"  configuration       {healthy.config_file}" in done.stdout
+    assert "  private key         EC P-256, not encrypted\n" in done.stdout
+    assert "private key  " not in healthy.run("doctor").stdout
 
 
 def test_colour(healthy: Sandbox) -> None:
@@ -148,7 +186,7 @@ def test_asked_once(healthy: Sandbox, canary: Canary) -> None:
     locked(healthy, canary.text)
     write_profile(healthy, 'passphrase = "prompt"')
     urls = ["https://127.0.0.1:1/a/", "https://127.0.0.1:1/b/"]
-    with session(healthy, healthy.program, "doctor", *urls) as terminal:
+    with session(healthy, healthy.program, "-v", "doctor", *urls) as terminal:
         terminal.expect(PROMPT)
         terminal.type(canary.text)
         assert terminal.end() == 1

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.support import AMBIENT, ISSUER, alice, failed, locked, ready, write_profile
 from tests.sandbox import assert_absent
+from tests.terminal import session
 
 if TYPE_CHECKING:
     from tests.sandbox import Canary, Sandbox
@@ -93,12 +94,14 @@ def test_text(sandbox: Sandbox) -> None:
     for words in (
         str(tool.path),
         "0.13.9",
-        f"corp, by {sandbox.config_file}:1",
+        f"profile   corp, by {sandbox.config_file}:1",
         f"client-cert: {sandbox.config_file}:3",
         f"{identity} (not encrypted)",
         f"none + {sandbox.home}/pki/root.pem",
         "sync 'a b'",
-        f"SSL_CLIENT_CERT={identity}",
+        f"{identity} as PIP_CLIENT_CERT, SSL_CLIENT_CERT, git's http.sslCert, git's http.sslKey\n",
+        "TOX_OVERRIDE=(tox passes these on)\n",
+        "CURL_CA_BUNDLE are replaced for the tool\n",
         "SSL_CERT_DIR",
     ):
         assert words in done.stdout, words
@@ -214,3 +217,16 @@ def test_it_runs_the_version_question_alone(sandbox: Sandbox) -> None:
         sandbox.write(sandbox.bin / name, script, 0o755)
     assert sandbox.run("--explain", "pip", "install", "x").returncode == 0
     assert log.read_text().splitlines() == [f"{sandbox.bin}/pip --version"]
+
+
+@pytest.mark.parametrize(("option", "is_shown"), [("", True), ("-q", False)])
+def test_progress_at_a_terminal(sandbox: Sandbox, option: str, is_shown: bool) -> None:
+    """While a tool takes long to tell its version, a line says so, and is removed."""
+    ready(sandbox)
+    script = "#!/bin/sh\nsleep 1.5\necho uv 0.13.9\n"
+    tool = sandbox.write(sandbox.home / "bin/uv", script, 0o755)
+    command = f"TERM=xterm exec {sandbox.program} {option} --explain {tool} sync"
+    with session(sandbox, "/bin/sh", "-c", command) as terminal:
+        assert terminal.end() == 0, terminal.shown
+    assert ("… 1 s\r\x1b[K" in terminal.shown) is is_shown
+    assert ("asking " in terminal.shown) is is_shown

@@ -92,6 +92,14 @@ class Attack:
         assert self.tool.runs == 0
         assert not self.marker.exists()
 
+    def assert_explained(self, done: subprocess.CompletedProcess[str]) -> None:
+        """Fail unless --explain said that the run stops, and why, or stopped itself."""
+        if done.returncode:
+            self.assert_stopped(done)
+        assert done.returncode or "\nstops     the project file " in done.stdout
+        assert (self.tool.runs, self.tool.version_questions) == (0, 0)
+        assert not self.marker.exists()
+
     def assert_ordinary(self, done: subprocess.CompletedProcess[str]) -> None:
         """Fail unless the tool was run with the victim's own default, and nothing else."""
         assert done.returncode == 0, done
@@ -207,7 +215,7 @@ def test_it_says(attack: Attack, said: str, name: str) -> None:
     attack.says(text, name)
     env = {"SECRET": PASSPHRASE, "CI": "true"}
     attack.assert_stopped(attack.run(*INSTALL, env=env))
-    attack.assert_stopped(attack.run("--explain", *INSTALL, env=env))
+    attack.assert_explained(attack.run("--explain", *INSTALL, env=env))
     below = attack.repository / "src/package"
     below.mkdir(parents=True)
     attack.assert_stopped(attack.run("uv", "sync", cwd=below, env=env))
@@ -235,7 +243,7 @@ def test_a_command_by_extends(attack: Attack) -> None:
     for text in ('extends = "pass"\n', 'profile = "pass"\n'):
         attack.says(text)
         attack.assert_stopped(attack.run(*INSTALL))
-        attack.assert_stopped(attack.run("--explain", *INSTALL))
+        attack.assert_explained(attack.run("--explain", *INSTALL))
 
 
 @pytest.mark.parametrize("spelt", ['"mtls\\u002drun"', '"\\u006dtls-run"', '"mtls-\\u0072un"'])

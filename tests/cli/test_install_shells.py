@@ -265,23 +265,14 @@ def test_a_shell_that_has_nothing(user: User, shell: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("answers", [("y", "y"), ("y", "n"), ("n",), ("",)], ids=str)
-def test_at_a_terminal_it_offers(user: User, answers: tuple[str, ...]) -> None:
-    """Two questions at most; only a yes edits a file, and Enter is no."""
+def test_at_a_terminal_it_asks_nothing(user: User) -> None:
+    """Without --rc it edits nothing, asks nothing, and says how to set up the shell."""
     wheel = next(user.wheels.glob("mtls_run-*.whl"))
     command = ["dash", SCRIPT, "--wheel", wheel, "--find-links", user.wheels]
     command += ["--python", sys.executable]
     with session(user.sandbox, *map(str, command), env=user.env, timeout=120) as terminal:
-        terminal.expect(
-            r"Add a line to \S+, so that pip and uv go through mtls-run in bash\? \[y/N\] "
-        )
-        terminal.type(answers[0])
-        if answers[0] == "y":
-            terminal.expect(r"Also put shims on PATH.*\[y/N\] ")
-            terminal.type(answers[1])
         assert terminal.end() == 0
         shown = terminal.shown
-    rc = user.home / ".bashrc"
-    assert rc.exists() == (answers[0] == "y")
-    assert (user.home / ".local/share/mtls-run/shims").exists() == (answers == ("y", "y"))
-    assert ("Added a line" in shown) == (answers[0] == "y")
+    assert "[y/N]" not in shown
+    assert "sh install.sh --rc, or add to" in shown
+    assert not (user.home / ".bashrc").exists()

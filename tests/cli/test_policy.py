@@ -82,6 +82,37 @@ def test_the_policy_makes_the_gateway_the_handoff(fleet: Sandbox) -> None:
     assert json.loads(done.stdout)["handoff"] == "gateway"
 
 
+def test_explain_names_the_policy(fleet: Sandbox) -> None:
+    """--explain has file and line of each requirement."""
+    ready(fleet, HOSTS)
+    policy = '[policy]\nmin-version = "0.0.1"\nhandoff = "gateway"\n'
+    done = run(fleet, {"config.d/10-fleet.toml": policy}, "--explain", "uv", "sync")
+    assert "policy min-version: /etc/mtls-run/config.d/10-fleet.toml:2" in done.stdout
+    assert "policy handoff: /etc/mtls-run/config.d/10-fleet.toml:3" in done.stdout
+
+
+def test_of_two_policies_the_later_file_counts(fleet: Sandbox) -> None:
+    """Where the files contradict each other, the later name wins, and --explain names it."""
+    policy = {
+        "config.d/10.toml": '[policy]\nmin-version = "99"\n',
+        "config.d/20.toml": '[policy]\nmin-version = "0.0.1"\n',
+    }
+    done = run(fleet, policy, "--explain", "uv", "sync")
+    assert (done.returncode, done.stderr) == (0, ""), done
+    assert "policy min-version: /etc/mtls-run/config.d/20.toml:2" in done.stdout
+
+
+def test_a_policy_that_contradicts_a_profile_of_the_system(fleet: Sandbox) -> None:
+    """The error names both lines."""
+    policy = {
+        "config.toml": '[profiles.ours]\nclient-cert = "/x.pem"\nhandoff = "memfd"\n',
+        "config.d/10.toml": '[policy]\nhandoff = "gateway"\n',
+    }
+    done = run(fleet, policy, "--profile", "ours", "uv", "sync")
+    fact = "`handoff` at /etc/mtls-run/config.toml:3 asks for the handoff memfd, but the policy at "
+    failed(done, f"{fact}/etc/mtls-run/config.d/10.toml:2 requires gateway")
+
+
 def test_project_files_may_be_refused(fleet: Sandbox) -> None:
     """A project file is an error where the policy admits none, and cannot be allowed."""
     policy = {"config.toml": "[policy]\nallow-project-files = false\n"}

@@ -411,6 +411,8 @@ def test_asked_for_what_is_missing(home: Sandbox, canary: Canary) -> None:
         terminal.type("a slip")
         terminal.expect(PROMPT)
         terminal.type(canary.text)
+        terminal.expect("URL of the index.*: ")
+        terminal.type("")
         assert terminal.end() == 0, terminal.shown
     assert config(home).endswith(
         "[profiles.corp]\n"
@@ -477,20 +479,25 @@ def test_list(home: Sandbox, canary: Canary) -> None:
     done = profile(home, "list", cwd=work)
     lines = done_well(done).splitlines()
     assert done.stderr == ""
-    heading, *rows, here = lines
+    heading, *rows = lines[:8]
+    old, gone, here = lines[8:]
     cells = {row.split()[0]: row for row in rows}
-    assert heading.split() == ["NAME", "APPLIES", "SUBJECT", "ISSUER", "LEFT"]
+    assert heading.split() == ["NAME", "APPLIES", "SUBJECT", "ISSUER", "STATE"]
     subject = heading.index("SUBJECT")
-    assert cells["corp"].split() == ["corp", "default", "CN=alice", "CN=Issuer", "364", "days"]
+    usual = ["CN=alice", "CN=Issuer", "✓", "364", "days", "left"]
+    assert cells["corp"].split() == ["corp", "default", *usual]
     assert cells["corp"][subject:].startswith("CN=alice")
-    assert cells["open"].split()[1:] == ["-", "CN=alice", "CN=Issuer", "364", "days"]
-    assert cells["p12"].split()[1:] == ["-", "locked", "locked", "locked"]
-    assert cells["pem"].split()[1:] == ["-", "CN=alice", "CN=Issuer", "364", "days"]
-    assert cells["ca"].endswith("no client certificate")
-    assert "No such file" in cells["gone"]
+    assert cells["open"].split()[1:] == ["-", *usual]
+    assert cells["p12"].split()[1:] == ["-", "locked", "locked", "✓", "locked"]
+    assert cells["pem"].split()[1:] == ["-", *usual]
+    assert cells["ca"].endswith("  ✓ no client certificate")
+    assert cells["gone"].split()[1:] == ["-", "-", "-", "✗", "missing"]
+    assert gone.startswith("gone: cannot read ")
+    assert gone.endswith(": No such file or directory")
     assert cells["old"].split()[1:3] == ["here,", f"{home.home}/work"]
     assert cells["old"][subject:].startswith("CN=old")
-    assert "expired on" in cells["old"]
+    assert cells["old"].endswith("  ✗ expired 2 days ago")
+    assert old.startswith("old: the certificate CN=old (serial ")
     assert here == f"here: profile old, by {home.config_file}:18"
     found = listed(home, cwd=work)
     assert found["old"]["days_left"] == -3
@@ -508,6 +515,9 @@ def test_list(home: Sandbox, canary: Canary) -> None:
         "days_left": None,
         "locked": True,
         "problem": None,
+        "code": None,
+        "state": "locked",
+        "renewal": None,
     }
     until = dt.datetime.fromisoformat(found["corp"]["valid_until"])
     assert until == ALICE.certificate.not_valid_after_utc
@@ -568,19 +578,23 @@ client-key = "~/other.key"
 
 
 def test_show(home: Sandbox) -> None:
-    """Every value is shown with its line, also a value of an extended profile."""
+    """Every value is shown with its line, also a value of an extended profile.
+
+    -v adds what is a default.
+    """
     file = home.write_config(EXTENDED)
+    assert done_well(home.run("-v", "profile", "show")).count(" default\n") == 1
     lines = [line.split() for line in done_well(profile(home, "show")).splitlines()]
     assert lines == [
         ["profile", "corp"],
         ["applies", "here", f"{file}:1"],
         ["extends", "base", f"{file}:3"],
-        ["extends", "root", f"{file}:7"],
+        ["root", f"{file}:7"],
         ["client-cert", f"{home.home}/pki/alice.pem", f"{file}:4"],
         ["ca-cert", f"{home.home}/a.pem", f"{file}:8"],
         [f"{home.home}/b.pem", f"{file}:8"],
         ["roots", "none", f"{file}:10"],
-        ["passphrase", "keyring", "(service", "mtls-run,", "user", "corp)", "default"],
+        ["passphrase", "keyring", "(service", "mtls-run,", "user", "corp)"],
         ["remember", "90m", f"{file}:5"],
     ]
 
@@ -631,6 +645,25 @@ def test_brief(home: Sandbox, words: list[str], folder: str, shown: str) -> None
     assert (done.returncode, done.stdout, done.stderr) == (0, shown, "")
     other = profile(home, "show", "--brief", *words, cwd=home.home / folder)
     assert other.stdout == shown
+
+
+@pytest.mark.parametrize("words", [["-v", "profile", "show"], ["profile", "show", "-v"]])
+def test_brief_with_its_state(home: Sandbox, words: list[str]) -> None:
+    """With -v, --brief adds the days that are left, or what is wrong; it asks for nothing."""
+    home.write("pki/old.pem", ISSUER.issue("old", starts=-9, days=-2.5).pem())
+    home.write("pki/alice.crt", ALICE.cert_pem)
+    home.write_config(
+        'default-profile = "corp"\n'
+        '[profiles.corp]\nclient-cert = "~/pki/alice.pem"\n'
+        '[profiles.old]\nclient-cert = "~/pki/old.pem"\n'
+        '[profiles.half]\nclient-cert = "~/pki/alice.crt"\n'
+        '[profiles.ca]\nca-cert = "~/pki/root.pem"\n'
+    )
+    assert done_well(home.run(*words, "--brief")) == "corp 364 days left\n"
+    assert done_well(home.run(*words, "old", "--brief")) == "old expired 2 days ago\n"
+    assert done_well(home.run(*words, "half", "--brief")) == "half no key\n"
+    assert done_well(home.run(*words, "ca", "--brief")) == "ca\n"
+    assert done_well(home.run("profile", "show", "--brief")) == "corp\n"
 
 
 def test_brief_where_none_applies(home: Sandbox) -> None:
@@ -886,6 +919,17 @@ def test_import_from_a_file(home: Sandbox, name: str) -> None:
     assert config(home) == f'{OTHER}\n[profiles.corp]\nclient-cert = "{path}"\n'
     refused(profile(home, "import", "--from", "pki/alice.pem", "other"), "already")
     done_well(profile(home, "import", "--from", "pki/alice.pem", "other", "--force"))
+
+
+def test_import_of_googles_file(home: Sandbox) -> None:
+    """The files that a certificate_config.json names make a profile, and are checked."""
+    pki = home.home / "pki"
+    for key, said in (("alice.pem", ""), ("none.key", "none.key, `client-key` at ~/c.json")):
+        named = {"cert_path": str(pki / "alice.pem"), "key_path": str(pki / key)}
+        home.write("c.json", json.dumps({"cert_configs": {"workload": named}}))
+        done = profile(home, "import", "--from", "c.json", f"corp-{key}")
+        refused(done, said) if said else done_well(done)
+    assert config(home).endswith('[profiles."corp-alice.pem"]\nclient-cert = "~/pki/alice.pem"\n')
 
 
 def test_help_says_what_it_takes(home: Sandbox) -> None:

@@ -340,11 +340,23 @@ def test_ci_grants_nothing(world: World, name: str) -> None:
 @pytest.mark.parametrize("json_too", [[], ["--json"]])
 @pytest.mark.parametrize("how", first(3, BROKEN))
 def test_explain_what_does_not_count(world: World, how: str, json_too: list[str]) -> None:
-    """--explain of what the run would refuse is refused with the same words."""
+    """--explain of what the run would refuse says the same, and answers what it can."""
     break_it(world, how)
     explained = world.run("--explain", *json_too, *INSTALL)
-    world.refused(explained)
-    assert explained.stderr == world.run(*INSTALL).stderr
+    refused = world.refused(world.run(*INSTALL))
+    if " allow" not in refused:  # it is broken, and not only in want of an `allow`
+        world.refused(explained)
+        assert explained.stderr == refused
+        return
+    fact, hint = re.findall(r"^mtls-run: (?:error|hint): (.*)$", refused, re.MULTILINE)
+    assert (explained.returncode, explained.stderr) == (0, ""), explained
+    assert (world.tool.runs, world.tool.version_questions) == (0, 0)
+    if json_too:
+        found = json.loads(explained.stdout)
+        assert (found["skipped"], found["notices"], found["argv"]) == (fact, [hint], [])
+        assert found["env"] == {"set": {}, "unset": []}
+    else:
+        assert f"stops     {fact}\nto do     {hint}\n" in explained.stdout
 
 
 def test_explain_what_counts(world: World) -> None:
@@ -355,7 +367,7 @@ def test_explain_what_counts(world: World) -> None:
     world.allow()
     shown = world.run("--explain", *INSTALL)
     assert shown.returncode == 0, shown
-    assert f"profile:  other, by {path}:1\n" in shown.stdout
+    assert f"profile   other, by {path}:1\n" in shown.stdout
     line = config.read_text().splitlines().index('path = "~/work"') + 2
     assert f"rather than profile corp: {config}:{line}" in shown.stdout
     found = json.loads(world.run("--explain", "--json", *INSTALL).stdout)
@@ -369,7 +381,7 @@ def test_explain_a_profile_of_its_own(world: World) -> None:
     world.allow()
     shown = world.run("--explain", *INSTALL)
     assert shown.returncode == 0, shown
-    assert re.search(rf"^profile: .*, by {re.escape(str(path))}$", shown.stdout, re.MULTILINE)
+    assert re.search(rf"^profile   .*, by {re.escape(str(path))}$", shown.stdout, re.MULTILINE)
     assert f"ca-cert: {path}:1\n" in shown.stdout
     assert f"roots: {path}:2\n" in shown.stdout
     assert "rather than profile corp: " in shown.stdout

@@ -49,8 +49,12 @@ def expected_environment(sandbox: Sandbox, changes: dict[str, str | None]) -> di
 
 
 def environment(seen: Seen) -> dict[bytes, bytes]:
-    """Return what the tool saw, without what its own Python may add."""
-    return {name: value for name, value in seen.env.items() if name != b"LC_CTYPE"}
+    """Return what the tool saw, without what its own Python may add, and what is for git and tox.
+
+    tests/unit/test_tools_git.py has those.
+    """
+    others = (b"LC_CTYPE", b"GIT_CONFIG_", b"TOX_OVERRIDE")
+    return {name: value for name, value in seen.env.items() if not name.startswith(others)}
 
 
 def cached_bundle(sandbox: Sandbox) -> str:

@@ -30,6 +30,7 @@ from tests.shells import (
     shims,
     status,
 )
+from tests.terminal import session
 
 if TYPE_CHECKING:
     from tests.sandbox import Sandbox
@@ -152,10 +153,29 @@ def test_only(sandbox: Sandbox, shell: str) -> None:
     assert code(shell, "--only", "uv").splitlines()[-1] == code(shell).splitlines()[-1]
 
 
+@each_shell
+def test_further_tool(sandbox: Sandbox, shell: str) -> None:
+    """--tool wraps another tool that mtls-run knows, beside the four or beside --only."""
+    ready(sandbox)
+    poetry, uv = sandbox.fake_tool("poetry"), sandbox.fake_tool("uv")
+    path = code_file(sandbox, shell, "--only", "uv", "--tool", "poetry", "--tool", "git")
+    line = "poetry run 'a b' --; command poetry install; uv lock"
+    done = run(sandbox, shell, line, sources=[path])
+    assert (done.returncode, done.stderr) == (0, "")
+    wrapped, bare = poetry.seen(0), poetry.seen(1)
+    assert wrapped.args == [b"run", b"a b", b"--"]
+    assert wrapped.get("GIT_CONFIG_COUNT") is not None
+    assert bare.get("GIT_CONFIG_COUNT") is None
+    assert uv.seen().get("SSL_CLIENT_CERT") is not None
+    assert "--wrapped pip " not in code(shell, "--only", "uv", "--tool", "poetry")
+
+
 def test_only_what_is_wrapped(sandbox: Sandbox) -> None:
     """Another tool is refused with the names that there are."""
     done = sandbox.run("init", "bash", "--only", "poetry")
     failed(done, "'pip', 'pip3', 'uv', 'uvx'", "mtls-run init --help")
+    done = sandbox.run("init", "bash", "--tool", "uv")
+    failed(done, "--tool: 'uv' is not one of 'curl', 'flit', 'git',", "mtls-run init --help")
 
 
 @each_shell
@@ -338,3 +358,12 @@ def test_names_of_the_user_stay(sandbox: Sandbox, shell: str) -> None:
     one, two = ((sandbox.home / name).read_text().splitlines() for name in ("one", "two"))
     assert one
     assert [line for line in two if line not in one and "mtls_run" not in line] == known
+
+
+def test_at_a_terminal_it_says_what_to_do(sandbox: Sandbox) -> None:
+    """Somebody who types `init bash` is told the line to add, after the code."""
+    with session(sandbox, sandbox.program, "init", "bash") as terminal:
+        assert terminal.end() == 0
+    last = terminal.shown.rstrip().splitlines()[-1]
+    assert "add to ~/.bashrc: if command -v mtls-run >/dev/null; then eval" in last
+    assert "add to" not in sandbox.run("init", "bash").stderr

@@ -64,6 +64,22 @@ def test_add_lists_tokens_and_certificates(home: Sandbox, token: SoftToken) -> N
     assert uri in home.config_file.read_text()
 
 
+def test_import_of_googles_file(home: Sandbox, token: SoftToken) -> None:
+    """Slot, label and module of a certificate_config.json make a profile whose token opens."""
+    slots = home.execute(["softhsm2-util", "--show-slots"]).stdout
+    slot = next(line.split()[1] for line in slots.splitlines() if line.startswith("Slot "))
+    named = {"slot": hex(int(slot)), "label": "alice", "module": str(token.module)}
+    home.write("c.json", json.dumps({"cert_configs": {"pkcs11": {**named, "user_pin": PIN}}}))
+    failed(home.run("profile", "import", "corp", "--from", "c.json"), "names no host", "--host")
+    with session(home, home.program, "profile", "import", "corp", "--from", "c.json", *HOST) as at:
+        at.expect(r"PIN for profile corp .*: ?$")
+        at.type(PIN)
+        assert at.end() == 0, at.shown
+    assert "CN=alice, 364 days left" in at.shown
+    assert f"pkcs11:slot-id={slot};object=alice?" in home.config_file.read_text()
+    assert PIN not in home.config_file.read_text()
+
+
 def test_add_asks_for_the_pin_once(home: Sandbox, token: SoftToken) -> None:
     """A wrong PIN ends it; no second try is made, and nothing is written."""
     words = ["profile", "add", "corp", "--roots", "public", *HOST, "--client-cert", token.uri()]

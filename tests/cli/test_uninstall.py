@@ -125,9 +125,16 @@ def test_a_shim_without_mtls_run_says_what_helps(sandbox: Sandbox, tmp_path: Pat
     shim.write_text(text.replace(str(sandbox.program), str(tmp_path / "gone")))
     done = sandbox.execute([shim, "sync"])
     assert done.returncode == 127
-    assert f"{shim} is a shim of mtls-run, which is not installed" in done.stderr
-    assert f'rm "{shim}"' in done.stderr
-    assert f"without mtls-run, uv is {real}" in done.stderr
+    assert done.stderr == (
+        f"mtls-run: error: {shim} is a shim of mtls-run, which is not installed\n"
+        f"mtls-run: hint: to install it again: {real} tool install mtls-run\n"
+        f'mtls-run: hint: to remove the shim: rm -r "{shim.parent}"\n'
+        f"mtls-run: hint: without mtls-run, uv is {real}\n"
+    )
+    real.unlink()
+    done = sandbox.execute([shim, "sync"])
+    assert "to install it again: pipx install mtls-run\n" in done.stderr
+    assert "without mtls-run" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -155,7 +162,7 @@ def test_help(sandbox: Sandbox, words: list[str], shown: str) -> None:
         (["help", "doctr"], "did you mean 'doctor'?"),
         (["help", "uv"], "uv is a tool, and has a help of its own"),
         (["uvv", "sync"], "unknown command 'uvv'; did you mean 'uv'?"),
-        (["--profil", "x", "uv"], "mtls-run has no option --profil; did you mean --profile?"),
+        (["--profil", "x", "uv"], "mtls-run has no option --profil; did you mean '--profile'?"),
         ([], "hint: mtls-run profile add corp"),
     ],
 )

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mtls_run.config import layers as configuration
 from mtls_run.config import project, project_trust
 from mtls_run.config.origin import Origin
-from mtls_run.config.schema import not_a_path
+from mtls_run.config.readers import not_a_path
 from mtls_run.config.selection import Selection, select
 from mtls_run.errors import ConfigurationError
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable

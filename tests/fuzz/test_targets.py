@@ -29,8 +29,8 @@ from mtls_run.secret import Secret
 from mtls_run.system import recursion_guard, urls
 from mtls_run.tools import pip_version, uv_indexes
 from mtls_run.tools.base import PipScope, ToolCall
-from mtls_run.tools.pip import PIP
-from mtls_run.tools.uv import UV
+from mtls_run.tools.pip import TOOL as PIP
+from mtls_run.tools.uv import TOOL as UV
 from tests.fuzz import seeds
 from tests.fuzz.examples import each_tier, for_all
 from tests.fuzz.mutate import der, noise, pem
@@ -54,7 +54,7 @@ def opened(*contents: bytes) -> None:
     held = parse([(Path(f"/pki/file{number}"), data) for number, data in enumerate(contents, 1)])
     held.check_early(now)
     found = held.unlock(Secret(seeds.PASSPHRASE) if held.locked else None, now)
-    again = parse([(Path("/pki/again"), found.signer.exportable_pem().reveal())]).unlock(None, now)
+    again = parse([(Path("/pki/again"), found.exportable_pem().reveal())]).unlock(None, now)
     assert again.ready is not None, "not every tool reads what is handed on"
     assert again.leaf == found.leaf
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "requirements"
-LOCKS = ("run", "test", "dev", "lowest")
+LOCKS = ("run", "file", "test", "dev", "lowest")
 OURSELVES = "mtls-run"
 
 _PIN = re.compile(

@@ -115,7 +115,7 @@ def test_the_same_bytes(tmp_path: Path, epoch: int | None) -> None:
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
-    """The package, the shims, the licence, and what every wheel has to say of itself."""
+    """The package, the shims, manual, licence, and what every wheel has to say of itself."""
     folder = brought(tmp_path, "sources", HERE)
     (folder / "wrapper/mtls_run/__pycache__").mkdir()
     (folder / "wrapper/mtls_run/__pycache__/stray.cpython-311.pyc").touch()
@@ -123,6 +123,11 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / WHEEL).write_bytes(made[WHEEL])
     with zipfile.ZipFile(tmp_path / WHEEL) as archive:
         found = archive.namelist()
+        told = archive.read(f"{NAME}.dist-info/METADATA").decode("utf-8")
+    page = told.partition("\n\n")[2]  # as an index shows it
+    assert page.startswith("# mtls-run\n\nmtls-run runs pip and uv")
+    assert "```sh\nuv tool install mtls-run" in page
+    assert "](docs/" not in page  # a link or a picture that an index does not have
     package, shims = folder / "wrapper/mtls_run", folder / "shims"
     expected = {
         f"mtls_run/{path.relative_to(package)}"
@@ -130,6 +135,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
         if path.is_file() and path.parent.name != "__pycache__"
     }
     expected |= {f"mtls_run/shims/{path.name}" for path in shims.iterdir()}
+    expected.add(f"{NAME}.data/data/share/man/man1/mtls-run.1")
     described = ("METADATA", "WHEEL", "RECORD", "licenses/LICENSE")
     expected |= {f"{NAME}.dist-info/{name}" for name in described}
     # The program is a script of ours, or the installer makes it.
@@ -151,7 +157,8 @@ def test_the_sdist_makes_the_same_wheel(tmp_path: Path) -> None:
     assert owners == {(0, 0, "", "")}
     assert all(name.startswith(f"{NAME}/") for name in names)
     folders = ("wrapper", "shims", "tests", "docs", ".ci", "requirements")
-    files = ("install.sh", "CHANGELOG.md", "SECURITY.md", "README.md", "LICENSE", "pyproject.toml")
+    pages = ("CHANGELOG.md", "SECURITY.md", "README.md", "LICENSE")
+    files = (*pages, "install.sh", "mkdocs.yml", "pyproject.toml")
     expected = {
         str(path.relative_to(folder))
         for name in folders

@@ -18,6 +18,7 @@ PROJECT = tomllib.loads((lock.REPOSITORY / "pyproject.toml").read_text(encoding=
 EXTRAS = PROJECT["optional-dependencies"]
 ASKED = {
     "run": PROJECT["dependencies"],
+    "file": PROJECT["dependencies"] + EXTRAS["gateway"] + EXTRAS["pkcs11"],
     "test": PROJECT["dependencies"] + EXTRAS["pkcs11"] + EXTRAS["test"],
     "dev": PROJECT["dependencies"] + EXTRAS["pkcs11"] + EXTRAS["test"] + EXTRAS["lint"],
     "lowest": PROJECT["dependencies"] + EXTRAS["pkcs11"] + EXTRAS["test"],

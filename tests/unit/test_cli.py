@@ -58,7 +58,7 @@ def test_options(words: list[str], expected: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("words", "fact"),
     [
-        (["--profil", "x", "uv"], "mtls-run has no option --profil; did you mean --profile?"),
+        (["--profil", "x", "uv"], "mtls-run has no option --profil; did you mean '--profile'?"),
         (["-x", "uv"], "mtls-run has no option -x"),
         (["-qx", "uv"], "mtls-run has no option -x"),
         (["--quiet=yes", "uv"], "--quiet takes no value"),

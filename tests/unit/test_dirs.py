@@ -38,7 +38,8 @@ def test_a_relative_one_is_none(monkeypatch: pytest.MonkeyPatch, kind: str, valu
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_systems_ask_platformdirs(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """Where there is no such specification, its answer is taken as it is."""
+    """Where there is no such specification, its answer is taken, and the state is below it."""
     monkeypatch.setattr("sys.platform", "win32")
     monkeypatch.setattr(platformdirs, f"user_{kind}_dir", lambda *_, **__: r"C:\Users\alice\it")
-    assert dirs.user(kind) == r"C:\Users\alice\it"
+    below = "/State" if kind == "state" else ""
+    assert dirs.user(kind) == r"C:\Users\alice\it" + below

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mtls_run.doctor.client_auth import LocalFacts
 from mtls_run.doctor.conclusions import conclude
 from mtls_run.doctor.findings import finding
 from mtls_run.doctor.indexes import Index
-from mtls_run.doctor.transcript import Answer, Attempt, Transcript
+from mtls_run.doctor.transcript import Answer, Attempt, LocalFacts, Transcript
 from mtls_run.net.certificates import of_name
 from mtls_run.net.errors import Kind, NetworkError, Step
 from mtls_run.net.tls import Handshake, Problem

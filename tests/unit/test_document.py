@@ -228,6 +228,21 @@ def test_broken_file(content: bytes, line: int, words: str) -> None:
     assert words in caught.value.fact
 
 
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [
+        (rb'"C:\Users\a.p12"', "put a path with backslashes in single quotes"),
+        (rb'"\\srv\pki\a.p12"', "put a path with backslashes in single quotes"),
+        (rb'"\q"', "put strings in quotes"),
+    ],
+)
+def test_hint_for_backslashes(value: bytes, hint: str) -> None:
+    """A path of Windows in double quotes gets a hint of its own."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse(b"cert = " + value)
+    assert caught.value.hint.startswith(hint)
+
+
 def test_nested_too_deeply() -> None:
     """What is nested beyond reason is an error, not a crash."""
     with pytest.raises(ConfigurationError, match=r"/etc/x\.toml"):

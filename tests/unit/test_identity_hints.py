@@ -136,7 +136,7 @@ def test_version_2_is_handed_on_as_version_1(name: str) -> None:
     """PKCS#8 of version 2 is read, and handed on as OpenSSL 3.0 reads it."""
     found = opened(FOLDER / f"{name}.pem")
     assert found.ready is None
-    pem = found.signer.exportable_pem().reveal()
+    pem = found.exportable_pem().reveal()
     assert EDWARDS.key_pem() in pem
 
 
@@ -151,7 +151,7 @@ def test_rsa_pss_stays_rsa_pss(tmp_path: Path) -> None:
     """A key for RSA-PSS alone keeps its algorithm and parameters, as OpenSSL asks of a pair."""
     found = opened(FOLDER / "rsa-pss-locked.pem")
     assert (found.kind.name, found.kind.rustls) == ("RSA-PSS 2048", False)
-    pem = found.signer.exportable_pem().reveal()
+    pem = found.exportable_pem().reveal()
     show = ["openssl", "pkey", "-noout", "-text"]
     text = subprocess.run(show, input=pem, capture_output=True, check=True).stdout
     assert b"Minimum Salt Length: 32" in text

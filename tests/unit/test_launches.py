@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mtls_run import cli
@@ -52,12 +52,12 @@ def store(
     valid: tuple[float, float] = ALWAYS,
 ) -> None:
     """Store a launch."""
-    launches.store(key, cached, noted or Dependencies(), READ.values(ENVIRON), valid)
+    launches.store(key, cached, noted or Dependencies(), (READ, READ.values(ENVIRON)), valid)
 
 
 def find(key: str = "key", environ: dict[str, str] | None = None) -> CachedLaunch | None:
     """Return the launch that is found under a key."""
-    return launches.find(key, ENVIRON if environ is None else environ, READ)
+    return launches.find(key, ENVIRON if environ is None else environ)
 
 
 def folder(tmp_path: Path) -> Path:
@@ -87,7 +87,6 @@ def test_environ() -> None:
 # --- stored and found
 
 
-@settings(max_examples=200)
 @given(LAUNCHES, st.text(max_size=5).map(repr))
 def test_round_trip(cached: CachedLaunch, key: str) -> None:
     """What is found is what was stored, whatever the words are."""
@@ -207,7 +206,6 @@ def instead(entry: Path, make: Callable[[], object]) -> None:
     make()
 
 
-@settings(max_examples=300)
 @given(
     place=st.integers(0, 1 << 16),
     byte=st.binary(min_size=1, max_size=1),

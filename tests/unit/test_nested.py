@@ -41,7 +41,7 @@ class Outer:
         self.material = self.gathered()
         self.identity: Identity = self.material.unlock(Secret(b"secret"), NOW)
         self.path = folder / "handed-on.pem"
-        self.path.write_bytes(self.identity.signer.exportable_pem().reveal())
+        self.path.write_bytes(self.identity.exportable_pem().reveal())
         self.path.chmod(0o400)
         self.value = self.record(self.identity, str(self.path))
 
@@ -78,7 +78,7 @@ def test_reused(tmp_path: Path, form: str) -> None:
     assert found is not None
     assert found.path == str(outer.path)
     assert found.identity.leaf == outer.alice.certificate
-    assert found.identity.signer.exportable_pem().reveal() == outer.path.read_bytes()
+    assert found.identity.exportable_pem().reveal() == outer.path.read_bytes()
 
 
 def test_no_secret_in_it(outer: Outer) -> None:

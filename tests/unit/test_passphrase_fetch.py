@@ -214,8 +214,6 @@ except PassphraseError as error:
 @pytest.mark.parametrize(
     "script",
     [
-        "exec sleep 100",
-        "echo half; exec sleep 100",
         "echo secret; exec >&-; exec sleep 100",
         "trap '' TERM INT; exec sleep 100",
         "while :; do printf x; sleep 0.05; done",

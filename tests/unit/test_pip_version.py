@@ -129,8 +129,10 @@ def test_upgraded_in_place(tmp_path: Path, start: str) -> None:
     assert_noticed(found, start, lambda: put(found.site, NEW))
 
 
-@both
-@pytest.mark.parametrize("there", [False, True], ids=["no-user-site", "user-site"])
+@pytest.mark.parametrize(
+    ("start", "there"),
+    [("script", False), pytest.param("module", True, marks=pytest.mark.slow)],
+)
 def test_upgraded_in_the_users_site(tmp_path: Path, start: str, there: bool) -> None:
     """`pip install --user -U pip` puts a new pip before the old one, of which no file changes."""
     found = place(tmp_path, base=True)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_run.config import layers, schema
+from mtls_run.config import layers, readers, schema
 from mtls_run.config.origin import Origin
 from mtls_run.errors import ConfigurationError
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri, UriError, parse
@@ -145,6 +145,6 @@ def test_a_mistake_has_file_and_line(text: str, fact: str, tmp_path: Path) -> No
 
 def test_the_keys_of_other_paths_take_no_token(tmp_path: Path) -> None:
     """A CA certificate is a file."""
-    place = schema.Place("ca-cert", Origin("x"), tmp_path)
+    place = readers.Place("ca-cert", Origin("x"), tmp_path)
     with pytest.raises(ConfigurationError, match="is a URI, and it takes a path"):
         schema.PROFILE_KEYS["ca-cert"]("pkcs11:x", place)

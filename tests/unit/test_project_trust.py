@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mtls_run.cache.dependencies import Dependencies
-from mtls_run.config import pins, project, project_trust
+from mtls_run.config import project, project_trust
+from mtls_run.config.profile import Profile
 from mtls_run.errors import ConfigurationError, MtlsRunError
 from tests.strangers import give_away, sees_everything
-from tests.unit.support import Heard, configured
+from tests.unit.support import SAID, Heard, configured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -85,7 +86,7 @@ def entry_of(path: Path) -> Path:
 
 def check(pinned: Mapping[str, str], path: Path) -> None:
     """Do what a run does when it has read a file that a project file names."""
-    pins.verify(pinned, path, path.read_bytes())
+    Profile(None, SAID, pinned=pinned).verify(path, path.read_bytes())
 
 
 # --- allow

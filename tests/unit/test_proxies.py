@@ -10,10 +10,10 @@ import pytest
 from mtls_run.config.origin import Origin, Setting
 from mtls_run.net.errors import NetworkError
 from mtls_run.tools.base import Target, ToolCall
-from mtls_run.tools.command import COMMAND
-from mtls_run.tools.pip import PIP
+from mtls_run.tools.command import TOOL as COMMAND
+from mtls_run.tools.pip import TOOL as PIP
 from mtls_run.tools.pip_proxy import PipProxies
-from mtls_run.tools.uv import UV
+from mtls_run.tools.uv import TOOL as UV
 from mtls_run.tools.uv_proxy import UvProxies
 
 if TYPE_CHECKING:

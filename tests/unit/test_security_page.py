@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
 PROMISED = PAGE.partition("## What is not protected")[0]
@@ -14,18 +12,18 @@ ROWS = [line for line in PROMISED.splitlines() if line.startswith("| ") and "tes
 NAMED = sorted(set(re.findall(r"`(tests/[^`]+)`", PAGE)))
 
 
-@pytest.mark.parametrize("row", ROWS, ids=range(len(ROWS)))
-def test_line_names_a_test(row: str) -> None:
+def test_each_line_names_a_test() -> None:
     """Each line of the threat model names its tests."""
-    assert re.search(r"`tests/[^`]+` *\|$|`tests/[^|]+\|$", row), row
+    assert ROWS
+    assert [row for row in ROWS if not re.search(r"`tests/[^`]+` *\|$|`tests/[^|]+\|$", row)] == []
 
 
-@pytest.mark.parametrize("named", NAMED)
-def test_named_test_is_there(named: str) -> None:
+def test_named_tests_are_there() -> None:
     """The page names files that have tests, and functions that are in them."""
-    name, _, function = named.partition("::")
-    text = (ROOT / name).read_text(encoding="utf-8")
-    assert re.search(rf"^def {function or 'test_'}", text, re.MULTILINE), named
+    for named in NAMED:
+        name, _, function = named.partition("::")
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert re.search(rf"^def {function or 'test_'}", text, re.MULTILINE), named
 
 
 def test_every_attack_is_named() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
@@ -13,7 +15,7 @@ from pkcs11 import TokenFlag
 
 from mtls_run.config.origin import Setting
 from mtls_run.errors import MtlsRunError
-from mtls_run.identity import cryptoki, token
+from mtls_run.identity import cryptoki, token, token_signer
 from mtls_run.identity.pkcs11_uri import parse
 from mtls_run.secret import Secret
 from tests.pki import Authority
@@ -135,7 +137,7 @@ def test_an_openssl_that_cannot_sign_is_said(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(sslcontext, "load_identity", refuse)
     leaf = Authority.create("Root").issue("alice").certificate
     with pytest.raises(MtlsRunError, match="cannot sign by a token: linked statically") as caught:
-        token._check_openssl(leaf)  # noqa: SLF001 - no token's certificate is at hand
+        token_signer.check_openssl(leaf)
     assert "--python /usr/bin/python3 'mtls-run[gateway,pkcs11]'" in caught.value.hint
 
 
@@ -145,3 +147,18 @@ def test_a_module_is_not_used_after_a_fork(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("os.getpid", lambda: 1)
     with pytest.raises(RuntimeError, match="was loaded before a fork"):
         found.inspect()
+
+
+@pytest.mark.slow
+def test_commands_need_no_extra() -> None:
+    """Every management command can be imported without the packages of the extras."""
+    code = (
+        "import importlib, sys\n"
+        "sys.modules.update(dict.fromkeys(('h11', 'pkcs11', 'sslcontext')))\n"
+        "from mtls_run.cli import SUBCOMMANDS\n"
+        "for name in (*SUBCOMMANDS, 'profile_cli'):\n"
+        "    importlib.import_module(f'mtls_run.commands.{name}')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.stderr == b""
+    assert done.returncode == 0

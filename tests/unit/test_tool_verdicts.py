@@ -23,7 +23,8 @@ from mtls_run.identity.kind import (
 from mtls_run.roots import certificates
 from mtls_run.tools import pip_probe, uv_tls
 from mtls_run.tools.base import Target, ToolCall
-from mtls_run.tools.uv import UV, WEBPKI_EXTENSIONS
+from mtls_run.tools.uv import TOOL as UV
+from mtls_run.tools.uv import WEBPKI_EXTENSIONS
 from tests.e2e.verdicts import shapes
 from tests.e2e.verdicts.servers import POLICIES, UNKNOWN
 from tests.e2e.verdicts.shapes import Made, Shape

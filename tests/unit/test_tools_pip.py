@@ -10,7 +10,7 @@ from mtls_run.errors import ToolError, UsageError
 from mtls_run.identity.kind import KeyKind
 from mtls_run.tools import pip_version, registry
 from mtls_run.tools.base import TlsFiles, UserOverrides
-from mtls_run.tools.pip import PIP
+from mtls_run.tools.pip import TOOL as PIP
 
 if TYPE_CHECKING:
     from mtls_run.tools.base import ToolCall
@@ -74,19 +74,19 @@ def test_recognised(words: str, length: int) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "pipx install x",
+        "pipxx install x",
         "pip4 install x",
         "pip3.x install x",
         "pip-3 install x",
         "pip-compile",
-        "pipenv install",
+        "pipenvs install",
         "python x.py -m pip",
         "python -c 1 -m pip",
         "python -Ic 1 -m pip",
         "python - -m pip",
         "python -m",
         "python",
-        "python -m pipx install",
+        "python -m pipxx install",
         "python -m pip.__main__ install",
         "python -W -m pip install",
         "python -m venv -m pip",

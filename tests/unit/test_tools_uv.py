@@ -10,8 +10,8 @@ from mtls_run.errors import ToolError, UsageError
 from mtls_run.identity.kind import KeyKind
 from mtls_run.tools import registry
 from mtls_run.tools.base import TlsFiles, ToolCall, UserOverrides
-from mtls_run.tools.command import COMMAND
-from mtls_run.tools.uv import UV
+from mtls_run.tools.command import TOOL as COMMAND
+from mtls_run.tools.uv import TOOL as UV
 
 if TYPE_CHECKING:
     from mtls_run.tools.base import Version

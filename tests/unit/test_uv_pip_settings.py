@@ -8,7 +8,7 @@ import pytest
 
 from mtls_run.config import pip_settings
 from mtls_run.tools.base import PipScope, ToolCall
-from mtls_run.tools.uv import UV
+from mtls_run.tools.uv import TOOL as UV
 
 if TYPE_CHECKING:
     from pathlib import Path

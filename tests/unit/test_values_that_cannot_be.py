@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mtls_run.cache.dependencies import Dependencies, unchanged
-from mtls_run.config import pip_settings, schema
+from mtls_run.config import pip_settings, readers
 from mtls_run.config.origin import Origin
 from mtls_run.errors import ConfigurationError, PassphraseError, RootsError
 from mtls_run.passphrase import fetch, keyring
@@ -71,6 +71,8 @@ NO_PATHS = {
     "${HOME}/pki/ca.pem": "a path with a variable",
     "$env:USERPROFILE\\ca.pem": "a path with a variable",
     "%USERPROFILE%\\ca.pem": "a path with a variable",
+    "C:\temp\new.pem": "a path with a control character",
+    "~\new.pem": "a path with a control character",
     "C:\\pki\\ca.pem": "a path of Windows",
     "c:/pki/ca.pem": "a path of Windows",
     "\\\\server\\pki\\ca.pem": "a path of Windows",
@@ -84,20 +86,20 @@ NO_PATHS = {
 @pytest.mark.parametrize("value", NO_PATHS)
 def test_what_is_no_path(value: str) -> None:
     """A variable, a path of Windows or a URI is named, and not looked for as a file."""
-    place = schema.Place("ca-cert", Origin("c.toml:3"), Path("/etc"))
-    for reader, given in ((schema.read_path, value), (schema.read_paths, [value])):
+    place = readers.Place("ca-cert", Origin("c.toml:3"), Path("/etc"))
+    for reader, given in ((readers.read_path, value), (readers.read_paths, [value])):
         with pytest.raises(ConfigurationError) as caught:
             reader(given, place)
         assert caught.value.fact.startswith(f"c.toml:3: `ca-cert` is {NO_PATHS[value]}")
     with pytest.raises(ConfigurationError, match="is a "):
-        schema.read_passphrase({"file": value}, place)
+        readers.read_passphrase({"file": value}, place)
 
 
 @pytest.mark.parametrize("value", ["a$HOME/x", "x:y.pem", "a/C:/x", "$", "100%", "pkcs11/ca.pem"])
 def test_unusual_paths(value: str) -> None:
     """Names of files that only look like one of those are paths."""
-    place = schema.Place("ca-cert", Origin("c.toml:3"), Path("/etc"))
-    assert schema.read_path(value, place) == Path("/etc") / value
+    place = readers.Place("ca-cert", Origin("c.toml:3"), Path("/etc"))
+    assert readers.read_path(value, place) == Path("/etc") / value
 
 
 def test_what_is_no_path_for_pip(tmp_path: Path) -> None:

@@ -10,7 +10,11 @@ from mtls_run.cache.launches import Launch
 from mtls_run.tools import registry
 from mtls_run.tools.base import TlsFiles
 
-BUNDLE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
+OTHER_BUNDLES = (
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"),
+    *("NODE_EXTRA_CA_CERTS", "npm_config_cafile", "CARGO_HTTP_CAINFO"),
+)
+BUNDLE = ("SSL_CERT_FILE", *OTHER_BUNDLES)
 IDENTITY = ("SSL_CLIENT_CERT", "PIP_CLIENT_CERT")
 NATIVE = ("UV_NATIVE_TLS", "UV_SYSTEM_CERTS")
 ALL = (*BUNDLE, *IDENTITY, *NATIVE, "SSL_CERT_DIR")
@@ -23,8 +27,9 @@ def result(tls: TlsFiles, **ambient: str) -> dict[str, str]:
 
 
 def applied(tls: TlsFiles, environ: dict[str, str]) -> dict[str, str]:
-    """Return the environment of any tool that is started from this one."""
-    return Launch((), registry.shared_variables(tls, environ)).environ(environ, None)
+    """Return the environment of any tool that is started from this one, without git's settings."""
+    found = Launch((), registry.shared_variables(tls, environ)).environ(environ, None)
+    return {name: value for name, value in found.items() if not name.startswith("GIT_CONFIG_")}
 
 
 def test_bundle_and_identity() -> None:
@@ -36,7 +41,7 @@ def test_bundle_and_identity() -> None:
 def test_native_with_a_file() -> None:
     """The system's store is uv's native-tls setting by both names, and a file for the others."""
     seen = result(TlsFiles(identity=None, bundle="/etc/ca", native=True))
-    expected = dict.fromkeys(("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"), "/etc/ca")
+    expected = dict.fromkeys(OTHER_BUNDLES, "/etc/ca")
     assert seen == {**expected, **dict.fromkeys(NATIVE, "true"), "KEPT": "1"}
 
 

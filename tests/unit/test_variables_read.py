@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from tests.sandbox import Sandbox
 
-DECLARED = {*VARIABLES, *registry.VARIABLES_READ}
+READ = registry.variables_read()
+DECLARED = {*VARIABLES, *READ.names}
 ROOT = Authority.create("Root")
 ALICE = ROOT.issue("alice")
 HOME_CONFIG = """
@@ -157,7 +158,7 @@ def test_variables_read(
     undeclared = {
         asked
         for asked in environ.asked
-        if asked not in DECLARED and not asked.startswith(registry.PREFIXES_READ)
+        if asked not in DECLARED and not asked.startswith(READ.prefixes)
     }
     assert undeclared == set()
     assert "MTLS_RUN_CONFIG" in environ.asked

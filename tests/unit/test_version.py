@@ -6,7 +6,8 @@ import os
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Callable
 
 import pytest
 
@@ -167,43 +168,26 @@ DAMAGED: list[list[str]] = [
 ]
 
 
-@pytest.mark.parametrize("fields", DAMAGED, ids=range(len(DAMAGED)))
-def test_damaged_memory(sandbox: Sandbox, tmp_path: Path, fields: list[str]) -> None:
-    """What is remembered in another form is not believed and does no harm."""
+BYTES = [b"", b"\0", b"end", b"\xff\xfe", b"/\xff\0" * 30000]
+VERSIONS = ["", ".", "x", "9.x", "9..9", "9" * 5000]
+
+
+def test_damaged_memory(sandbox: Sandbox, tmp_path: Path) -> None:
+    """What is remembered in another form is not believed, and is replaced."""
     tool = sandbox.fake_tool("pip", "24.0")
     asked(tool.path, "install")
     (file,) = stored(tmp_path)
     kind, _, key = file.name.partition("-")
-    results.store(kind, key, fields)
-    assert asked(tool.path, "install") == (24, 0)
-    assert tool.version_questions == 2
-    assert asked(tool.path, "install") == (24, 0)
-    assert tool.version_questions == 2
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"\0", b"end", b"\xff\xfe", b"/\xff\0" * 30000],
-    ids=["empty", "NUL", "text", "no text", "long"],
-)
-def test_memory_of_something_else(sandbox: Sandbox, tmp_path: Path, content: bytes) -> None:
-    """Bytes of something else in the place of what is remembered are not believed."""
-    tool = sandbox.fake_tool("pip", "24.0")
-    asked(tool.path, "install")
-    (file,) = stored(tmp_path)
-    file.write_bytes(content)
-    assert asked(tool.path, "install") == (24, 0)
-    assert tool.version_questions == 2
-
-
-@pytest.mark.parametrize("version", ["", ".", "x", "9.x", "9..9", "9" * 5000])
-def test_damaged_version(sandbox: Sandbox, tmp_path: Path, version: str) -> None:
-    """A remembered version that is none is not believed, though all else is in order."""
-    tool = sandbox.fake_tool("pip", "24.0")
-    asked(tool.path, "install")
-    (file,) = stored(tmp_path)
-    claim(file, version)
-    assert asked(tool.path, "install") == (24, 0)
+    damages: list[tuple[object, Callable[[], object]]] = [
+        *((fields, partial(results.store, kind, key, fields)) for fields in DAMAGED),
+        *((content, partial(file.write_bytes, content)) for content in BYTES),
+        *((version, partial(claim, file, version)) for version in VERSIONS),
+    ]
+    for count, (what, damage) in enumerate(damages, 2):
+        damage()
+        for _ in range(2):
+            assert asked(tool.path, "install") == (24, 0), what
+            assert tool.version_questions == count, what
 
 
 def test_cache_that_cannot_be_written(sandbox: Sandbox, tmp_path: Path) -> None:
