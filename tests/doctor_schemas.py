@@ -13,6 +13,7 @@ from typing import Any, Callable, cast
 import fastjsonschema
 
 from mtls_run.doctor.findings import CATALOGUE, RANKS
+from mtls_run.tools.registry import MODULES
 
 DOCS = Path(__file__).parents[1] / "docs"
 PARTS = ("profile", "identity", "roots", "tools", "indexes")
@@ -44,10 +45,10 @@ def listed(items: Schema, about: str = "") -> Schema:
 
 
 CODE = of("string", "docs/findings.md explains each.", enum=list(CATALOGUE))
-RANK = of("string", "An error stops pip or uv.", enum=list(RANKS))
+RANK = of("string", "An error stops a tool.", enum=list(RANKS))
 STATUS = of("integer", "The exit status: 1 if there is an error.", enum=[0, 1])
 VERDICT = of("string", enum=["works", "fails", "unknown"])
-TOOL_KINDS = of("string", enum=["pip", "uv"])
+TOOL_KINDS = of("string", enum=["pip", "uv", *sorted(MODULES)])
 FACTS: dict[str, Schema] = {
     "protocol": maybe(
         of("string", "The version of TLS.", enum=["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"])

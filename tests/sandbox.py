@@ -223,7 +223,8 @@ class Sandbox:
             package.joinpath("__init__.py").write_text(f'__version__ = "{version}"\n')
             answer = f"pip {version} from {package} (python 3.11)"
         else:
-            answer = f"{'uvx' if name == 'uvx' else 'uv'} {version}"
+            program = name if name in ("uvx", "twine") else "uv"
+            answer = f"{program} {version}"
         script = Path(__file__).with_name("fake_tool.py").read_text()
         script = script.replace('"@RECORDS@"', repr(str(records)))
         script = script.replace('"@ANSWER@"', repr(answer))

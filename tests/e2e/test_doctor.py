@@ -62,3 +62,30 @@ def test_healthy(bench: Bench, kind: KeyKind) -> None:
     assert seen[:2] == [(400, "NONE"), (200, "SUCCESS")]
     assert set(seen[2:]) <= {(200, "SUCCESS")}  # by the interpreter of a pip in /usr/bin
     assert bench.server.failed_handshakes() == []
+
+
+def test_the_repositories_of_other_tools_are_tried(bench: Bench) -> None:
+    """Twine's repository and poetry's source are asked with the identity, and refuse without.
+
+    A repository answers uploads, so that a page it does not have is no fault.
+    """
+    alice = bench.server.issuer.issue("alice")
+    bench.sandbox.write("pki/alice.pem", alice.pem())
+    identity = 'client-cert = "~/pki/alice.pem"\n'
+    config = f'default-profile = "corp"\n[profiles.corp]\nca-cert = "{bench.ca}"\n'
+    source = f"{bench.server.url}alpha-pkg/"
+    upload = f"{bench.server.url}upload-here/"
+    bench.sandbox.write(".pypirc", f"[corp]\nrepository = {upload}\n")
+    bench.sandbox.write(
+        "pyproject.toml", f'[[tool.poetry.source]]\nname = "corp"\nurl = "{source}"\n'
+    )
+    answers = {}
+    for text in (config, config + identity):
+        bench.sandbox.write_config(text)
+        done = bench.sandbox.run("doctor", "--json", cwd=bench.sandbox.home)
+        answers[text] = json.loads(done.stdout)
+        assert [one["url"] for one in answers[text]["urls"]] == [upload, source]
+    refused = [one["code"] for one in answers[config]["findings"] if one["rank"] == "error"]
+    assert refused == ["identity-required"] * 2
+    assert [one["code"] for one in answers[config + identity]["findings"]] == ["key-unencrypted"]
+    assert {400, 404} <= {one.status for one in bench.server.requests()}

@@ -279,6 +279,23 @@ def test_answer(answer: Answer, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("index", "status", "expected"),
+    [
+        (replace(INDEX, asked_by=("twine",), receives=True), 404, None),
+        (replace(INDEX, asked_by=("twine",), receives=True), 401, None),
+        (replace(INDEX, asked_by=("twine",), receives=True), 403, "http-forbidden"),
+        (replace(INDEX, asked_by=("poetry",)), 401, None),
+        (replace(INDEX, asked_by=("poetry",)), 404, "http-not-found"),
+        (replace(INDEX, asked_by=("poetry", "uv")), 401, "http-unauthorized"),
+    ],
+)
+def test_answer_to_another_tool(index: Index, status: int, expected: str | None) -> None:
+    """A repository has no page to show, and other tools have passwords that doctor cannot see."""
+    seen = replace(observed(Answer(status), CLIENTS), index=index)
+    assert code(seen, whole()) == expected
+
+
+@pytest.mark.parametrize(
     ("kind", "expected"),
     [("timeout", "http-timeout"), ("closed", "connection-reset"), ("plain", "http-error")],
 )

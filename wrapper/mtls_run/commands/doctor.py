@@ -36,7 +36,7 @@ def doctor(
 ) -> int:
     """Check profile, identity, roots and tools, connect to each URL, and report what is wrong.
 
-    Without a URL, doctor connects to the indexes that pip and uv use here. Each finding says what
+    Without a URL, doctor connects to the indexes of every tool here. Each finding says what
     to do. The most important finding comes last, before the verdict. The exit status is 1 if
     something stops pip or uv, else 0; warnings and notes do not change it. -v adds the details.
     """

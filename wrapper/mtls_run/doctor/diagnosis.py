@@ -73,7 +73,7 @@ def diagnose(
     if not chosen.found and not chosen.findings:
         here.finding(
             "no-index",
-            "no index is configured for pip or uv here, so doctor connected to none",
+            "no index is configured here, so doctor connected to none",
             "name one: mtls-run doctor https://HOST/simple/",
         )
     identity, trusted = local.identity.identity, local.roots.trusted

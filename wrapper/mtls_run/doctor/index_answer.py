@@ -12,6 +12,8 @@ from mtls_run.doctor.indexes import Index
 from mtls_run.doctor.transcript import Answer, Attempt, LocalFacts, Transcript
 from mtls_run.net.errors import NetworkError
 from mtls_run.system.urls import without_password
+from mtls_run.tools.pip import TOOL as PIP
+from mtls_run.tools.uv import TOOL as UV
 
 # A finding's code, fact and action; all but the code without the index's own words.
 Judgement = tuple[str, str, str]
@@ -51,12 +53,16 @@ def _no_answer(error: NetworkError) -> Judgement:
 
 def _answer(index: Index, attempt: Attempt, answer: Answer, local: LocalFacts) -> Judgement | None:
     status = answer.status
+    if index.receives and status != HTTPStatus.FORBIDDEN:
+        return None  # it answers uploads, and doctor sends none
     if status in range(200, 300):
         return _page(attempt, answer)
     if status in range(300, 400):
         return _redirect(index, answer)
     if status == HTTPStatus.UNAUTHORIZED:
-        return _unauthorized(index)
+        # Other tools than pip and uv have passwords where doctor does not look.
+        is_of_others = index.asked_by and not {PIP.KIND, UV.KIND} & set(index.asked_by)
+        return None if is_of_others else _unauthorized(index)
     if status == HTTPStatus.FORBIDDEN:
         return _forbidden(attempt, local)
     if status == HTTPStatus.NOT_FOUND:

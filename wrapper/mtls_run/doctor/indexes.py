@@ -17,7 +17,7 @@ from mtls_run.net import hostname
 from mtls_run.net.request import basic_authorization
 from mtls_run.output import printable
 from mtls_run.system.urls import without_password
-from mtls_run.tools import uv_indexes
+from mtls_run.tools import registry, uv_indexes
 from mtls_run.tools.pip import TOOL as PIP
 from mtls_run.tools.uv import TOOL as UV
 
@@ -31,10 +31,11 @@ if TYPE_CHECKING:
     from mtls_run.secret import Secret
     from mtls_run.tools.base import PipScope
 
-    # A URL, and the tools that ask for it, by kind.
-    Candidate = tuple[Setting[str], tuple[str, ...]]
+    # A URL, the tools that ask for it, by kind, and whether it is there to publish to.
+    Candidate = tuple[Setting[str], tuple[str, ...], bool]
 
 BOTH = (PIP.KIND, UV.KIND)
+FURTHER = tuple(map(registry.load, registry.MODULES))
 _HTTPS = 443
 _COMMAND_LINE = Origin("the command line")
 _WRITE_URL = "write it as https://HOST/PATH/"
@@ -45,7 +46,8 @@ class Index:
     """One URL, parsed. `shown` is the URL without its password, `origin` what names it.
 
     `host` is in ASCII, `target` is path and query. `login` says where user and password come from.
-    `asked_by` are the kinds of the tools that ask for it. `route` is the proxy, the error in its
+    `asked_by` are the kinds of the tools that ask for it, and `receives` tells that they only
+    publish to it. `route` is the proxy, the error in its
     setting, or None; `bypass` is the setting that has the tools go directly.
     """
 
@@ -57,6 +59,7 @@ class Index:
     authorization: Secret | None = None
     login: str | None = None
     asked_by: tuple[str, ...] = ()
+    receives: bool = False
     route: Proxy | NetworkError | None = None
     bypass: str | None = None
 
@@ -87,7 +90,7 @@ class Indexes:
 
 def named(urls: Iterable[str], environ: Mapping[str, str]) -> Indexes:
     """Return the indexes on the command line, for which both tools ask."""
-    return _parsed([(Setting(url, _COMMAND_LINE), BOTH) for url in urls], environ)
+    return _parsed([(Setting(url, _COMMAND_LINE), BOTH, False) for url in urls], environ)
 
 
 def configured(
@@ -96,7 +99,7 @@ def configured(
     scope: PipScope,
     handed_over: Mapping[str, str],
 ) -> Indexes:
-    """Return the indexes that pip and uv use in this directory, with pip's settings of `scope`.
+    """Return the indexes that the tools use in this directory, with pip's settings of `scope`.
 
     `handed_over` are the variables by which a run hands pip's own to `uv pip`.
     """
@@ -107,13 +110,20 @@ def configured(
         settings = pip_settings.read(environ, scope)
         urls = [settings.index_url, *settings.extra_index_urls]
         asked_by = BOTH if is_shared else (PIP.KIND,)
-        candidates += [(url, asked_by) for url in urls if url is not None]
+        candidates += [(url, asked_by, False) for url in urls if url is not None]
     except MtlsRunError as error:
         findings.append(from_error(error))
     try:
-        candidates += [(url, (UV.KIND,)) for url in uv_indexes.configured(environ, directory)]
+        found = uv_indexes.configured(environ, directory)
+        candidates += [(url, (UV.KIND,), False) for url in found]
     except MtlsRunError as error:
         findings.append(from_error(error))
+    for tool in FURTHER:
+        try:
+            for one in tool.indexes(environ, directory):
+                candidates.append((Setting(one.url, one.origin), (tool.KIND,), one.receives))
+        except MtlsRunError as error:
+            findings.append(from_error(error))
     parsed = _parsed(candidates, environ)
     return Indexes(parsed.found, (*findings, *parsed.findings))
 
@@ -122,7 +132,7 @@ def _parsed(candidates: Iterable[Candidate], environ: Mapping[str, str]) -> Inde
     """Return each URL once, with all the origins that name it."""
     found: dict[tuple[str, int, str], Index] = {}
     findings = []
-    for setting, asked_by in candidates:
+    for setting, asked_by, receives in candidates:
         if setting.value.startswith("file:") and setting.origin is not _COMMAND_LINE:
             continue  # to pip, a directory of files is an index too
         index = _parse(setting.value.strip(), str(setting.origin), environ)
@@ -139,9 +149,10 @@ def _parsed(candidates: Iterable[Candidate], environ: Mapping[str, str]) -> Inde
                 authorization=first.authorization or index.authorization,
                 login=first.login or index.login,
                 asked_by=tuple(dict.fromkeys([*first.asked_by, *asked_by])),
+                receives=first.receives and receives,
             )
         else:
-            found[key] = replace(index, asked_by=asked_by)
+            found[key] = replace(index, asked_by=asked_by, receives=receives)
     return Indexes(tuple(found.values()), tuple(findings))
 
 

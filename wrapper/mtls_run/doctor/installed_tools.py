@@ -1,4 +1,4 @@
-"""pip and uv: their paths and versions, and whether they can use the profile's files."""
+"""The tools: their paths and versions, and whether they can use the profile's files."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from mtls_run import shells
 from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config.profile import Profile
 from mtls_run.doctor.findings import from_error
+from mtls_run.doctor.indexes import FURTHER
 from mtls_run.doctor.inspection import Inspection
 from mtls_run.errors import MtlsRunError
 from mtls_run.identity.material import Identity
@@ -17,7 +18,7 @@ from mtls_run.shells import shims
 from mtls_run.shells.shims import Shim
 from mtls_run.system import progress
 from mtls_run.tools import registry, version, which
-from mtls_run.tools.base import PipScope, Target, TlsFiles
+from mtls_run.tools.base import PipScope, Target, TlsFiles, Tool
 from mtls_run.tools.pip import TOOL as PIP
 from mtls_run.tools.uv import TOOL as UV
 
@@ -59,8 +60,29 @@ def examine(
             "install one of them, or add its directory to PATH",
             origin="PATH",
         )
+    found += [
+        _tool(tool.PROGRAMS, visible, files, identity, here)
+        for tool in FURTHER
+        if _is_set_up(tool, here) and _is_on_path(tool, visible)
+    ]
     _shims(here)
     return tuple(target for _, target in found if target is not None)
+
+
+def _is_set_up(tool: Tool, here: Inspection) -> bool:
+    """Tell whether the tool's own settings name an index here."""
+    try:
+        return any(True for _ in tool.indexes(here.environ, here.directory))
+    except MtlsRunError:  # reported with the indexes
+        return True
+
+
+def _is_on_path(tool: Tool, environ: Mapping[str, str]) -> bool:
+    try:
+        which.find(tool.PROGRAMS[0], environ)
+    except MtlsRunError:
+        return False
+    return True
 
 
 def _shims(here: Inspection) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mtls_run.config.pip_settings import PipSettings
 from mtls_run.doctor.findings import Finding, finding, from_error
-from mtls_run.doctor.indexes import Index
+from mtls_run.doctor.indexes import FURTHER, Index
 from mtls_run.errors import MtlsRunError
 from mtls_run.net.errors import NetworkError
 from mtls_run.net.proxy import Proxy
@@ -21,7 +21,7 @@ from mtls_run.tools.uv import TOOL as UV
 
 # What a tool is asked about: an installation, for uv by `uv pip`.
 _ARGUMENTS = {PIP.KIND: ("install",), UV.KIND: ("pip", "install")}
-_TOOLS = (PIP, UV)
+_TOOLS = (PIP, UV, *FURTHER)
 _LONGEST_IMPORT = 10.0
 
 
@@ -42,7 +42,7 @@ class Routes:
         self._targets: dict[str, Target] = {}
         self._proxies: dict[str, Proxies] = {}
         for tool in _TOOLS:
-            call = ToolCall(tool.KIND, (tool.KIND,), _ARGUMENTS[tool.KIND])
+            call = ToolCall(tool.KIND, (tool.KIND,), _ARGUMENTS.get(tool.KIND, ()))
             found = here.get(tool.KIND)  # for one that is not here, the newest one's rules count
             path, version = (found.path, found.version) if found is not None else (tool.KIND, None)
             target = Target(tool, call, path, version)

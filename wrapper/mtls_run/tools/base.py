@@ -10,13 +10,14 @@ from mtls_run.system.record import Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mtls_run.cache.dependencies import Dependencies
     from mtls_run.cache.launches import WithIdentity
     from mtls_run.config.pip_settings import PipSettings
     from mtls_run.identity.kind import KeyKind, Oddity
+    from mtls_run.tools.index_settings import NamedIndex
     from mtls_run.tools.proxies import Proxies
 
     Version = tuple[int, ...]
@@ -185,6 +186,13 @@ class Tool:
     ) -> HandedOver:
         """Return what hands pip's indexes and further settings to this call of another tool."""
         return HandedOver()
+
+    def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
+        """Return the indexes that this tool's own settings name here, for doctor.
+
+        Raises ConfigurationError where a file cannot be read.
+        """
+        return iter(())
 
     def proxies(self, target: Target, environ: Mapping[str, str], directory: Path) -> Proxies:
         """Return the proxies that this call uses, with `environ` and in `directory`.

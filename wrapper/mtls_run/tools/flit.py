@@ -7,7 +7,11 @@ from mtls_run.tools.python_tool import PythonTool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
     from mtls_run.tools.base import TlsFiles, ToolCall
+    from mtls_run.tools.index_settings import NamedIndex
 
 
 class Flit(PythonTool):
@@ -25,6 +29,12 @@ class Flit(PythonTool):
             raise needs_gateway(
                 "no version of flit can present a client certificate from a file", "flit", "publish"
             )
+
+    def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
+        """Return FLIT_INDEX_URL, and the repositories of ~/.pypirc."""
+        from mtls_run.tools import index_settings  # for doctor
+
+        return index_settings.of_flit(environ)
 
 
 TOOL = Flit()

@@ -13,12 +13,13 @@ from mtls_run.tools.python_tool import PythonTool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from mtls_run.cache.dependencies import Dependencies
     from mtls_run.identity.kind import KeyKind
     from mtls_run.tools.base import TlsFiles, Tool, ToolCall, Variables, Version
+    from mtls_run.tools.index_settings import NamedIndex
 
 _ROOTS = "HATCH_INDEX_CA_CERT"
 _IDENTITY, _KEY = "HATCH_INDEX_CLIENT_CERT", "HATCH_INDEX_CLIENT_KEY"
@@ -117,6 +118,12 @@ class Hatch(PythonTool):
         from mtls_run.tools import secret_words
 
         return secret_words.masked(call.arguments, ("-a",) if self.publishes(call) else ())
+
+    def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
+        """Return the repositories of the user's configuration."""
+        from mtls_run.tools import index_settings  # for doctor
+
+        return index_settings.of_hatch(environ)
 
 
 TOOL = Hatch()

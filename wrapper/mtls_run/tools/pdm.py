@@ -14,12 +14,13 @@ from mtls_run.tools.python_tool import PythonTool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from mtls_run.cache.dependencies import Dependencies
     from mtls_run.identity.kind import KeyKind
     from mtls_run.tools.base import TlsFiles, Tool, ToolCall, Variables, Version
+    from mtls_run.tools.index_settings import NamedIndex
     from mtls_run.tools.pdm_settings import PdmSettings
 
 CONFIG = "PDM_CONFIG_FILE"
@@ -136,6 +137,12 @@ class Pdm(PythonTool):
         from mtls_run.tools import secret_words
 
         return secret_words.masked(call.arguments, ("-P",) if self.publishes(call) else ())
+
+    def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
+        """Return the sources and repositories of the project and the user."""
+        from mtls_run.tools import index_settings  # for doctor
+
+        return index_settings.of_pdm(environ, directory)
 
 
 TOOL = Pdm()

@@ -7,9 +7,11 @@ from mtls_run.tools.pipx import PipStarter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from mtls_run.tools.base import ToolCall
+    from mtls_run.tools.index_settings import NamedIndex
 
 # Options that answer and end (2023.12.1, 2026.10.3).
 _ANSWERS = ("--where", "--venv", "--py", "--envs", "--man", "--rm")
@@ -33,6 +35,12 @@ class Pipenv(PipStarter):
         if command is None and "--python" in before:
             return None
         return super().skip_reason(call, environ)
+
+    def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
+        """Return the sources of the Pipfile, and the mirror."""
+        from mtls_run.tools import index_settings  # for doctor
+
+        return index_settings.of_pipenv(environ, directory)
 
 
 TOOL = Pipenv()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from mtls_run.cache.dependencies import Dependencies
     from mtls_run.tools.base import TlsFiles, Tool, Variables, Version
+    from mtls_run.tools.index_settings import NamedIndex
 
 _PREFIX = "POETRY_CERTIFICATES_"
 # poetry clones by itself and presents nothing, unless it is told to use git (1.8.5 by the first
@@ -101,6 +102,12 @@ class Poetry(PythonTool):
         from mtls_run.tools import secret_words
 
         return secret_words.masked(call.arguments, ("-p",) if self.publishes(call) else ())
+
+    def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
+        """Return the project's sources, and the repositories that poetry is set up for."""
+        from mtls_run.tools import index_settings  # for doctor
+
+        return index_settings.of_poetry(environ, directory)
 
 
 TOOL = Poetry()

@@ -9,10 +9,12 @@ from mtls_run.tools.python_tool import PythonTool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from mtls_run.cache.launches import WithIdentity
     from mtls_run.tools.base import TlsFiles, ToolCall, Variables, Version
+    from mtls_run.tools.index_settings import NamedIndex
 
 _SHORTEST = 4  # --c abbreviates four options
 
@@ -62,6 +64,12 @@ class Twine(PythonTool):
         if tls.identity is None or overrides.client_cert is not None:
             return ()
         return ("--client-cert", tls.identity)
+
+    def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
+        """Return TWINE_REPOSITORY_URL, and the repositories of ~/.pypirc."""
+        from mtls_run.tools import index_settings  # for doctor
+
+        return index_settings.of_twine(environ)
 
 
 TOOL = Twine()
