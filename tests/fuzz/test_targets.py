@@ -27,6 +27,7 @@ from mtls_run.passphrase.sources import FromFile
 from mtls_run.roots import certificates
 from mtls_run.secret import Secret
 from mtls_run.system import recursion_guard, urls
+from mtls_run.text import printable
 from mtls_run.tools import pip_version, uv_indexes
 from mtls_run.tools.base import PipScope, ToolCall
 from mtls_run.tools.pip import TOOL as PIP
@@ -185,7 +186,7 @@ def shown(_: Path, data: bytes) -> None:
     """Show a URL: no character of it moves the cursor."""
     text = data.decode("utf-8", "surrogateescape")
     urls.without_password(text)
-    assert output.printable(urls.without_passwords(text)).isprintable()
+    assert printable(urls.without_passwords(text)).isprintable()
 
 
 def version(_: Path, data: bytes) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mtls_run.errors import ConfigurationError, MtlsRunError, ToolError
-from mtls_run.output import Reporter, printable
+from mtls_run.output import Reporter
+from mtls_run.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,6 +76,33 @@ def test_loudness(
     reporter.detail("d")
     reporter.error(MtlsRunError("e", hint="h"))
     assert capsys.readouterr().err == expected + "mtls-run: error: e\nmtls-run: hint: h\n"
+
+
+class Terminal(io.StringIO):
+    """A terminal, as far as a stream can tell."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        """Tell that it is one."""
+        return True
+
+
+def test_a_message_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are no longer than the terminal, `~` is home, and what may be pasted stays whole."""
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("HOME", "/home/alice")
+    command = "mtls-run profile add NAME --client-cert /home/alice/pki/alice.pem --ca-cert ca.pem"
+    fact = "no such file: /home/alice/pki/alice.pem, which profile corp names; \x1b it\nis gone"
+    Reporter().error(MtlsRunError(fact, hint=f"put the file there, or make a profile: {command}"))
+    assert isinstance(sys.stderr, Terminal)
+    assert sys.stderr.getvalue().splitlines() == [
+        "mtls-run: error: no such file: ~/pki/alice.pem, which",
+        "          profile corp names; \\x1b it\\nis gone",
+        "mtls-run: hint: put the file there, or make a profile:",
+        f"          {command.replace('/home/alice', '~')}",
+    ]
 
 
 def test_error_carries_its_status() -> None:

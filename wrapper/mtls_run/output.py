@@ -6,6 +6,7 @@
 - `-q` silences notices, never errors. `-v` adds one line per decision.
 - No sentence carries a secret or a control character: text from files and certificates cannot move
   the cursor.
+- On a terminal a message fits the width, and `~` stands for home. A command in it stays whole.
 - Questions go to the terminal itself and never to stdin (`terminal`).
 """
 
@@ -15,6 +16,7 @@ import os
 import sys
 
 from mtls_run.errors import MtlsRunError
+from mtls_run.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,28 +27,7 @@ NO_PROFILE = (
     "no profile applies here, so the tool runs unchanged; mtls-run profile add NAME makes one"
 )
 
-_PLAIN = "_./\\:@+-=~"
-
-
-def printable(text: str) -> str:
-    """Return `text` with every control, format and surrogate character shown as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-        for char in text
-    )
-
-
-def quoted(word: object) -> str:
-    """Return a word as it may be pasted into a shell, whatever it is."""
-    shown = printable(str(word))
-    if os.name == "nt":  # cmd.exe and PowerShell
-        is_plain = shown and all(char.isalnum() or char in _PLAIN for char in shown)
-        return shown if is_plain else '"' + shown.replace('"', '\\"') + '"'
-    import shlex  # hints are rare
-
-    return shlex.quote(shown)
+_NAME = "mtls-run: "
 
 
 class Reporter:
@@ -112,11 +93,20 @@ def _say(line: str) -> None:
         return
     try:
         encoding = getattr(stream, "encoding", None) or "ascii"
-        shown = f"mtls-run: {printable(line)}\n".encode(encoding, "backslashreplace")
-        stream.write(shown.decode(encoding))
+        shown = "".join(f"{one}\n" for one in _fitted(line, stream))
+        stream.write(shown.encode(encoding, "backslashreplace").decode(encoding))
         stream.flush()
     except (OSError, ValueError):
         _discard(stream)  # a message that cannot be written must not stop the run
+
+
+def _fitted(line: str, stream: TextIO) -> list[str]:
+    """Return the message as it stands on the screen, with the name before it."""
+    if not stream.isatty():
+        return [f"{_NAME}{printable(line)}"]
+    from mtls_run.screen import Screen  # a run seldom says anything
+
+    return Screen.of(stream, os.environ).advice(line, first=_NAME, indent=len(_NAME))
 
 
 def _discard(stream: TextIO) -> None:

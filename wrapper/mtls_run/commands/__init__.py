@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from mtls_run import __version__
 from mtls_run.cli import Invocation, Options
-from mtls_run.output import Reporter, answer, printable
+from mtls_run.output import Reporter, answer
+from mtls_run.text import printable
 
 HELP = """\
 mtls-run runs pip and uv against an index that asks for a client certificate.

@@ -10,8 +10,9 @@ import os
 import sys
 import textwrap
 
-from mtls_run.output import answer, printable
+from mtls_run.output import answer
 from mtls_run.screen import BOLD, COLOURS, DIM, Screen
+from mtls_run.text import printable
 
 _WIDTH = 88
 

@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 from mtls_run.errors import IdentityError
 from mtls_run.identity.keys import public_bytes
 from mtls_run.identity.pem import COPY_AGAIN, Kind
-from mtls_run.output import quoted
+from mtls_run.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

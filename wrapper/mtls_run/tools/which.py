@@ -42,7 +42,7 @@ def find(word: str, environ: Mapping[str, str], called_back_by: Iterable[str] = 
             else:
                 return os.path.abspath(candidate)
     if refused:
-        from mtls_run.output import quoted  # for an error alone
+        from mtls_run.text import quoted  # for an error alone
 
         raise ToolError(
             f"{refused} is not executable",
@@ -111,7 +111,7 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _no_program(path: str) -> ToolError:
-    from mtls_run.output import quoted  # for an error alone
+    from mtls_run.text import quoted  # for an error alone
 
     if os.path.isdir(path):
         return ToolError(
