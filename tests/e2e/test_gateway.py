@@ -263,8 +263,8 @@ def test_a_pin_is_asked_for(bench: Bench, place: SoftToken) -> None:
 @pytest.mark.parametrize(
     ("tool", "name", "text"),
     [
-        (newest_pip(), "PIP_CONFIG_FILE", "[global]\nproxy = http://127.0.0.1:9\n"),
-        (newest_uv(), "UV_CONFIG_FILE", 'https-proxy = "http://127.0.0.1:9"\n'),
+        (newest_pip(), "PIP_CONFIG_FILE", "[global]\nproxy = bob:s3cret@127.0.0.1:9\n"),
+        (newest_uv(), "UV_CONFIG_FILE", 'https-proxy = "http://bob:s3cret@127.0.0.1:9"\n'),
     ],
     ids=["pip", "uv"],
 )
@@ -278,6 +278,7 @@ def test_a_setting_that_leads_past_the_gateway(
     bench.assert_refused(done)
     assert f"{file}:" in done.stderr
     assert "would go past the gateway" in done.stderr
+    assert "export HTTPS_PROXY='http://bob:***@127.0.0.1:9'" in done.stderr
 
 
 @pytest.mark.parametrize("tool", TOOLS, ids=str)

@@ -18,6 +18,8 @@ from mtls_run.handoff.gateway.settings import ExpiryNotice, Settings
 from mtls_run.roots import stores
 from mtls_run.system import anonymous_file
 from mtls_run.system.digests import sha256
+from mtls_run.system.urls import without_passwords
+from mtls_run.text import quoted
 from mtls_run.tools.base import TlsFiles
 
 if TYPE_CHECKING:
@@ -154,9 +156,11 @@ def _check_route(request: Request) -> None:
     target = request.target
     found = target.tool.proxies(target, environ, Path.cwd()).beats_variables()
     if found is not None:
+        url = without_passwords(found.value)
         raise HandoffError(
             f"{found.origin} names a proxy, by which {target.call.kind} would go past the gateway",
-            hint="remove it there, and set HTTPS_PROXY to that proxy: the gateway uses it",
+            hint="remove it there, and name the proxy where the gateway uses it: "
+            f"export HTTPS_PROXY={quoted(url if '://' in url else f'http://{url}')}",
         )
 
 
