@@ -270,6 +270,10 @@ class SoftTpm(SoftToken):
         path.write_bytes(certificate.public_bytes(Encoding.PEM))
         self.ptool("addcert", f"--key-label={label}", str(path), label=True)
 
+    def work(self) -> bool:
+        """Have the TPM make an RSA key, for which any other caller waits; tell whether it did."""
+        return self._works("tpm2_createprimary", "-C", "o", "-G", "rsa2048")
+
     def stop(self) -> None:
         """End the TPM and what is around it."""
         for process in reversed(self._processes):
