@@ -420,7 +420,7 @@ def test_asked_for_what_is_missing(home: Sandbox, canary: Canary) -> None:
         'client-key = "~/pki/alice.key"\n'
         'ca-cert = "~/pki/root.pem"\n'
     )
-    assert "will not be stored" in terminal.shown  # there is no keyring here
+    assert "will not be stored" in " ".join(terminal.shown.split())  # there is no keyring here
     canary.assert_absent(terminal.shown, below=[home.root])
 
 

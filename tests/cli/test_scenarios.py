@@ -139,7 +139,8 @@ def test_scenario(sandbox: Sandbox, file: Path) -> None:
         '[profiles.corp]\nclient-cert = "~/pki/alice.pem"\nca-cert = "~/pki/root.pem"\n'
     )
     sandbox.env["PATH"] = f"{sandbox.program.parent}:{sandbox.env['PATH']}"
-    for name in ("pip", "uv"):  # for the captures of screens, in a directory of a known length
+    # For the captures of screens, in a directory of a known length.
+    for name in ("pip", "pip3", "uv", "uvx"):
         sandbox.fake_tool(name, folder=sandbox.home / "bin")
     conversation = Conversation(sandbox, sandbox.fake_tool("uv"))
     _, _, steps = file.read_text(encoding="utf-8").partition("\n\n")

@@ -361,9 +361,11 @@ def test_names_of_the_user_stay(sandbox: Sandbox, shell: str) -> None:
 
 
 def test_at_a_terminal_it_says_what_to_do(sandbox: Sandbox) -> None:
-    """Somebody who types `init bash` is told the line to add, after the code."""
+    """Somebody who types `init bash` is told the line to add, whole and after the code."""
     with session(sandbox, sandbox.program, "init", "bash") as terminal:
         assert terminal.end() == 0
-    last = terminal.shown.rstrip().splitlines()[-1]
-    assert "add to ~/.bashrc: if command -v mtls-run >/dev/null; then eval" in last
+    *_, where, line = terminal.shown.rstrip().splitlines()
+    assert where.endswith("~/.bashrc:")
+    said = 'if command -v mtls-run >/dev/null; then eval "$(mtls-run init bash)"; fi'
+    assert line.strip() == said
     assert "add to" not in sandbox.run("init", "bash").stderr

@@ -28,7 +28,10 @@ _NARROWEST = 40
 _NARROWEST_CELL = 12
 _ORIGIN_COLUMN = 58
 # In the advice to a person, these begin a command, which is not broken: it may be pasted.
-_COMMAND = re.compile(r"(?<![\w-])(?:mtls-run|openssl|chmod|export|unset|timedatectl) [^;,]*")
+_COMMAND = re.compile(
+    r"(?<![\w-])(?:(?:mtls-run|openssl|chmod|export|unset|timedatectl) [^;,]*"
+    r"|(?:if command|if \(Get|type -q).*)"
+)
 _UNBROKEN = "\0"  # stands for a space; `printable` leaves none in a text
 
 
