@@ -17,8 +17,8 @@ if [ ! -x "$mtls_run" ]; then
     name=${0##*/} uv=$(without uv)
     install=${uv:+"$uv tool install mtls-run"}
     case ${0%/*} in
-      */mtls-run/shims) remove="rm -r \"${0%/*}\"" ;;
-      *) remove="rm \"$0\"" ;;
+    */mtls-run/shims) remove="rm -r \"${0%/*}\"" ;;
+    *) remove="rm \"$0\"" ;;
     esac
     {
       printf 'mtls-run: error: %s is a shim of mtls-run, which is not installed\n' "$0"
