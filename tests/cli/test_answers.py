@@ -80,7 +80,10 @@ def answered(
     return done
 
 
-@pytest.mark.parametrize("words", [*ACTIONS, *HELP])
+@pytest.mark.parametrize(
+    "words",
+    [*ACTIONS, *HELP[:2], *(pytest.param(words, marks=pytest.mark.slow) for words in HELP[2:])],
+)
 def test_full(home: Sandbox, words: str) -> None:
     """An answer that stdout does not take is one error of mtls-run, status 125."""
     done = answered(home, words, ">/dev/full")
@@ -89,7 +92,7 @@ def test_full(home: Sandbox, words: str) -> None:
     assert "stdout" in errors[0]
 
 
-@pytest.mark.parametrize("words", [*ACTIONS, "--help", *(f"{name} --help" for name in GROUPS)])
+@pytest.mark.parametrize("words", [*ACTIONS, "--help"])
 def test_closed(home: Sandbox, words: str) -> None:
     """Where stdout is closed, the command does its work, and its answer goes nowhere."""
     assert answered(home, words, ">&-").returncode == 0

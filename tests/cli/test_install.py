@@ -321,6 +321,7 @@ def test_the_lock_decides_which_versions(pins: Pins) -> None:
     assert "notice" not in done.stderr
 
 
+@pytest.mark.slow
 def test_another_file_of_the_pinned_version_is_refused(pins: Pins) -> None:
     """A file with another hash installs nothing, and pip's words are shown."""
     pins.publish("1.0", "evil = True")
@@ -360,6 +361,7 @@ def test_a_script_without_a_lock_says_so(pins: Pins) -> None:
     assert "notice: requirements/run.lock is not beside this script: pip chooses" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_wheel_that_needs_more_than_the_lock_has(pins: Pins) -> None:
     """A wheel of another release than the script is an error that says how to go on."""
     done = pins.run(needs="dep>=2")

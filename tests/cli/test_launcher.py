@@ -142,7 +142,10 @@ def test_python_is_isolated(machine: Machine, install: Callable[[Machine], Path]
 
 @pytest.mark.parametrize(
     "install",
-    [Machine.by_pip_in_no_environment, Machine.by_pip_beside_the_system],
+    [
+        Machine.by_pip_in_no_environment,
+        pytest.param(Machine.by_pip_beside_the_system, marks=pytest.mark.slow),
+    ],
     ids=lambda way: way.__name__,
 )
 def test_site_where_the_packages_need_it(

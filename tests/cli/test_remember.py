@@ -217,7 +217,9 @@ for line in open("/proc/keys"):
 """
 
 
-@pytest.mark.parametrize("options", ["", "-v"], ids=["", "full-run"])
+@pytest.mark.parametrize(
+    "options", ["", pytest.param("-v", marks=pytest.mark.slow)], ids=["", "full-run"]
+)
 @pytest.mark.parametrize("content", ["bob", "garbage"])
 @pytest.mark.parametrize("way", ["update", "replace"])
 def test_overwritten_in_the_keyring(login: Login, way: str, content: str, options: str) -> None:

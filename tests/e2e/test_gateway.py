@@ -285,7 +285,8 @@ def test_a_setting_that_leads_past_the_gateway(
 def test_variables_that_lead_past_the_gateway(bench: Bench, tool: Tool) -> None:
     """NO_PROXY holds behind the gateway, where companies list their own hosts."""
     scoped(bench)
-    dead: dict[str, str | None] = {"HTTPS_PROXY": "http://127.0.0.1:9"}
+    retries = {"PIP_RETRIES": "0", "UV_HTTP_RETRIES": "0"}
+    dead: dict[str, str | None] = {"HTTPS_PROXY": "http://127.0.0.1:9", **retries}
     assert bench.run(tool, env=dead).returncode != 0  # the gateway goes through it
     assert bench.server.requests() == []
     env = {**dead, "NO_PROXY": "localhost", "no_proxy": "localhost"}

@@ -141,6 +141,7 @@ def npm_project(bench: Bench) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_npm_by_the_gateway(bench: Bench, npm_project: Path) -> None:
     """Npm goes through the gateway, whatever proxies and CA an npmrc names."""
     by_gateway(bench)

@@ -34,6 +34,8 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 ALL = sorted(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 IGNORED = {signal.SIGCHLD, signal.SIGURG, signal.SIGWINCH, signal.SIGCONT}
 STOPS = {signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU}
+# Of each way in which a signal is met: asked to end, ignored by default, a core, real time, a stop.
+TELLING = {signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD, signal.SIGQUIT, signal.SIGTSTP, max(ALL)}
 SUPERVISE = ("--handoff", "supervise")
 
 
@@ -212,7 +214,10 @@ def is_running(pid: int) -> bool:
         return False
 
 
-@pytest.mark.parametrize("number", ALL)
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(one, marks=() if one in TELLING else pytest.mark.slow) for one in ALL],
+)
 def test_every_signal(bench: Bench, number: int) -> None:
     """Whichever signal comes: file and tool are gone, and the supervisor ends by it as well."""
     record = plain_tool(bench, "exec sleep 100")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 MODERN = sys.version_info >= (3, 10)  # pdm needs 2.27, which Python 3.9 lacks
-QUICK = (jobs.lock_by_poetry, jobs.lock_by_pdm, jobs.upload_by_twine, jobs.publish_by_flit)
+QUICK = (jobs.lock_by_pdm, jobs.upload_by_twine)
 # A job of each tool; pipx and the uv of tox-uv write to HOME themselves.
 ON_READ_ONLY = {
     job.tool: job
@@ -42,6 +42,7 @@ def test_an_expired_identity(scene: Scene, job: Job) -> None:
     scene.assert_refused(failed.value.done, "expired")
 
 
+@pytest.mark.slow
 def test_flit_by_file(scene: Scene) -> None:
     """The error names the way that works, before a passphrase is asked for."""
     scene.of_flit()
@@ -50,6 +51,7 @@ def test_flit_by_file(scene: Scene) -> None:
     assert "mtls-run: hint: mtls-run --handoff gateway -- flit publish\n" in done.stderr
 
 
+@pytest.mark.slow
 def test_an_old_pdm(scene: Scene) -> None:
     """It cannot read settings in memory: the error names a version and the gateway."""
     scene.of_pdm()
@@ -58,6 +60,7 @@ def test_an_old_pdm(scene: Scene) -> None:
     assert "--handoff gateway" in done.stderr
 
 
+@pytest.mark.slow
 def test_hatch_and_the_gateway(scene: Scene) -> None:
     """Its upload would go past the gateway, so it is refused."""
     scene.gateway()
@@ -66,6 +69,7 @@ def test_hatch_and_the_gateway(scene: Scene) -> None:
     scene.assert_refused(done, "hatch publish ignores proxies")
 
 
+@pytest.mark.slow
 def test_roots_in_the_configuration_of_hatch(scene: Scene) -> None:
     """With them hatch 1.14 would upload without the certificate, so it is refused."""
     text = f'[publish.index]\nca-cert = "{scene.bench.ca}"\n'
@@ -75,6 +79,7 @@ def test_roots_in_the_configuration_of_hatch(scene: Scene) -> None:
     scene.assert_refused(done, f"ca-cert at {config}:2 would make hatch upload without")
 
 
+@pytest.mark.slow
 def test_a_project_with_another_certificate_for_poetry(scene: Scene) -> None:
     """The variables of the profile beat the project's poetry.toml."""
     mallory = scene.bench.server.issuer.issue("mallory")

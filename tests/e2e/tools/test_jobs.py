@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.e2e
 
-QUICK = {
-    *(("poetry-new", jobs.lock_by_poetry), ("pdm-new", jobs.lock_by_pdm)),
-    *(("twine-new", jobs.upload_by_twine), ("hatch-new", jobs.publish_by_hatch)),
-}
+QUICK = {("pdm-new", jobs.lock_by_pdm), ("twine-new", jobs.upload_by_twine)}
 
 
 def cells(*quick: tuple[str, object]) -> list[ParameterSet]:
