@@ -224,12 +224,12 @@ def test_a_project_file_that_is_broken(tmp_path: Path) -> None:
             called(f"{name} install", tmp_path)
 
 
-def of_pdm(words: str, directory: Path, user: str = "") -> dict[str, object]:
-    """Return the settings that pdm is handed for these words."""
+def of_pdm(words: str, directory: Path, user: str = "", *hosts: str) -> dict[str, object]:
+    """Return the settings that pdm is handed for these words, by an identity for `hosts`."""
     file = directory / "user.toml"
     file.write_text(user)
     target = called(words, directory, {"PDM_CONFIG_FILE": str(file)})
-    found = target.tool.settings("/id")
+    found = target.tool.settings("/id", hosts)
     assert found is not None
     assert file.read_text() == user
     assert found[0] == "PDM_CONFIG_FILE"
@@ -251,6 +251,22 @@ def test_settings_of_pdm(tmp_path: Path) -> None:
         },
         "repository": {},
         "python": {"use_venv": True},
+    }
+
+
+@pytest.mark.parametrize("is_default", [True, False])
+def test_pdm_shows_it_to_the_hosts_of_the_identity(tmp_path: Path, is_default: bool) -> None:
+    """Where the hosts are known, a source or a repository elsewhere has none, as PyPI has none."""
+    corp, other = "https://pypi.corp.example/simple/", "https://pypi.example/simple/"
+    sources = f'[[tool.pdm.source]]\nname = "{{}}"\nurl = "{corp}"\n'
+    sources += f'[[tool.pdm.source]]\nname = "other"\nurl = "{other}"\n'
+    (tmp_path / "pyproject.toml").write_text(sources.format("pypi" if is_default else "corp"))
+    user = f'[repository.a]\nurl = "{corp}"\n[repository.b]\nurl = "{other}"\n'
+    identity = {"client_cert": "/id"}
+    expected = identity if is_default else {"corp": identity}
+    assert of_pdm("pdm lock", tmp_path, user, "pypi.corp.example") == {
+        "pypi": {**expected, "other": {}},
+        "repository": {"a": {"url": corp, **identity}, "b": {"url": other}},
     }
 
 

@@ -55,7 +55,7 @@ def run(context: Context, key: str | None = None) -> int:
         words = planned.words(delivery.identity)
         argv = resolved.target.argv(words)
         environ = planned.environ(context.environ, delivery.identity)
-        settings = resolved.target.tool.settings(delivery.identity)
+        settings = resolved.target.tool.settings(delivery.identity, resolved.hosts)
         if settings is not None:
             name, content = settings
             environ[name], delivery = settings_file.deliver(content, delivery, context.environ)

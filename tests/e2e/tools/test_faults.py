@@ -111,6 +111,28 @@ def test_poetry_shows_it_to_the_hosts_of_pips_indexes(scene: Scene) -> None:
             scene.assert_anonymous()
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not MODERN, reason="no pdm for Python 3.9 presents a certificate by file")
+def test_pdm_shows_it_to_the_hosts_of_pips_indexes(scene: Scene) -> None:
+    """With pip's own settings, a source on another host sees no certificate."""
+    scene.bench.sandbox.config_file.unlink()
+    identity = scene.bench.sandbox.write("pki/plain.pem", scene.bench.alice.pem())
+    scene.plain = (identity,)
+    scene.of_pdm()
+    # The other one first: pdm keeps the pages of an index.
+    for index in ("https://pypi.example/", scene.bench.server.url):
+        text = f"cert = {scene.bench.ca}\nclient-cert = {identity}\nindex-url = {index}\n"
+        path = str(scene.bench.sandbox.write("pip.conf", f"[global]\n{text}"))
+        env = {"PIP_CONFIG_FILE": path, "PIP_INDEX_URL": None}
+        scene.bench.server.forget()
+        if index == scene.bench.server.url:
+            scene.well("pdm-new", "pdm", "lock", env=env)
+            scene.assert_seen("alpha-pkg")
+        else:
+            assert scene.run("pdm-new", "pdm", "lock", env=env).returncode
+            scene.assert_anonymous()
+
+
 def test_a_project_with_another_certificate_for_pdm(scene: Scene) -> None:
     """Pdm would prefer the project's, so the run is refused, with its line."""
     scene.of_pdm()

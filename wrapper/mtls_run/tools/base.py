@@ -154,10 +154,11 @@ class Tool:
         """Return the variables that this tool needs where it is itself what mtls-run starts."""
         return {}
 
-    def settings(self, identity: str | None) -> tuple[str, bytes] | None:
+    def settings(self, identity: str | None, hosts: Sequence[str] = ()) -> tuple[str, bytes] | None:
         """Return a variable, and the content of the settings file that it names in this run.
 
-        `identity` is the path of the identity, or None where the tool gets none. The file ends with
+        `identity` is the path of the identity, or None where the tool gets none, and `hosts` are
+        those it is for, as TlsFiles has them. The file ends with
         the run. `own_variables` gives the variable the value IN_MEMORY, for --explain. The launch
         is not cached: `configured` has forbidden it.
         """

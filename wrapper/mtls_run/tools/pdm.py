@@ -14,7 +14,7 @@ from mtls_run.tools.python_tool import PythonTool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from mtls_run.cache.dependencies import Dependencies
@@ -86,11 +86,11 @@ class Pdm(PythonTool):
             CONFIG: IN_MEMORY,
         }
 
-    def settings(self, identity: str | None) -> tuple[str, bytes] | None:
-        """Return the user's settings, with the client certificate for each source."""
+    def settings(self, identity: str | None, hosts: Sequence[str] = ()) -> tuple[str, bytes] | None:
+        """Return the user's settings, with the client certificate for each source it is for."""
         if identity is None or self.found is None:
             return None
-        return CONFIG, self.found.with_identity(identity)
+        return CONFIG, self.found.with_identity(identity, hosts)
 
     def check_call(self, call: ToolCall, tls: TlsFiles) -> None:
         """Raise ToolError for a setting that pdm prefers to the profile's, or cannot combine."""

@@ -16,14 +16,15 @@ import tomlkit
 
 from mtls_run.config import document
 from mtls_run.config.document import table
-from mtls_run.tools import projects
+from mtls_run.tools import index_hosts, projects
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mtls_run.config.document import Document
 
 _SOURCES, _REPOSITORIES = "pypi", "repository"
+_PYPI = "https://pypi.org/simple"
 _ROOTS = "ca_certs"
 _CERTIFICATES = (_ROOTS, "client_cert", "client_key")
 _WHAT = "configuration of pdm"
@@ -33,32 +34,41 @@ _WHAT = "configuration of pdm"
 class PdmSettings:
     """What pdm's files say.
 
-    `user` are the tables of the user's file, which may hold passwords. `names` are the sources of
-    the project, and `repository` is the name or URL that the call publishes to, or None.
+    `user` are the tables of the user's file, which may hold passwords. `sources` are those of the
+    project, each name with its URL or "", and `default` is the URL of the default source, `pypi`,
+    or "" for PyPI. `repository` is the name or URL that the call publishes to, or None.
     `of_project` says which certificates the project names, and `roots` which roots any file names,
     each with its origin.
     """
 
     user: dict[str, Any] = field(repr=False)
-    names: tuple[str, ...]
+    sources: Mapping[str, str]
+    default: str
     repository: str | None
     of_project: tuple[str, ...]
     roots: tuple[str, ...]
 
-    def with_identity(self, path: str) -> bytes:
-        """Return the user's file with this client certificate for each source and repository."""
+    def with_identity(self, path: str, hosts: Sequence[str] = ()) -> bytes:
+        """Return the user's file with this client certificate for each source and repository.
+
+        Where `hosts` are known, those whose URL is elsewhere get none.
+        """
         tables = copy.deepcopy(self.user)
         sources = tables.setdefault(_SOURCES, {})
         repositories = tables.setdefault(_REPOSITORIES, {})
-        for name in self.names:
+        for name in self.sources:
             sources.setdefault(name, {})
         if self.repository is not None:
             _add_repository(self.repository, repositories)
-        named = [one for one in (*sources.values(), *repositories.values()) if _is_table(one)]
-        for section in (sources, *named):  # `pypi` itself is the default source
+        further = {name: one for name, one in sources.items() if _is_table(one)}
+        found = [(one, self.sources.get(name) or one.get("url")) for name, one in further.items()]
+        found += [(one, one.get("url")) for one in repositories.values() if _is_table(one)]
+        # `pypi` itself is the default source.
+        for section, url in ((sources, self.default or _PYPI), *found):
             for key in _CERTIFICATES:
                 section.pop(key, None)
-            section["client_cert"] = path
+            if not hosts or not url or index_hosts.covers(hosts, url):
+                section["client_cert"] = path
         return tomlkit.dumps(tables).encode("utf-8")
 
 
@@ -69,12 +79,13 @@ def read(environ: Mapping[str, str], directory: Path, repository: str | None) ->
     )
     user = document.read(path, what=_WHAT)
     project = projects.nearest(directory)
-    names: list[str] = []
+    named: dict[str, str] = {}
     of_project: list[str] = []
     roots = [] if user is None else list(_certificates(user, _ROOTS))
     if project is not None:
-        names += projects.names(project, "pdm", "source")
         for index, source in projects.tables(project, "pdm", "source"):
+            if isinstance(source.get("name"), str):
+                named[source["name"]] = str(source.get("url", ""))
             for key in _CERTIFICATES:
                 if source.get(key):
                     origin = project.origin("tool", "pdm", "source", index, key)
@@ -83,14 +94,17 @@ def read(environ: Mapping[str, str], directory: Path, repository: str | None) ->
         local = document.read(project.path.parent / "pdm.toml", what=_WHAT)
         if local is not None:
             sources = table(local.tables, _SOURCES)
-            names += [name for name, one in sources.items() if _is_table(one)]
+            for name, one in sources.items():
+                if _is_table(one):
+                    named.setdefault(name, str(one.get("url", "")))
+            named.setdefault(_SOURCES, str(sources.get("url", "")))
             of_project += _certificates(local, *_CERTIFICATES)
             roots += _certificates(local, _ROOTS)
+    tables = {} if user is None else user.tables
     # The default source, `pypi`, takes its settings from the table above those of the others.
-    others = tuple(dict.fromkeys(name for name in names if name != _SOURCES))
-    return PdmSettings(
-        {} if user is None else user.tables, others, repository, tuple(of_project), tuple(roots)
-    )
+    default = named.pop(_SOURCES, "") or environ.get("PDM_PYPI_URL", "")
+    default = default or str(table(tables, _SOURCES).get("url", ""))
+    return PdmSettings(tables, named, default, repository, tuple(of_project), tuple(roots))
 
 
 def _add_repository(name_or_url: str, repositories: dict[str, Any]) -> None:

@@ -36,10 +36,3 @@ def tables(found: Document, tool: str, key: str) -> Iterator[tuple[int, dict[str
     for index, one in enumerate(settings if isinstance(settings, list) else ()):
         if isinstance(one, dict):
             yield index, one
-
-
-def names(found: Document, tool: str, key: str) -> Iterator[str]:
-    """Yield the names of the sources in [[tool.TOOL.KEY]]."""
-    for _, one in tables(found, tool, key):
-        if isinstance(one.get("name"), str):
-            yield one["name"]
