@@ -6,6 +6,7 @@ docs/tools.md shows them as a table, which `python -m tests.e2e.tools.table` wri
 from __future__ import annotations
 
 import os
+import pwd
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -266,8 +267,9 @@ def fetch_by_cargo(scene: Scene, program: str) -> None:
     scene.write("Cargo.toml", f'[package]\nname = "p"\nversion = "1.0.0"\n{dependency}')
     scene.write(".cargo/config.toml", f'[registries.corp]\nindex = "sparse+{registry}"\n')
     scene.write("src/lib.rs", "")
-    # Where cargo is rustup's, it looks there for itself.
-    home = os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup"))
+    # Where cargo is rustup's, it looks there for itself, whatever HOME is for these tests.
+    own = Path(pwd.getpwuid(os.getuid()).pw_dir) / ".rustup"
+    home = os.environ.get("RUSTUP_HOME", str(own))
     scene.well(program, "--", "cargo", "fetch", env={"RUSTUP_HOME": home, "CARGO_NET_RETRY": "0"})
     scene.assert_seen(paths=("/cargo/le/ft/left", "/cargo/left.crate"))
 
