@@ -41,7 +41,7 @@ SETTINGS = {
     ),
     "pdm's default": (
         "CONFIG/pdm/config.toml",
-        '[pypi]\nurl = "{}/up/"',
+        '[pypi]\nurl = "{}/up/"\npassword = "s3cret://x"',
         "CONFIG/pdm/config.toml:2",
     ),
     "pdm publish": (

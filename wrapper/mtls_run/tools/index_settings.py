@@ -96,8 +96,13 @@ def of_hatch(environ: Mapping[str, str]) -> Iterator[NamedIndex]:
     folder = platformdirs.user_config_path("hatch", appauthor=False)
     path = Path(named) if named else folder / "config.toml"
     found = document.read(path, what="configuration of hatch")
-    if found is not None:
-        yield from _named(found, "publish", "index", "repos", receives=True)
+    if found is None:
+        return
+    keys = ("publish", "index", "repos")
+    yield from _named(found, *keys, receives=True)
+    for name, value in table(found.tables, *keys).items():
+        if isinstance(value, str):  # NAME = "URL"
+            yield from _at(found, *keys, name, receives=True)
 
 
 def of_pipenv(environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
@@ -125,11 +130,10 @@ def _variables(
 
 
 def _named(found: Document, *keys: str, receives: bool = False) -> Iterator[NamedIndex]:
-    """Yield each URL in the table under `keys`: NAME = "URL", or a table NAME with a `url`."""
+    """Yield the `url` of each table in the table under `keys`."""
     for name, value in table(found.tables, *keys).items():
-        further = ("url",) if isinstance(value, dict) else ()
-        if further or (isinstance(value, str) and "://" in value and name != "url"):
-            yield from _at(found, *keys, name, *further, receives=receives)
+        if isinstance(value, dict):
+            yield from _at(found, *keys, name, "url", receives=receives)
 
 
 def _at(
