@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -234,13 +236,19 @@ def test_a_gateway_killed_in_the_body_fails_the_tool(
     name = "alpha_pkg-1-py3-none-any.whl"
     page = f'<html><body><a href="/{name}">{name}</a></body></html>'.encode()
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n"
+    wheel = io.BytesIO()
+    with zipfile.ZipFile(wheel, "w") as archive:  # uv stops at the first bytes of anything else
+        archive.writestr("alpha_pkg/data", bytes(10_000_000))
     killed: list[int] = []
 
     def answer(connection: ssl.SSLSocket, asked: bytes) -> bool:
         if b"/simple/" in asked.split(b"\r\n", 1)[0]:
             connection.sendall(head % len(page) + page)
             return True
-        connection.sendall(head % 10_000_000 + bytes(1_000_000))
+        connection.sendall(head % len(wheel.getvalue()))
+        if asked.startswith(b"HEAD "):  # uv's, before it asks for the file: no body follows
+            return True
+        connection.sendall(wheel.getvalue()[:1_000_000])
         if not killed:
             killed.append(gateway_of(str(tmp_path)))
             os.kill(killed[0], signal.SIGKILL)
