@@ -276,3 +276,54 @@ def test_an_early_ctrl_c_ends_the_program() -> None:
         [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=True, timeout=50
     )
     assert done.stdout.split() == ["interrupted"] * 20
+
+
+# A Ctrl-C at the n-th line that the module runs, for each n. A child that nobody waited for was
+# left running.
+INTERRUPTED_AT = """\
+import os, signal, sys
+from mtls_run.system import programs
+
+def interrupted_at(wanted):
+    lines = 0
+    def trace(frame, event, _argument):
+        nonlocal lines
+        if frame.f_code.co_filename != programs.__file__:
+            return None
+        if event == "line":
+            lines += 1
+            if lines == wanted:
+                signal.raise_signal(signal.SIGINT)
+        return trace
+    sys.settrace(trace)
+    try:
+        programs.run(("/bin/sleep", "0.3"), os.environ, seconds=20, largest=9, reads_stderr=True)
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+
+wanted = 1
+while interrupted_at(wanted):
+    try:
+        os.waitpid(-1, os.WNOHANG)
+        print("left running after line", wanted)
+    except ChildProcessError:
+        print("ended")
+    wanted += 1
+"""
+
+
+def test_a_ctrl_c_at_any_line_ends_the_program() -> None:
+    """Nothing is left running, wherever Ctrl-C meets mtls-run."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AT],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=50,
+    )
+    words = set(done.stdout.splitlines())
+    assert words == {"ended"}, words
+    assert done.stdout.count("ended") > 15

@@ -56,38 +56,45 @@ def run(
     Otherwise stderr is the user's. Raises ProgramError, also where it ends with another status
     than 0.
     """
-    try:
-        with _interrupts_held() as held:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE if reads_stderr else None,
-                env=dict(environ),
-            )
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ProgramError(START, f"cannot be started: {reason}") from None
-    deadline = time.monotonic() + seconds
-    with process:
-        if held:
-            process.kill()
-            raise KeyboardInterrupt
+    process: subprocess.Popen[bytes] | None = None
+    try:  # one block from the start to the end: a Ctrl-C at any moment ends the program
+        with _interrupts_held():
+            process = _started(argv, environ, reads_stderr=reads_stderr)
+        deadline = time.monotonic() + seconds
         passed_on = _PassedOn(process.stderr) if reads_stderr else None
-        try:
-            output = _read_limited(process, largest, seconds, deadline)
-            status = process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise _too_slow(seconds) from None
-        except BaseException:
-            process.kill()
-            raise
+        output = _read_limited(process, largest, seconds, deadline)
+        status = process.wait(max(0.0, deadline - time.monotonic()))
         last_line = passed_on.last_line() if passed_on is not None else ""
+    except BaseException as error:
+        if process is not None:
+            process.kill()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise _too_slow(seconds) from None
+        raise
+    finally:
+        if process is not None:
+            with process:  # closes its pipes, and waits for its end
+                pass
     if status != 0:
         ended = f"with status {status}" if status > 0 else f"by signal {-status}"
         raise ProgramError(STATUS, f"ended {ended}", last_line=last_line)
     return output
+
+
+def _started(
+    argv: tuple[str, ...], environ: Mapping[str, str], *, reads_stderr: bool
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if reads_stderr else None,
+            env=dict(environ),
+        )
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ProgramError(START, f"cannot be started: {reason}") from None
 
 
 class _PassedOn:
@@ -116,21 +123,23 @@ class _PassedOn:
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> Iterator[list[int]]:
-    """Note a Ctrl-C in the list, and raise nothing: Popen would leave its program running.
+def _interrupts_held() -> Iterator[None]:
+    """Raise a Ctrl-C at the end only: inside Popen, it would leave the program running.
 
     An ignored one stays ignored, which the program inherits. Only the main thread gets any.
     """
     held: list[int] = []
     before = signal.getsignal(signal.SIGINT)
     if before is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
-        yield held
+        yield
         return
     signal.signal(signal.SIGINT, lambda number, _frame: held.append(number))
     try:
-        yield held
+        yield
     finally:
         signal.signal(signal.SIGINT, before)
+        if held:
+            raise KeyboardInterrupt
 
 
 def _too_slow(seconds: float) -> ProgramError:
