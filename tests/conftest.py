@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import secrets
 import signal
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from tests.sandbox import Canary, FakeTool, Sandbox, Seen
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["Canary", "FakeTool", "Sandbox", "Seen"]
 
@@ -26,6 +23,19 @@ def pytest_configure() -> None:
         if number and signal.getsignal(number) is signal.SIG_IGN:
             is_interrupt = number == signal.SIGINT
             signal.signal(number, signal.default_int_handler if is_interrupt else signal.SIG_DFL)
+
+
+# What starts programs there takes ten minutes; `tests/run` is to take two.
+STARTS_PROGRAMS = {"cli", "e2e", "windows"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as everyday whatever starts few programs; elsewhere, a test says so itself."""
+    root = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(root).parts[0] not in STARTS_PROGRAMS:
+            item.add_marker(pytest.mark.everyday)
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from tests.cli.support import LISTS_IMPORTS, MAIN, locked, ready
 if TYPE_CHECKING:
     from tests.sandbox import Canary, Sandbox
 
+pytestmark = pytest.mark.everyday
+
 # Each costs a good part of a Python start, or much more.
 SLOW = {
     "dataclasses",

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.conftest import Canary, Sandbox
 
+pytestmark = pytest.mark.everyday
+
 
 def found(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """Return the object that doctor printed; fail if it is not one."""

@@ -62,6 +62,7 @@ def explained(sandbox: Sandbox, *words: str, env: dict[str, str] | None = None) 
     return found
 
 
+@pytest.mark.everyday
 def test_json(sandbox: Sandbox) -> None:
     """The object has the contract's keys, and says what the run then does."""
     identity = ready(sandbox)
@@ -107,6 +108,7 @@ def test_text(sandbox: Sandbox) -> None:
         assert words in done.stdout, words
 
 
+@pytest.mark.everyday
 @pytest.mark.parametrize("kind", ["command", "env", "file", "keyring", "prompt"])
 def test_unlocks_nothing(sandbox: Sandbox, canary: Canary, kind: str) -> None:
     """The key stays locked: no command runs, no keyring is asked, no file or variable is read."""
@@ -170,6 +172,7 @@ def test_errors_are_those_of_the_run(sandbox: Sandbox) -> None:
         failed(sandbox.run(*words), f"cannot read {sandbox.home}/pki/alice.pem")
 
 
+@pytest.mark.everyday
 def test_version_gate(sandbox: Sandbox) -> None:
     """So does a uv that cannot present the certificate, or not with such a key."""
     ready(sandbox)
@@ -181,6 +184,7 @@ def test_version_gate(sandbox: Sandbox) -> None:
     failed(sandbox.run("--explain", "uv", "sync"), "with a P-521 key")
 
 
+@pytest.mark.everyday
 def test_notices(sandbox: Sandbox) -> None:
     """A notice that the run would give stands among the notices."""
     ready(sandbox)

@@ -437,6 +437,7 @@ def test_a_link_out_of_a_trusted_directory(attack: Attack) -> None:
 # --- what stands around it
 
 
+@pytest.mark.everyday
 def test_a_directory_of_another_user(attack: Attack) -> None:
     """A project file in another user's parent directory has no say (git CVE-2022-24765)."""
     parent = attack.sandbox.root / "shared"
@@ -450,6 +451,7 @@ def test_a_directory_of_another_user(attack: Attack) -> None:
         attack.assert_stopped(attack.run(*INSTALL, cwd=mine))
 
 
+@pytest.mark.everyday
 def test_a_file_of_another_user(attack: Attack) -> None:
     """Another user's project file in one's own directory is refused, allowed or not."""
     path = attack.says('profile = "corp"\n')

@@ -120,6 +120,7 @@ def newcomer(built: Path) -> Iterator[Fresh]:
         yield Fresh(Sandbox.create(Path(folder, "sandbox")), built)
 
 
+@pytest.mark.slow  # which runs as root, who can be another user
 def test_a_user_of_the_machine_who_has_just_come(newcomer: Fresh) -> None:
     """Another user than the one who built it, with a new home, does all of it."""
     python = shutil.which(PYTHON, path=SYSTEM_PATH)

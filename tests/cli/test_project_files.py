@@ -110,6 +110,7 @@ def text_for(name: str, text: str) -> str:
 # --- allow
 
 
+@pytest.mark.everyday
 @BOTH
 @pytest.mark.parametrize("text", [OWN_PROFILE, 'profile = "other"\n', 'extends = "corp"\n'])
 def test_not_allowed(world: World, name: str, text: str) -> None:
@@ -121,6 +122,7 @@ def test_not_allowed(world: World, name: str, text: str) -> None:
     assert "--profile NAME" in said
 
 
+@pytest.mark.everyday
 @BOTH
 def test_allow_then_run(world: World, name: str) -> None:
     """After `allow` the project's own profile applies, also in directories below."""
@@ -190,6 +192,7 @@ def test_the_hint_can_be_pasted(world: World) -> None:
     assert shlex.split(hint.group(1)) == ["mtls-run", "allow", str(folder)]
 
 
+@pytest.mark.everyday
 def test_changed_after_allow(world: World) -> None:
     """A changed project file, or a changed file that it names, has to be allowed again."""
     world.says(OWN_PROFILE)
@@ -205,6 +208,7 @@ def test_changed_after_allow(world: World) -> None:
     world.trusts(world.run(*INSTALL), world.other)
 
 
+@pytest.mark.everyday
 def test_deny(world: World) -> None:
     """`deny` overrides `allow` and trusted directories, until the next `allow`."""
     world.sandbox.write_config(f'trusted-directories = ["~/work"]\n{CONFIG}')
@@ -302,6 +306,7 @@ def break_it(world: World, how: str) -> None:
         path.write_bytes(content)
 
 
+@pytest.mark.everyday
 @pytest.mark.parametrize("how", first(3, BROKEN))
 def test_ways_past_it(world: World, how: str) -> None:
     """Whatever stands there: who chooses, or wants no profile, is not held up by it."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from tests.sandbox import Canary, Sandbox
 
+pytestmark = pytest.mark.everyday
+
 USAGE: list[tuple[list[str], str, str]] = [
     ([], "there is no tool to run", "mtls-run profile add corp"),
     (["--"], "there is no tool to run", "mtls-run help"),

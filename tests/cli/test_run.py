@@ -29,6 +29,8 @@ from tests.tiers import first
 if TYPE_CHECKING:
     from tests.sandbox import Canary, FakeTool, Sandbox, Seen
 
+pytestmark = pytest.mark.everyday
+
 ODD = ["a b", "", "--", "--cert=after", "*", "$HOME", "\n", os.fsdecode(b"\xff\xfe")]
 ODD_BYTES = [os.fsencode(word) for word in ODD]
 LEGACY = b"--use-deprecated=legacy-certs"

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.support import ISSUER, ROOT, failed, ready, write_profile
+from tests.tiers import first
 
 if TYPE_CHECKING:
     from tests.sandbox import FakeTool, Sandbox
+
+pytestmark = pytest.mark.everyday
 
 SECRET = "hunter2"
 
@@ -56,19 +59,22 @@ def test_a_profile_of_the_user_is_still_handed_on_by_its_own_path(sandbox: Sandb
 
 @pytest.mark.parametrize(
     "words",
-    [
-        ["uv", "publish", "--token", SECRET],
-        ["uv", "publish", f"--token={SECRET}"],
-        ["uv", "publish", "-t", SECRET, "-p", SECRET],
-        ["uv", "auth", "login", "pypi.corp.example", "--password", SECRET],
-        ["uv", "run", "twine", "upload", "-p", SECRET, "dist/x.whl"],
-        ["uv", "run", "tool", "--client-secret", SECRET],
-        ["--", "twine", "upload", "-u", "me", "-p", SECRET],
-        ["--", "twine", "upload", f"-p{SECRET}"],
-        ["--", "env", f"CI_TOKEN={SECRET}", "make"],
-        ["--", "curl", "-u", f"me:{SECRET}", "https://pypi.corp.example"],
-        ["--", "make", f"https://me:{SECRET}@pypi.corp.example/simple"],
-    ],
+    first(
+        4,
+        [
+            ["uv", "publish", "--token", SECRET],
+            ["uv", "publish", f"--token={SECRET}"],
+            ["uv", "publish", "-t", SECRET, "-p", SECRET],
+            ["uv", "auth", "login", "pypi.corp.example", "--password", SECRET],
+            ["uv", "run", "twine", "upload", "-p", SECRET, "dist/x.whl"],
+            ["uv", "run", "tool", "--client-secret", SECRET],
+            ["--", "twine", "upload", "-u", "me", "-p", SECRET],
+            ["--", "twine", "upload", f"-p{SECRET}"],
+            ["--", "env", f"CI_TOKEN={SECRET}", "make"],
+            ["--", "curl", "-u", f"me:{SECRET}", "https://pypi.corp.example"],
+            ["--", "make", f"https://me:{SECRET}@pypi.corp.example/simple"],
+        ],
+    ),
     ids=" ".join,
 )
 @pytest.mark.parametrize("how", [["-v"], ["--explain"], ["--explain", "--json"]], ids="".join)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 
+@pytest.mark.everyday
 def test_all_well_is_five_lines(bench: Bench, canary: Canary) -> None:
     """Where nothing is wrong, there are a line for each part and the verdict."""
     alice = bench.server.issuer.issue("alice")

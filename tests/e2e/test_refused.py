@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.e2e.secret_service import SecretService
     from tests.sandbox import Canary
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.everyday]
 
 TOOLS = [newest_pip(), newest_uv()]
 

@@ -27,6 +27,7 @@ EDGES = [
 ENV, FILE = '{ env = "CORP_PASSPHRASE" }', '{ file = "~/passphrase" }'
 
 
+@pytest.mark.everyday
 @pytest.mark.parametrize("tool", EDGES, ids=str)
 def test_encrypted_key(bench: Bench, keyring: SecretService, canary: Canary, tool: Tool) -> None:
     """Every version installs wheel and sdist with an encrypted key, unlocked from the keyring."""

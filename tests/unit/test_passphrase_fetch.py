@@ -297,7 +297,7 @@ def interrupted_at(wanted):
         return trace
     sys.settrace(trace)
     try:
-        programs.run(("/bin/sleep", "0.3"), os.environ, seconds=20, largest=9, reads_stderr=True)
+        programs.run(("/bin/sleep", "0.05"), os.environ, seconds=20, largest=9, reads_stderr=True)
     except KeyboardInterrupt:
         return True
     finally:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
     from tests.e2e.gateway.scene import World
 
+pytestmark = pytest.mark.everyday
+
 Pair = tuple[Gateway, Scripted]
 
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from tests.e2e.gateway.scene import Answer, World
 
+pytestmark = pytest.mark.everyday
+
 Pair = tuple[Gateway, Scripted]
 ANY = None
 

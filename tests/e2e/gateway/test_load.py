@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from tests.e2e.gateway.scene import Answer, World
 
+pytestmark = pytest.mark.everyday
+
 ASK = """
 import concurrent.futures, os, ssl, sys, urllib.request
 port, count = sys.argv[1:]

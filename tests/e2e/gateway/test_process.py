@@ -149,6 +149,7 @@ def test_the_gateway_is_no_child_of_the_tool(runs: Runs) -> None:
         assert (status, out) == (0, "interrupted\n")
 
 
+@pytest.mark.everyday
 def test_the_gateway_holds_nothing_of_the_tool(runs: Runs) -> None:
     """It has no file of the tool's open: sockets, its pipe, and nothing for the streams."""
     if os.geteuid() != 0:
@@ -183,6 +184,7 @@ for name in ("mem", "environ", "maps", "fd", "cwd"):
 """
 
 
+@pytest.mark.everyday
 def test_its_memory_is_closed_to_its_user(runs: Runs) -> None:
     """A build backend of the same user cannot read memory, environment or descriptors.
 

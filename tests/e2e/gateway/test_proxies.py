@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mtls_run.net.proxy import Proxy
 from tests.e2e.gateway.scene import World
 
+pytestmark = pytest.mark.everyday
+
 
 @pytest.mark.parametrize("fits", [True, False])
 def test_the_identity_goes_through_a_socks_proxy(world: World, fits: bool) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.e2e.gateway.scene import Gateway
     from tests.e2e.toolbox import Tool
 
+pytestmark = pytest.mark.everyday
+
 OTHERS = [one for one in (*uvs(), *pips()) if one not in (newest_uv(), newest_pip())]
 
 
