@@ -1,5 +1,5 @@
 # mtls-run: completion of its own words.
-Register-ArgumentCompleter -Native -CommandName mtls-run, mtls-run.exe -ScriptBlock {
+Register-ArgumentCompleter -Native -CommandName 'mtls-run', 'mtls-run.exe' -ScriptBlock {
     param($word, $line, $cursor)
     $given = @($line.CommandElements | Select-Object -Skip 1 | ForEach-Object { "$_" })
     if ($word -ne '' -and $given.Count -gt 0) { $given = @($given | Select-Object -SkipLast 1) }

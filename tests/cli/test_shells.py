@@ -14,6 +14,7 @@ import pytest
 
 from mtls_run.output import NO_PROFILE
 from tests.cli.support import failed, ready
+from tests.powershell import started
 from tests.shells import (
     COMMANDS,
     TOOLS,
@@ -216,12 +217,22 @@ def test_powershell(sandbox: Sandbox) -> None:
     """PowerShell's names are the same code: a function for each tool, and a completer."""
     done = sandbox.run("init", "pwsh")
     assert (done.returncode, done.stdout) == (0, code("powershell"))
+    assert set(started(done.stdout)) == {str(sandbox.program)}
     wrapped = [line.split()[1] for line in code("powershell").splitlines() if "--wrapped" in line]
     assert wrapped == [f"global:{tool}" for tool in TOOLS]
-    assert "Register-ArgumentCompleter -Native -CommandName mtls-run" in code("powershell")
+    assert "Register-ArgumentCompleter -Native -CommandName 'mtls-run'" in code("powershell")
     only = code("powershell", "--only", "pip", "--no-completion")
     assert only.count("--wrapped") == 1
     assert "Register-ArgumentCompleter" not in only
+
+
+def test_powershell_starts_the_program(sandbox: Sandbox) -> None:
+    """Wherever mtls-run lies, PowerShell starts that one, and adds the shims to its PATH."""
+    program = sandbox.home / """it's "two" $HOME `x` é\\n *""" / "mtls-run"
+    program.parent.mkdir()
+    program.symlink_to(sandbox.program)
+    done = sandbox.execute([program, "init", "powershell", "--shims"])
+    assert started(done.stdout) == [str(program)] * (1 + len(TOOLS))
 
 
 @each_shell

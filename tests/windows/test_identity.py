@@ -125,6 +125,26 @@ def test_paths_in_toml(windows: Machine, value: str, fact: str, hint: str) -> No
     refused(windows.run(*windows.install("uv", "beta-pkg")), fact, hint)
 
 
+def test_on_a_file_server(windows: Machine, canary: Canary) -> None:
+    """An identity, a CA and a project may lie on a share of another machine."""
+    share = windows.prefix.path / "dosdevices" / "unc" / "fileserver" / "team"
+    (share / "app").mkdir(parents=True)
+    (share / "alice.p12").write_bytes(windows.alice.p12(canary.text))
+    (share / "ca.pem").write_bytes(windows.server.server_ca.pem)
+    windows.env["CORP_PASSPHRASE"] = canary.text
+    add = ["profile", "add", "corp", "--client-cert", r"\\fileserver\team\alice.p12"]
+    add += ["--ca-cert", r"\\fileserver\team\ca.pem", "--roots", "none"]
+    done = windows.run(*add, "--passphrase", "env:CORP_PASSPHRASE")
+    assert done.returncode == 0, done
+    (share / "app" / ".mtls-run.toml").write_text("profile = 'corp'\n")
+    done = windows.run("allow", r"\\fileserver\team\app")
+    assert (done.returncode, done.stderr) == (0, "")
+    words = ["mtls-run", *windows.install("uv", "beta-pkg")]
+    call = rf"import subprocess; exit(subprocess.call({words}, cwd=r'\\fileserver\team\app'))"
+    windows.assert_installed(windows.execute("python", "-c", call), "beta_pkg-0.7")
+    windows.assert_nothing_left()
+
+
 def test_uninstall_keeps_the_configuration(windows: Machine) -> None:
     """The state is removed, and the configuration, in the directory above, is not."""
     windows.write(".mtls-run.toml", "roots = 'none'\n")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.powershell import started
+
 if TYPE_CHECKING:
     from tests.sandbox import Canary
     from tests.windows.machine import Machine
@@ -36,6 +38,16 @@ def test_a_shim_started_by_cmd(windows: Machine, canary: Canary, tool: str) -> N
     done = windows.execute("cmd", "/c", *words, env={"WINEPATH": path})
     windows.assert_installed(done, "alpha_pkg-1.2", "beta_pkg-0.7")
     windows.assert_nothing_left()
+
+
+def test_shims_of_powershell(windows: Machine) -> None:
+    """The same command writes scripts for PowerShell, and each starts mtls-run."""
+    assert windows.run("shims", "install").returncode == 0
+    scripts = list((windows.local / "shims").glob("*.ps1"))
+    assert {"uv.ps1", "pip.ps1"} <= {path.name for path in scripts}
+    program = f"C:\\{windows.python.folder}\\Scripts\\mtls-run.exe"
+    for path in scripts:
+        assert started(path.read_text("utf-8")) == [program]
 
 
 def test_a_killed_run_is_swept_by_the_next(windows: Machine, canary: Canary) -> None:
