@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 import pty
+import re
 import shutil
 import subprocess
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,12 +29,14 @@ if TYPE_CHECKING:
 EACH_PYTHON = pytest.mark.parametrize(
     "windows", PYTHONS, ids=lambda python: python.version, indirect=True
 )
-# Writes what a tool was started with: its arguments, its variables, the identity.
+# Writes what a tool was started with: its arguments, its variables, the identity, the roots.
 RECORD = r"""
 import json, os, sys
 path = os.environ.get("SSL_CLIENT_CERT")
 seen = {"argv": sys.argv[1:], "env": dict(os.environ), "cwd": os.getcwd()}
 seen["identity"] = open(path).read() if path else None
+path = os.environ.get("SSL_CERT_FILE")
+seen["roots"] = open(path).read() if path else None
 with open(os.environ["RECORD"], "w", encoding="utf-8") as stream:
     json.dump(seen, stream)
 """
@@ -167,9 +171,16 @@ class Machine:
             errors="backslashreplace",
         )
 
-    def at_terminal(self, *command: str, timeout: float = 120) -> int:
-        """Run any program of Windows at a terminal, which is its console; return its status."""
+    def at_terminal(
+        self, *command: str, answers: Iterable[tuple[str, str]] = (), timeout: float = 120
+    ) -> tuple[int, str]:
+        """Run any program of Windows at a terminal, which is its console.
+
+        Each answer is a line that is typed once its question is shown. Returns the status and all
+        that was shown.
+        """
         ours, its = pty.openpty()
+        shown: list[str] = []
         with subprocess.Popen(
             [str(WINE64), *command],
             env=self.prefix.environment({**self.env, "TERM": "xterm"}),
@@ -180,12 +191,17 @@ class Machine:
             start_new_session=True,
         ) as process:
             os.close(its)
-            threading.Thread(target=_drain, args=(ours,), daemon=True).start()
+            user = threading.Thread(target=_sit_at, args=(ours, [*answers], shown), daemon=True)
+            user.start()
             try:
-                return process.wait(timeout=timeout)
+                status = process.wait(timeout=timeout)
+            except subprocess.TimeoutExpired:
+                raise AssertionError(f"it waits after: {''.join(shown)}") from None
             finally:
                 process.kill()
+                user.join(timeout)
                 os.close(ours)
+        return status, "".join(shown)
 
     def record(self, *words: str, env: Mapping[str, str | None] | None = None) -> dict[str, Any]:
         """Run `mtls-run -- python RECORD …` and return what the tool saw; fails where it fails."""
@@ -232,8 +248,17 @@ class Machine:
         assert [path for path in found if path.name != ".gate"] == []
 
 
-def _drain(descriptor: int) -> None:
-    """Read what comes, so that nobody waits for room."""
-    with contextlib.suppress(OSError):
-        while os.read(descriptor, 65536):
-            pass
+def _sit_at(terminal: int, answers: list[tuple[str, str]], shown: list[str]) -> None:
+    """Read what comes until the program has closed the terminal, and type the answers."""
+    asked = ""
+    with contextlib.suppress(OSError):  # EIO where the program has ended
+        while chunk := os.read(terminal, 65536):
+            # Wine moves the cursor where a blank would stand.
+            text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", chunk.decode().replace("\x1b[1C", " "))
+            shown.append(text)
+            asked += text
+            while answers and answers[0][0] in asked:
+                question, answer = answers.pop(0)
+                asked = asked.partition(question)[2]
+                time.sleep(0.5)  # until the program reads, and the console no longer echoes
+                os.write(terminal, f"{answer}\r".encode())

@@ -81,7 +81,7 @@ def at_console(windows: Machine, test: str) -> dict[str, int]:
     driver = windows.path(windows.write("driver.py", DRIVER.replace("TEST", test)))
     said, ready = windows.work / "said.json", windows.path(windows.work / "ready")
     words = (ready, windows.path(windows.handoff), windows.path(said))
-    assert windows.at_terminal("python", driver, *words) == 0
+    assert windows.at_terminal("python", driver, *words)[0] == 0
     facts: dict[str, int] = json.loads(said.read_text())
     assert facts.pop("keys before") == 1
     windows.assert_nothing_left()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.windows.machine import EACH_PYTHON
+from tests.windows.machine import EACH_PYTHON, RECORD
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -60,6 +61,66 @@ def test_first_hour(windows: Machine, canary: Canary) -> None:
     assert f"is no longer in {STORE}" in gone.stdout
     assert windows.run("passphrase", "check", "corp").returncode == 1
     windows.assert_nothing_left()
+
+
+def test_typed_passphrase(windows: Machine, canary: Canary) -> None:
+    """At a console it is asked for until it opens the key, and what is typed does not show."""
+    windows.locked(canary.text)
+    windows.profile(windows.config_file.read_text().partition("roots = 'none'\n")[2])
+    file = windows.config_file
+    file.write_text(file.read_text().replace("{ env = 'CORP_PASSPHRASE' }", "'prompt'"))
+    record = windows.work / "record.json"
+    windows.env["RECORD"] = windows.path(record)
+    script = windows.path(windows.write("record.py", RECORD))
+    answers = [("alice.p12):", "mistyped"), ("does not open", canary.text)]
+    status, shown = windows.at_terminal("mtls-run", "--", "python", script, answers=answers)
+    assert status == 0, shown
+    assert "PRIVATE KEY" in json.loads(record.read_text())["identity"]
+    assert "mistyped" not in shown
+    canary.assert_absent(shown)
+    windows.assert_nothing_left()
+
+
+def test_typed_profile(windows: Machine, canary: Canary) -> None:
+    """`profile add` asks at a console, for paths with letters beyond ASCII too."""
+    path = windows.path(windows.write("pki/ä lice.p12", windows.alice.p12(canary.text)))
+    answers = [
+        ("client certificate (a file", path),
+        ("CA certificate of the index", ""),
+        ("passphrase for profile corp", canary.text),
+        ("URL of the index", ""),
+    ]
+    windows.env["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
+    status, shown = windows.at_terminal(
+        "mtls-run", "profile", "add", "corp", answers=answers, timeout=30
+    )
+    assert status == 0, shown
+    assert 'client-cert = "~/work/pki/ä lice.p12"' in windows.config_file.read_text("utf-8")
+    canary.assert_absent(shown)
+
+
+def test_edited_profile(windows: Machine) -> None:
+    """`profile edit` starts the editor that is set, by a path with backslashes and blanks."""
+    windows.profile("")
+    append = "import sys; open(sys.argv[1], 'a').write('[profiles.second]\\nextends = \"corp\"\\n')"
+    script = windows.path(windows.write("my editor/append.py", append))
+    python = f"C:\\{windows.python.folder}\\python.exe"
+    done = windows.run("profile", "edit", env={"EDITOR": f'{python} "{script}"'})
+    assert done.returncode == 0, done
+    assert windows.run("profile", "list", "--names").stdout.split() == ["corp", "second"]
+
+
+def test_typed_command(windows: Machine, canary: Canary) -> None:
+    """A command for the passphrase may be typed with a path of Windows."""
+    windows.locked(canary.text)
+    path = windows.path(windows.work / "pki" / "alice.p12")
+    printed = windows.path(windows.write("print pp.py", f"print({canary.text!r})"))
+    command = f'command:C:\\{windows.python.folder}\\python.exe "{printed}"'
+    add = ["profile", "add", "typed", "--client-cert", path, "--passphrase", command]
+    done = windows.run(*add)
+    assert done.returncode == 0, done
+    checked = windows.run("passphrase", "check", "typed")
+    assert checked.returncode == 0, checked
 
 
 def test_largest_passphrase(windows: Machine) -> None:
@@ -143,6 +204,23 @@ def test_on_a_file_server(windows: Machine, canary: Canary) -> None:
     call = rf"import subprocess; exit(subprocess.call({words}, cwd=r'\\fileserver\team\app'))"
     windows.assert_installed(windows.execute("python", "-c", call), "beta_pkg-0.7")
     windows.assert_nothing_left()
+
+
+def test_roots_of_the_system(windows: Machine) -> None:
+    """The tool reads the system's store itself; with `ca-cert` it gets a copy with the CA added."""
+    store = "import ssl; print(len({der for der, _, _ in ssl.enum_certificates('ROOT')}))"
+    count = int(windows.execute("python", "-c", store).stdout)
+    assert count > 0
+    windows.profile("")
+    text = windows.config_file.read_text().replace("roots = 'none'", "")
+    windows.config_file.write_text(text)
+    bundle = windows.record()["roots"]
+    assert bundle.count("-----BEGIN CERTIFICATE") == count + 1
+    assert windows.server.server_ca.pem.decode().strip() in bundle
+    windows.config_file.write_text("default-profile = 'corp'\n[profiles.corp]\n")
+    seen = windows.record()
+    assert seen["roots"] is None
+    assert seen["env"]["UV_SYSTEM_CERTS"] == "true"
 
 
 def test_uninstall_keeps_the_configuration(windows: Machine) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mtls_run.errors import PassphraseError
@@ -16,8 +16,9 @@ from mtls_run.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from io import FileIO
     from types import FrameType
-    from typing import TextIO
+    from typing import Literal, TextIO
 
 # These signals would end the process while the terminal's echo is off.
 _ENDING = [
@@ -44,7 +45,7 @@ def available() -> bool:
     if os.name == "nt":
         return sys.stdin is not None and sys.stdin.isatty()
     try:
-        os.close(_open())
+        _open("wb").close()
     except OSError:
         return False
     return True
@@ -161,35 +162,23 @@ def _is_terminal(stream: TextIO | None) -> bool:
 def tell(text: str, *, start: str = "mtls-run: ", end: str = "\n") -> None:
     """Write a line to the terminal, even if stdout and stderr go elsewhere."""
     shown = (start + printable(text) + end).encode("utf-8", "backslashreplace")
-    try:
-        terminal = _open()
-    except OSError:
-        return
-    try:
-        os.write(terminal, shown)
-    finally:
-        os.close(terminal)
+    with suppress(OSError), _open("wb") as terminal:
+        terminal.write(shown)
 
 
-def _open() -> int:
-    if os.name == "nt":
-        return os.open("CONOUT$", os.O_RDWR)
-    return os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+def _open(mode: Literal["rb", "wb"]) -> FileIO:
+    """Open the terminal itself, to read or to write UTF-8. Raises OSError where there is none."""
+    if os.name == "nt":  # of a console Python makes UTF-8, whatever its code page
+        return open("CONIN$" if mode == "rb" else "CONOUT$", mode, buffering=0)
+    # O_CREAT, which "wb" has, would make a file where /dev/tty is missing.
+    flags = os.O_RDWR | os.O_NOCTTY
+    return open("/dev/tty", mode, buffering=0, opener=lambda path, _: os.open(path, flags))
 
 
 def _read_line() -> bytes | None:
     """Return a line, or None at the end of input."""
-    terminal = os.open("CONIN$", os.O_RDWR) if os.name == "nt" else _open()
-    line = b""
-    try:
-        while not line.endswith(b"\n"):
-            more = os.read(terminal, 1)
-            if not more:
-                return line or None
-            line += more
-    finally:
-        os.close(terminal)
-    return line
+    with _open("rb") as terminal:
+        return terminal.readline() or None
 
 
 @contextmanager

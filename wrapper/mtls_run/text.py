@@ -26,3 +26,18 @@ def quoted(word: object) -> str:
     import shlex  # hints are rare
 
     return shlex.quote(shown)
+
+
+def split_words(command: str) -> list[str]:
+    """Return the words of a command, split as a shell does. Raises ValueError for an open quote.
+
+    On Windows a backslash is a part of a path, and escapes nothing.
+    """
+    import shlex  # few commands are typed as one word
+
+    lexer = shlex.shlex(command, posix=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    if os.name == "nt":
+        lexer.escape = ""
+    return list(lexer)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from mtls_run.commands import Context, say
 from mtls_run.config.store import ChangedError, ConfigFile
 from mtls_run.errors import MtlsRunError, ToolError
 from mtls_run.system.files import read_file
+from mtls_run.text import split_words
 
 LARGEST = 16 * 1024 * 1024
 TEMPLATE = b"""\
@@ -98,7 +98,7 @@ def _editor(environ: Mapping[str, str]) -> list[str]:
         if not value:
             continue
         try:
-            return shlex.split(value)
+            return split_words(value)
         except ValueError as error:
             raise ToolError(
                 f"cannot split {name} into words: {error}", hint="close the quotes"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from mtls_run.config.profile import ProfileValues
 from mtls_run.errors import UsageError
 from mtls_run.identity.pkcs11_uri import is_uri
 from mtls_run.system.files import current_directory
+from mtls_run.text import split_words
 
 _COMMAND = "command:"
 PASSPHRASE = "keyring | prompt | env:NAME | file:PATH | command:WORDS"  # noqa: S105 - places, not secrets
@@ -75,12 +75,12 @@ def passphrase(spelled: str) -> object:
 def _words(option: str, command: str) -> list[str]:
     """Return the words of a command, split as a shell does; raises UsageError."""
     try:
-        words = shlex.split(command)
+        words = split_words(command)
     except ValueError as error:
         raise UsageError(
             f"cannot split the command of --{option} into words: {error}", hint="close the quotes"
         ) from None
-    if words and ("/" in words[0] or words[0].startswith("~")):
+    if words and (words[0].startswith("~") or os.path.dirname(words[0])):
         words[0] = written(words[0])
     return words
 
