@@ -124,7 +124,7 @@ def test_a_uv_that_is_too_old(sandbox: Sandbox) -> None:
     done = sandbox.run("demo", timeout=120)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     said = " ".join(done.stdout.split())
-    assert f"{uv.path} is uv 0.2.10; client certificates take uv 0.2.11 or newer." in said
+    assert f"{uv.path} is uv 0.2.10; client certificates need uv 0.2.11 or newer." in said
     assert uv.runs == 0
 
 

@@ -261,7 +261,7 @@ MOST = source.LARGEST
 # Each with what is said of it, and the finding that it is.
 ROUNDS_REFUSED = ("10 million rounds or more", "identity-unrecognised")
 SCRYPT_REFUSED = ("by scrypt", "identity-unrecognised")
-BUILT_ODDLY = ("built in a way that no tool builds it", "identity-unrecognised")
+BUILT_ODDLY = ("or written by an unusual tool", "identity-unrecognised")
 CUT_OFF = ("neither PEM, DER nor PKCS#12, or it is cut off", "identity-unrecognised")
 TOO_LARGE = ("too large: more than RSA 8192", "identity-key-kind")
 DAMAGED = ("damaged", "identity-unrecognised")
@@ -514,7 +514,7 @@ def block(data: bytes) -> Block:
 def test_the_limit(data: bytes, refused: bool) -> None:
     """The limits lie where the page of `work` says, and nothing is derived to tell."""
     if refused:
-        with pytest.raises(IdentityError, match="it is not tried"):
+        with pytest.raises(IdentityError, match="does not try it"):
             kdf_limits.check(block(data))
     else:
         kdf_limits.check(block(data))

@@ -628,7 +628,7 @@ def test_unsupported_encryption(form: str) -> None:
 CHECKED: list[tuple[str, Issued, str | None]] = [
     ("expired", ROOT.issue("x", starts=-10, days=-2), "expired on "),
     ("not yet", ROOT.issue("x", starts=2, days=10), "is valid only from "),
-    ("version 1", ROOT.issue("x", version=1), "is X.509 v1; uv ends on what is not v3"),
+    ("version 1", ROOT.issue("x", version=1), "is X.509 v1; uv accepts only v3"),
     (
         "server",
         ROOT.issue("x", eku="server"),

@@ -54,7 +54,7 @@ def test_what_it_names(tmp_path: Path, configs: dict[str, Any], values: dict[str
 @pytest.mark.parametrize(
     ("content", "fact"),
     [
-        ("{", "begins as JSON does, and is none"),
+        ("{", "begins like JSON, but is not JSON"),
         ("{}", "is JSON without `cert_configs`"),
         ('{"cert_configs": [{"pkcs11": {}}]}', "is JSON without `cert_configs`"),
         ({}, "names neither `workload` nor `pkcs11`"),

@@ -253,7 +253,7 @@ BAD: dict[str, tuple[bytes | str, str, str]] = {
     "half a PEM": (living(99_999).pem()[:-99], "", ""),
     "half a JSON": (
         credential(living(99_999))[:-9],
-        "begins as JSON does, and is none",
+        "begins like JSON, but is not JSON",
         "print PEM",
     ),
     "a warning before JSON": (

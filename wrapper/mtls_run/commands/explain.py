@@ -97,7 +97,7 @@ def _explained(resolved: Resolved, reporter: NoticeCollector) -> dict[str, Any]:
     planned = resolved.launch(tls, identity.fingerprint if identity else None)
     changes = _shown_changes(planned, handoff.shown_path)
     if tls.identity is not None:
-        changes["MTLS_RUN_ACTIVE"] = "(what spares a nested mtls-run a second unlock)"
+        changes["MTLS_RUN_ACTIVE"] = "(it saves a nested mtls-run a second unlock)"
     for name, value in changes.items():
         before = context.environ.get(name)
         if before is not None and before != value:

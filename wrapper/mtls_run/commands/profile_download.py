@@ -55,7 +55,7 @@ def fetch(url: str, environ: Mapping[str, str], added: Sequence[bytes] = ()) -> 
     except NetworkError as error:
         raise _failed(url, f"{error.step}: {error.said}") from None
     except http.client.HTTPException as error:
-        raise _failed(url, f"its answer is broken: {type(error).__name__}") from None
+        raise _failed(url, f"the server's answer is damaged: {type(error).__name__}") from None
 
 
 def _body(url: str, authority: str, target: str, stream: Stream, deadline: float) -> bytes:
@@ -79,7 +79,7 @@ def _body(url: str, authority: str, target: str, stream: Stream, deadline: float
                 hint="check that this is the URL of a profile",
             )
     if answer.length:
-        raise _failed(url, "the answer breaks off")
+        raise _failed(url, "the server's answer ends too early")
     return body
 
 

@@ -37,7 +37,7 @@ def read(path: Path) -> Values | None:
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
-        raise _error(path, "begins as JSON does, and is none") from None
+        raise _error(path, "begins like JSON, but is not JSON") from None
     configs = found.get("cert_configs")
     if not isinstance(configs, dict):
         raise _error(path, "is JSON without `cert_configs`")

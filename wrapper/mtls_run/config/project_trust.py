@@ -181,5 +181,5 @@ def _digest(path: Path) -> str:
 def _unreadable(entry: Path, reason: str) -> ConfigurationError:
     return ConfigurationError(
         f"cannot read the approval or denial {entry}: {reason}",
-        hint="remove that file, and say `mtls-run allow` or `deny` again",
+        hint="remove that file, then run `mtls-run allow` or `mtls-run deny` again",
     )

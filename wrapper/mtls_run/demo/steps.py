@@ -113,7 +113,7 @@ class Steps:
             return f"{path} does not print its version as uv does."
         version = ".".join(found.groups())
         if tuple(int(part) for part in found.groups()) < _UV_SINCE:
-            return f"{path} is uv {version}; client certificates take uv 0.2.11 or newer."
+            return f"{path} is uv {version}; client certificates need uv 0.2.11 or newer."
         return Uv(path, version)
 
     def expect_refusal(self, shown: Sequence[str], program: str, ca_variable: str) -> None:

@@ -45,7 +45,7 @@ def check(leaf: Certificate, where: str, now: datetime) -> None:
         )
     if leaf.version is not x509.Version.v3:
         raise IdentityError(
-            f"{name} is X.509 {leaf.version.name}; uv ends on what is not v3",
+            f"{name} is X.509 {leaf.version.name}; uv accepts only v3",
             hint="ask your PKI for an X.509 v3 certificate",
             code="identity-version",
         )

@@ -45,7 +45,7 @@ def read(output: bytes, where: str) -> tuple[bytes, float | None]:
     try:
         found = json.loads(output)
     except (ValueError, RecursionError):
-        raise _error(f"{where} begins as JSON does, and is none") from None
+        raise _error(f"{where} begins like JSON, but is not JSON") from None
     version, kind = found.get("apiVersion"), found.get("kind")
     if kind != "ExecCredential" or version not in _VERSIONS:
         shown = f"`{_short(version)}`, kind `{_short(kind)}`"

@@ -71,7 +71,7 @@ def check(block: Block) -> None:
     except (ValueError, IndexError):
         what = "PKCS#12" if block.kind is Kind.PKCS12 else "an encrypted private key"
         raise IdentityError(
-            f"{block.where} is {what}, but damaged, or built in a way that no tool builds it",
+            f"{block.where} is {what}, but damaged, or written by an unusual tool",
             hint="copy the whole file again, or export it again",
         ) from None
     if found.rounds >= MOST_ROUNDS:
@@ -153,8 +153,8 @@ def _number(element: der.Element) -> int:
 def _too_much(block: Block, takes: str) -> IdentityError:
     kind = "pkcs12 -export" if block.kind is Kind.PKCS12 else "pkcs8 -topk8"
     return IdentityError(
-        f"to open {block.where} {takes}: it is not tried",
-        hint=f"have it made again with fewer rounds, as by: openssl {kind} -iter 600000",
+        f"to open {block.where} {takes}, so mtls-run does not try it",
+        hint=f"make it again with fewer rounds: openssl {kind} -iter 600000",
     )
 
 

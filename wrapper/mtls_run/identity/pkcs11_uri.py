@@ -133,7 +133,7 @@ def _unescaped(name: str, text: str) -> bytes:
 
     if not _ALLOWED.fullmatch(text):
         raise UriError(
-            f"the value of `{name}` in the URI has a character that is to be escaped",
+            f"the value of `{name}` in the URI has a character that has to be escaped",
             "write a space as %20, a semicolon as %3B, a percent sign as %25",
         )
     try:

@@ -84,7 +84,7 @@ def _check_framing(head: bytes, version: bytes) -> None:
     if len(given) > 1 or any(b"," in one for one in given):
         raise BadMessage("it says more than once how long its body is")
     if version < b"1.1" and b"\r\ntransfer-encoding:" in head.lower():
-        raise BadMessage("HTTP/1.0 knows no transfer encoding")
+        raise BadMessage("HTTP/1.0 has no transfer encoding")
 
 
 def value_of(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
