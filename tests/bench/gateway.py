@@ -3,7 +3,7 @@
     python -m tests.bench.gateway [--rounds N]
 
 Prints a table of ratios. Each round runs a case directly and through the gateway, one right after
-the other, against the same nginx. Only the engine is measured here, not a run of mtls-run.
+the other, against the same nginx.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from mtls_run.config.scope import HostPattern, Scope
-from mtls_run.handoff.gateway import contexts, process
+from mtls_run.handoff.gateway import process
 from mtls_run.handoff.gateway.settings import ScopedIdentity, Settings
 from mtls_run.output import Reporter
-from mtls_run.secret import Secret
 from tests.e2e import server, toolbox
 from tests.e2e.packages import wheel
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Iterator
     from typing import Callable
 
     from mtls_run.handoff.gateway.process import Running
@@ -51,6 +51,8 @@ SIGNATURE = 0.5  # seconds that a slow token takes
 LIMITS = {"start": 0.25, "idle": 25.0, "large": 1 / 0.6, "many": 1.5, "signed": 5.0}
 
 
+MTLS_RUN = str(Path(sys.executable).with_name("mtls-run"))
+START = "start of `mtls-run -- true` over `true`, s|start"
 SIGNED = f"200 wheels, {SIGNATURE} s a signature, s more|signed"
 
 
@@ -119,11 +121,6 @@ class SlowSigner:
         return self._key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256())))
 
 
-def from_memory(identity: Issued) -> Callable[[ssl.SSLContext], None]:
-    """Return what makes a context sign by a key in memory."""
-    return lambda context: contexts.load_pem(context, Secret(identity.pem()))
-
-
 def from_slow_token(identity: Issued) -> Callable[[ssl.SSLContext], None]:
     """Return what makes a context sign as a slow token does."""
     assert isinstance(identity.key, ec.EllipticCurvePrivateKey)
@@ -135,10 +132,10 @@ def from_slow_token(identity: Issued) -> Callable[[ssl.SSLContext], None]:
     return lambda context: sslcontext.load_identity(context, presented)
 
 
-def start(nginx: Server, load: Callable[[ssl.SSLContext], None]) -> Running:
-    """Start a gateway with one identity for the index, until this process ends."""
+def start_slow(nginx: Server, identity: Issued) -> Running:
+    """Start a gateway whose token is slow, until this process ends."""
     scope = Scope((HostPattern("localhost", nginx.port),))
-    found = ScopedIdentity("a", scope, load)
+    found = ScopedIdentity("a", scope, from_slow_token(identity))
     settings = Settings(
         (found,),
         nginx.server_ca.pem,
@@ -149,6 +146,41 @@ def start(nginx: Server, load: Callable[[ssl.SSLContext], None]) -> Running:
     return process.start(settings, os.getpid(), Reporter())
 
 
+def configure(root: Path, nginx: Server) -> dict[str, str]:
+    """Write a profile for the index, and return the environment of a run of mtls-run."""
+    config = root / "mtls-run.toml"
+    config.write_text(
+        f"default-profile = 'corp'\n[profiles.corp]\nclient-cert = '{root}/alice.pem'\n"
+        f"ca-cert = '{root}/ca.pem'\nhosts = ['localhost:{nginx.port}']\n"
+    )
+    return environment(root, MTLS_RUN_CONFIG=str(config))
+
+
+def run_seconds(env: dict[str, str], *command: str) -> float:
+    """Return how long a command takes."""
+    began = time.perf_counter()
+    subprocess.run(command, env=env, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+@contextlib.contextmanager
+def running(env: dict[str, str], ca: Path) -> Iterator[tuple[str, int]]:
+    """Run a tool that waits, with the gateway; yield the proxy's URL and the gateway's process.
+
+    The CA bundle that the tool gets is copied to `ca`.
+    """
+    script = 'cp "$SSL_CERT_FILE" "$0"; echo "$HTTPS_PROXY"; read _'
+    with subprocess.Popen(
+        [MTLS_RUN, "--", "sh", "-c", script, str(ca)],
+        env=env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as tool:
+        assert tool.stdout is not None
+        yield tool.stdout.readline().strip(), gateway_pid(tool.pid, str(ca).encode())
+
+
 def resident(pid: int) -> float:
     """Return the resident memory of a process in MB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -156,16 +188,14 @@ def resident(pid: int) -> float:
     return int(found) / 1024
 
 
-def gateway_pid() -> int:
-    """Return the process that is in no session of ours and has our command line."""
-    ours = Path("/proc/self/cmdline").read_bytes()
+def gateway_pid(tool: int, word: bytes) -> int:
+    """Return the process that has this word in its command line, and is not the tool."""
     for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+        if not entry.name.isdigit() or int(entry.name) == tool:
             continue
         with contextlib.suppress(OSError):
-            pid = int(entry.name)
-            if (entry / "cmdline").read_bytes() == ours and os.getsid(pid) != os.getsid(0):
-                return pid
+            if word in (entry / "cmdline").read_bytes().split(b"\0"):
+                return int(entry.name)
     raise AssertionError("there is no gateway")
 
 
@@ -176,17 +206,16 @@ def main() -> None:
     asked = parser.parse_args()
     uv, pip = toolbox.newest_uv().ready(), toolbox.newest_pip().ready()
     measured: dict[str, list[float]] = {}
-    with tempfile.TemporaryDirectory() as folder, server.running() as nginx:
+    with (
+        contextlib.ExitStack() as stack,
+        tempfile.TemporaryDirectory() as folder,
+        server.running() as nginx,
+    ):
         root = Path(folder)
         add_packages(nginx.root / "www")
         alice = nginx.issuer.issue("alice")
         (root / "alice.pem").write_bytes(alice.pem())
         (root / "ca.pem").write_bytes(nginx.server_ca.pem)
-        began = time.perf_counter()
-        running = start(nginx, from_memory(alice))
-        measured["start, s|start"] = [time.perf_counter() - began]
-        (root / "run-ca.pem").write_bytes(running.ca_pem)
-        pid = gateway_pid()
         direct = environment(
             root,
             SSL_CERT_FILE=str(root / "ca.pem"),
@@ -194,14 +223,18 @@ def main() -> None:
             SSL_CLIENT_CERT=str(root / "alice.pem"),
             PIP_CLIENT_CERT=str(root / "alice.pem"),
         )
-        ca = str(root / "run-ca.pem")
-        through = environment(root, SSL_CERT_FILE=ca, PIP_CERT=ca, HTTPS_PROXY=running.proxy_url)
-        slow = start(nginx, from_slow_token(alice))
+        slow = start_slow(nginx, alice)
         (root / "slow-ca.pem").write_bytes(slow.ca_pem)
         slow_ca = str(root / "slow-ca.pem")
         slowly = environment(root, SSL_CERT_FILE=slow_ca, HTTPS_PROXY=slow.proxy_url)
         many = [f"many-{number:03}" for number in range(WHEELS)]
+        own, ca = configure(root, nginx), root / "run-ca.pem"
+        proxy, pid = stack.enter_context(running(own, ca))
+        through = environment(root, SSL_CERT_FILE=str(ca), PIP_CERT=str(ca), HTTPS_PROXY=proxy)
+        measured["resident memory after its start, MB|idle"] = [resident(pid)]
         for _ in range(asked.rounds):
+            more = run_seconds(own, MTLS_RUN, "--", "true") - run_seconds(own, "true")
+            measured.setdefault(START, []).append(more)
             for shown, tool, words in (
                 (f"100 MB, {uv}, times direct|large", uv, ["large"]),
                 (f"100 MB, {pip}, times direct|large", pip, ["large"]),
@@ -214,8 +247,7 @@ def main() -> None:
             one = seconds(root, uv, through, nginx.url, many)
             other = seconds(root, uv, slowly, nginx.url, many)
             measured.setdefault(SIGNED, []).append(other - one)
-        measured["idle after all this, MB|idle"] = [resident(pid)]
-        running.close()
+        measured["resident memory after all this, MB|idle"] = [resident(pid)]
         slow.close()
     lines = ["| | median | at most | reached |", "|---|--:|--:|---|"]
     for name, values in measured.items():

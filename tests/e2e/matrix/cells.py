@@ -43,7 +43,7 @@ PROGRAMS = {
 """The programs of the matrix, and the environments that have them."""
 
 FORMS = ("pem", "p12", "separate")
-TOKENS = ("token-rsa", "token-ec")
+TOKENS = ("token-rsa", "token-ec", "tpm")
 SOURCES = ("keyring", "file", "env", "command")
 HANDOFFS = ("memfd", "supervise", "gateway")
 PROXIES = ("none", "http", "https", "socks5h")
@@ -140,6 +140,9 @@ def allows(values: Mapping[str, str]) -> bool:
         return False
     # In PKCS#12 the key comes with its certificate.
     if values.get("fault") in ("other-key", "no-key") and values.get("form") == "p12":
+        return False
+    # The software TPM is behind a session bus of its own, which has no keyring.
+    if values.get("form") == "tpm" and values.get("source") == "keyring":
         return False
     if "form" in values and "source" in values:
         return (values["form"] == "plain") == (values["source"] == "none")

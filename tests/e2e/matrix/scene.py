@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from tests.e2e.bench import Bench
     from tests.e2e.matrix.pythons import Environments
     from tests.e2e.secret_service import SecretService
+    from tests.pki import Issued
     from tests.sandbox import Canary
+    from tests.tokens import SoftTpm
 
 # What virtual environments begin with.
 SEEDS = {"pip", "setuptools", "wheel"}
@@ -42,6 +44,8 @@ class Scene:
     """Starts the Secret Service where there is none yet, and empties it."""
     proxy: Callable[[str], str]
     """Starts a proxy of this scheme, and returns its URL with user and password."""
+    tpm: Callable[[], tuple[SoftTpm, Issued]]
+    """Starts a software TPM where there is none yet, with alice's key in it."""
     env: dict[str, str | None] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
     passphrases: list[Path] = field(default_factory=list)
@@ -82,7 +86,13 @@ class Scene:
         """
         alice, secret, form = self.bench.alice, self.canary.text, self.cell.form
         write = self.bench.sandbox.write
-        if form in TOKENS:
+        if form == "tpm":
+            chip, issued = self.tpm()
+            self.env.update(chip.environ)
+            write("pki/alice.pem", issued.cert_pem + issued.chain_pem)
+            key = chip.uri("object=alice")
+            text, secret = f'client-cert = "~/pki/alice.pem"\nclient-key = "{key}"', PIN
+        elif form in TOKENS:
             place = SoftToken(self.bench.sandbox.root / "hsm")
             identity(place, self.bench.server.issuer, KINDS[form])
             self.env.update(place.environ)

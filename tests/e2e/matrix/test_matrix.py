@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from tests.e2e.bench import Bench
     from tests.e2e.matrix.pythons import Environments
     from tests.e2e.secret_service import SecretService
+    from tests.pki import Issued
     from tests.sandbox import Canary
+    from tests.tokens import SoftTpm
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.matrix]
 
@@ -45,6 +47,10 @@ def scene(
         service: SecretService = request.getfixturevalue("keyring")
         return service
 
+    def tpm() -> tuple[SoftTpm, Issued]:
+        found: tuple[SoftTpm, Issued] = request.getfixturevalue("tpm")
+        return found
+
     proxies: list[OwnProxy] = []
 
     def proxy(scheme: str) -> str:
@@ -53,7 +59,7 @@ def scene(
         proxies.append(Socks() if scheme.startswith("socks") else own)
         return proxies[-1].url()
 
-    yield Scene(cell, bench, canary, environments, keyring, proxy)
+    yield Scene(cell, bench, canary, environments, keyring, proxy, tpm)
     for one in proxies:
         one.listener.close()
         assert one.heads, "the proxy was not asked"
