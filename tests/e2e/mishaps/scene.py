@@ -65,6 +65,10 @@ class Scene:
         self.bench.env["CORP_PASSPHRASE"] = self.canary.text
         self.profile(more)
 
+    def behind_gateway(self) -> None:
+        """Have the certificate shown to the index alone, by the gateway."""
+        self.profile(f'{VARIABLE}\nhosts = ["{self.bench.server.url.split("/")[2]}"]')
+
     def open(self) -> None:
         """Have an identity that is handed on by its own path, so that launches are cached."""
         self.allowed = [self.bench.sandbox.write("pki/alice.pem", self.bench.alice.pem())]

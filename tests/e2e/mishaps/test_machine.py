@@ -31,12 +31,23 @@ def tiny(folder: Path, *, fill: bool = True) -> str:
 # Full disks.
 
 
-@pytest.mark.parametrize("options", [MEMORY, FILE], ids=["memfd", "supervise"])
+@pytest.mark.parametrize("options", [MEMORY, FILE, ()], ids=["memfd", "supervise", "gateway"])
 def test_full_cache(scene: Scene, options: tuple[str, ...]) -> None:
     """Nothing that is cached is needed: with a full disk there the roots are held in memory."""
+    if not options:
+        scene.behind_gateway()
     done = scene.run_mounted(tiny(scene.cache), *options)
     scene.assert_worked(done)
     scene.assert_recovers(*options)
+
+
+def test_full_everywhere_with_the_gateway(scene: Scene) -> None:
+    """The gateway needs no file: with no room anywhere, the tool gets roots and proxy."""
+    scene.behind_gateway()
+    places = [scene.root / "run", scene.cache, Path("/dev/shm")]
+    done = scene.run_mounted("\n".join(map(tiny, places)))
+    scene.assert_worked(done)
+    scene.assert_recovers()
 
 
 def test_full_runtime_directory(scene: Scene) -> None:
