@@ -24,6 +24,7 @@ VARIABLE = "MTLS_RUN_NESTING"
 DEEPEST = 25
 _FORM = "2"
 _HEAD = 4096
+_PRIME = 2**64 - 59  # the largest below 2**64
 
 
 class _Value(Record):
@@ -181,6 +182,6 @@ def _name(call: ToolCall) -> str:
 
 
 def _checksum(words: tuple[str, ...]) -> str:
-    from binascii import crc32  # noqa: PLC0415 - few runs are nested
-
-    return str(crc32("\0".join(words).encode("utf-8", "surrogateescape")))
+    # A remainder: importing a hash costs as much as the rest of this module.
+    number = int.from_bytes("\0".join(words).encode("utf-8", "surrogateescape"), "big")
+    return str(number % _PRIME)
