@@ -103,6 +103,7 @@ _uv() {
 compdef _uv uv
 """,
     "fish": """
+set -g fish_complete_path # fish 4 has a completion for uv, which runs uv
 complete -c uv -f -n 'test (count (commandline -opc)) -eq 1' -a 'pip lock sync'
 complete -c uv -f -n '__fish_seen_subcommand_from pip' -a 'install list'
 complete -c uv -f -n '__fish_seen_subcommand_from profile' -a "of\\\\ uv\\\\'s"

@@ -68,8 +68,13 @@ def test_healthy(bench: Bench, kind: KeyKind) -> None:
 def test_the_repositories_of_other_tools_are_tried(bench: Bench) -> None:
     """Twine's repository and poetry's source are asked with the identity, and refuse without.
 
+    With poetry there, it is no fault that pip and uv are not.
+
     A repository answers uploads, so that a page it does not have is no fault.
     """
+    poetry = bench.sandbox.bin / "poetry"
+    bench.sandbox.write(poetry, "#!/bin/sh\necho 'Poetry (version 2.5.1)'\n", 0o755)
+    alone = {"PATH": str(bench.sandbox.bin)}  # without pip and uv
     alice = bench.server.issuer.issue("alice")
     bench.sandbox.write("pki/alice.pem", alice.pem())
     identity = 'client-cert = "~/pki/alice.pem"\n'
@@ -83,7 +88,7 @@ def test_the_repositories_of_other_tools_are_tried(bench: Bench) -> None:
     answers = {}
     for text in (config, config + identity):
         bench.sandbox.write_config(text)
-        done = bench.sandbox.run("doctor", "--json", cwd=bench.sandbox.home)
+        done = bench.sandbox.run("doctor", "--json", cwd=bench.sandbox.home, env=alone)
         answers[text] = json.loads(done.stdout)
         assert [one["url"] for one in answers[text]["urls"]] == [upload, source]
     refused = [one["code"] for one in answers[config]["findings"] if one["rank"] == "error"]

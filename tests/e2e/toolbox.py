@@ -33,6 +33,8 @@ PIP = ("21.3", "23.3", "24.0", "24.2", "25.0.1", "26.2", PIP_NEWEST)
 
 RUNS_ON: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "21.3": ((3, 6), (3, 11)),  # needs pkgutil.ImpImporter, which 3.12 lacks
+    "23.3": ((3, 7), (3, 14)),  # its metadata lack a method that is abstract in 3.15
+    "24.0": ((3, 7), (3, 14)),  # likewise
     "26.2": ((3, 10), (3, 99)),
     "26.3": ((3, 10), (3, 99)),
 }

@@ -33,7 +33,7 @@ def standard_library() -> frozenset[str]:
         files = [*folder.iterdir(), *(folder / "lib-dynload").iterdir()]
         found = frozenset({path.name.partition(".")[0] for path in files})
         found |= set(sys.builtin_module_names) | {"msvcrt", "winreg", "_winapi", "nt"}
-    return found | {"tomllib", "_sha2"}
+    return found | {"tomllib", "_sha2", "_sha256"}
 
 
 def imports(text: str) -> Iterator[tuple[str, bool]]:

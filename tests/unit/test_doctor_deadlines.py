@@ -93,6 +93,11 @@ def connected(stream: Iterable[bytes]) -> Iterator[transport.Stream]:
             yield connection
 
 
+def assert_given_up(error: NetworkError) -> None:
+    """Fail unless time ran out, or Python 3.14 counted 100 of 1xx before."""
+    assert error.kind == "timeout" or "interim responses" in error.reason, error
+
+
 @pytest.mark.parametrize(
     "stream",
     [
@@ -105,7 +110,8 @@ def test_head(stream: Iterable[bytes]) -> None:
     """A response head that does not end in time is a timeout."""
     with connected(stream) as server, pytest.raises(NetworkError) as caught:
         index_request.get(server, "index.example", "/simple/", None, LIMIT)
-    assert (caught.value.step, caught.value.kind) == ("http", "timeout")
+    assert caught.value.step == "http"
+    assert_given_up(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +135,8 @@ def test_proxy(stream: Iterable[bytes]) -> None:
     found = proxy.parse("http://proxy.example:3128", "HTTPS_PROXY")
     with connected(stream) as server, pytest.raises(NetworkError) as caught:
         proxy.tunnel(server, found, "index.example", 443, LIMIT)
-    assert (caught.value.step, caught.value.kind) == ("proxy", "timeout")
+    assert caught.value.step == "proxy"
+    assert_given_up(caught.value)
 
 
 def test_handshake() -> None:

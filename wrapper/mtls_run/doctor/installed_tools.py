@@ -53,6 +53,11 @@ def examine(
     """
     visible = environ_to_ask(profile, here.environ)
     found = [_tool(names, visible, files, identity, here) for names in (PIP.PROGRAMS, UV.PROGRAMS)]
+    found += [
+        _tool(tool.PROGRAMS, visible, files, identity, here)
+        for tool in FURTHER
+        if _is_set_up(tool, here) and _is_on_path(tool, visible)
+    ]
     if not any(is_there for is_there, _ in found):
         here.finding(
             "tool-missing",
@@ -60,11 +65,6 @@ def examine(
             "install one of them, or add its directory to PATH",
             origin="PATH",
         )
-    found += [
-        _tool(tool.PROGRAMS, visible, files, identity, here)
-        for tool in FURTHER
-        if _is_set_up(tool, here) and _is_on_path(tool, visible)
-    ]
     _shims(here)
     return tuple(target for _, target in found if target is not None)
 
