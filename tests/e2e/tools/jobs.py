@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,15 @@ def upload_by_twine(scene: Scene, program: str) -> None:
     scene.assert_uploaded()
 
 
+def upload_by_twine_in_a_script(scene: Scene, program: str) -> None:
+    """Upload a wheel, by a twine that another program starts."""
+    scene.built()
+    words = ("--repository-url", scene.upload_url, *USER, f"dist/{WHEEL}")
+    command = shlex.join(["twine", "upload", "--non-interactive", *words])
+    scene.well(program, "--", "sh", "-c", command)
+    scene.assert_uploaded()
+
+
 def environment_by_hatch(scene: Scene, program: str) -> None:
     """Have hatch install an environment by pip."""
     scene.of_hatch()
@@ -131,6 +141,15 @@ def publish_by_hatch(scene: Scene, program: str) -> None:
     scene.built()
     words = ("-r", scene.upload_url, "-u", "eve", "-a", "upload-password", f"dist/{WHEEL}")
     scene.well(program, "hatch", "-v", "publish", *words)
+    scene.assert_uploaded()
+
+
+def publish_by_hatch_in_a_script(scene: Scene, program: str) -> None:
+    """Upload a wheel, by a hatch that another program starts."""
+    scene.of_hatch()
+    scene.built()
+    words = ("-r", scene.upload_url, "-u", "eve", "-a", "upload-password", f"dist/{WHEEL}")
+    scene.well(program, "--", "sh", "-c", shlex.join(["hatch", "publish", *words]))
     scene.assert_uploaded()
 
 
@@ -318,9 +337,23 @@ JOBS = (
     Job("pdm", "build", build_by_pdm, ("pdm-old",), STOPPED),
     Job("pdm", "publish", publish_by_pdm, ("pdm-old",), STOPPED),
     Job("twine", "upload", upload_by_twine, _both("twine")),
+    Job(
+        "twine",
+        "-- sh -c 'twine upload'",
+        upload_by_twine_in_a_script,
+        _both("twine"),
+        ANONYMOUS,
+    ),
     Job("hatch", "env create", environment_by_hatch, _both("hatch")),
     Job("hatch", "build", build_by_hatch, _both("hatch")),
     Job("hatch", "publish", publish_by_hatch, _both("hatch"), by_gateway=STOPPED),
+    Job(
+        "hatch",
+        "-- sh -c 'hatch publish'",
+        publish_by_hatch_in_a_script,
+        _both("hatch"),
+        by_gateway=ANONYMOUS,
+    ),
     Job("flit", "publish", publish_by_flit, _both("flit"), STOPPED),
     Job("pipx", "install", install_by_pipx, _both("pipx")),
     Job("pipenv", "lock, sync", lock_by_pipenv, _both("pipenv")),
