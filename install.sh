@@ -100,12 +100,19 @@ find_missing() {
 
 # each_line COMMAND LINES: run the command once for each line; fail if one call failed.
 each_line() {
+  command=$1
   failed=
-  while IFS= read -r item; do
-    [ -z "$item" ] || "$1" "$item" || failed=yes
-  done <<EOF
-$2
-EOF
+  # Not by `read`: in a trap after a signal, it never returns in busybox 1.38.
+  fields=$IFS
+  IFS=$newline
+  set -f
+  # shellcheck disable=SC2086 # a word for each line
+  set -- $2
+  set +f
+  IFS=$fields
+  for item; do
+    "$command" "$item" || failed=yes
+  done
   [ -z "$failed" ]
 }
 
