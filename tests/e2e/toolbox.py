@@ -35,6 +35,9 @@ RUNS_ON: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
     "21.3": ((3, 6), (3, 11)),  # needs pkgutil.ImpImporter, which 3.12 lacks
     "23.3": ((3, 7), (3, 14)),  # its metadata lack a method that is abstract in 3.15
     "24.0": ((3, 7), (3, 14)),  # likewise
+    "24.2": ((3, 8), (3, 14)),  # needs typing.no_type_check_decorator, which 3.15 lacks
+    "25.0": ((3, 8), (3, 14)),  # likewise
+    "25.0.1": ((3, 8), (3, 14)),  # likewise
     "26.2": ((3, 10), (3, 99)),
     "26.3": ((3, 10), (3, 99)),
 }

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.e2e.toolbox import FOLDER, Tool, newest_uv
+from tests.e2e.toolbox import FOLDER, PIP_NEWEST, RUNS_ON, Tool, newest_uv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,10 +27,14 @@ OLDEST, LAST = 9, 19
 VARIABLE = "TEST_PYTHONS"
 LOCK = REPOSITORY / "requirements" / "run.lock"
 EXTRAS = {"h11", "sslcontext", "python-pkcs11", "asn1crypto", "truststore"}
-# A pip that runs on every Python of these (26 leaves out 3.9).
-ANY_PYTHON = "25.0.1"
 _ASK = "import sys; print('%d.%d' % sys.version_info[:2], sys.executable, sep='\\n')"
 _OWN = f"{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def pip_for(python: str) -> str:
+    """Return a version of pip that runs on this Python, such as 3.9, and on the tests' own."""
+    minor = max(int(python.partition(".")[2]), sys.version_info[1])
+    return "25.0.1" if minor <= RUNS_ON["25.0.1"][1][1] else PIP_NEWEST
 
 
 def found() -> dict[str, Path]:
@@ -166,7 +170,7 @@ class Environments:
         with locked(FOLDER / f".{folder.name}.lock"):
             if not mark.exists() or mark.read_text() != made_from:
                 shutil.rmtree(folder, ignore_errors=True)
-                pip = Tool("pip", ANY_PYTHON).ready().program
+                pip = Tool("pip", pip_for(name)).ready().program
                 command = [str(pip), "--python", str(self.pythons[name]), "download", "--quiet"]
                 command += ["--only-binary", ":all:", "--require-hashes", "--dest", str(folder)]
                 folder.mkdir()

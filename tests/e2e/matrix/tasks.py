@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.e2e.matrix import index
-from tests.e2e.matrix.pythons import ANY_PYTHON
+from tests.e2e.matrix.pythons import pip_for
 from tests.e2e.matrix.scene import VERSIONS, Scene, packages
 from tests.e2e.packages import ALPHA
 
@@ -283,7 +283,8 @@ def pip_compile(scene: Scene) -> None:
 def pip_sync(scene: Scene) -> None:
     """`pip-sync`, for an environment with a pip of its own."""
     folder = scene.home / "own"
-    scene.environments.with_pip(ANY_PYTHON, scene.cell["runner"], folder)
+    runner = scene.cell["runner"]
+    scene.environments.with_pip(pip_for(runner), runner, folder)
     pins = [f"{name}=={VERSIONS[name]}" for name in ("alpha-pkg", "beta-pkg")]
     scene.write("requirements.txt", "\n".join([*pins, ""]))
     words = ("--quiet", "--python-executable", folder / "bin" / "python")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import ssl
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -208,6 +209,21 @@ def _of_uv(
                 fact=f"uv {version} refuses the server's certificate: {reason.fact}",
                 action=f"{_ASK} for {reason.wanted}; until then, use pip",
             )
+    if (
+        handshake.presented
+        and uv_tls.needs_probe(target.version, handshake.presented[0], handshake.group)
+        and _takes_groups_of_uv(seen, route) is False
+    ):
+        return ToolVerdict(
+            UV.KIND,
+            version,
+            works=False,
+            code="tool-refuses-server",
+            fact=f"uv {version} does not connect: the server takes none of the groups that uv "
+            "offers for the key exchange, X25519, P-256 and P-384",
+            action=f"{_ASK} to enable X25519 (nginx: ssl_ecdh_curve), and for a certificate with "
+            "RSA, P-256 or P-384 if it has P-521; until then, use pip",
+        )
     late = _asks_late(seen, tools, route)
     if late is not None:
         how, setting = late
@@ -239,6 +255,31 @@ def _of_uv(
     stopped = own.error is not None or not handshake.verified or client_auth.is_refusal(own)
     forbidden = own.answer is not None and own.answer.status == _FORBIDDEN
     return ToolVerdict(UV.KIND, version, works=not (stopped or forbidden))
+
+
+def _takes_groups_of_uv(seen: Transcript, route: Route) -> bool | None:
+    """Tell whether the server shakes hands by a group that uv offers; None if that is not known.
+
+    It is tried by P-256 alone, without an identity. The standard library can be told a group, and
+    pyOpenSSL cannot.
+    """
+    if seen.anonymous is None or not seen.anonymous.handshake.finished:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ecdh_curve("prime256v1")
+    try:
+        stream, _ = route.connect(seen.addresses)
+        with contextlib.closing(stream):
+            if not isinstance(stream, Socket):
+                return None  # TLS to the proxy is mtls-run's own
+            stream.connected.settimeout(route.timeout)
+            with context.wrap_socket(stream.connected, server_hostname=seen.index.host):
+                return True
+    except ssl.SSLError:
+        return False
+    except (NetworkError, OSError, ValueError):
+        return None
 
 
 def _roots_for(target: Target, trusted: TrustStore | None) -> tuple[Certificate, ...]:

@@ -70,6 +70,7 @@ class Problem:
 class Handshake:
     """A handshake, as far as it came.
 
+    `group` is that of the key exchange, as OpenSSL names it; None too with pyOpenSSL before 25.3.
     `asked` says whether the server asked for a client certificate, `accepted` which CAs it accepts
     one from (none listed means any). `name_matches` and `problem` are None if nothing was verified.
     """
@@ -84,6 +85,7 @@ class Handshake:
     problem: Problem | None = None
     name_matches: bool | None = None
     error: NetworkError | None = None
+    group: str | None = None
 
     @property
     def verified(self) -> bool:
@@ -255,7 +257,13 @@ class Tls:
             problem=self._problem if self._verifies else None,
             name_matches=is_issued_for(leaf, self._host) if leaf and self._verifies else None,
             error=error,
+            group=self._group() if error is None else None,
         )
+
+    def _group(self) -> str | None:
+        if not hasattr(self._connection, "get_group_name"):
+            return None
+        return self._connection.get_group_name()
 
     def _network_error(self, error: SSL.Error) -> NetworkError:
         first = self._first_bytes

@@ -38,6 +38,8 @@ MOST_INTERMEDIATES = 6
 RSA_BITS = range(2048, 8193)
 _SHA2 = ("sha256", "sha384", "sha512")
 _CURVES = ("secp256r1", "secp384r1")
+# The groups of ring and of aws-lc-rs, as OpenSSL names them.
+_GROUPS = {"x25519", "secp256r1", "prime256v1", "secp384r1", "x25519mlkem768"}
 _NAMES = {
     "secp256r1": "P-256",
     "secp384r1": "P-384",
@@ -103,7 +105,7 @@ def _objections(
             "a shorter chain",
         )
     key = _key(leaf)
-    if key is None or not _signs_handshakes(key):
+    if key is None or not _signs_handshakes(version, key):
         yield Objection(f"its key is {_shown(key)}, by which rustls verifies no server", _CURRENT)
     if extensions.is_authority(leaf):
         yield Objection(
@@ -156,12 +158,26 @@ def _shown(key: object | None) -> str:
     return type(key).__name__.removesuffix("PublicKey") if key is not None else "of another kind"
 
 
-def _signs_handshakes(key: object) -> bool:
-    """Tell whether rustls verifies a handshake by this key; 0.13.9 still refuses P-521 there."""
+def needs_probe(version: Version, leaf: x509.Certificate, group: str | None) -> bool:
+    """Tell whether the server may insist on a group that uv does not offer in the key exchange.
+
+    The OpenSSL 3.0 of a server takes its P-521 certificate only from a client that offers P-521.
+    That of 3.6 takes it from any.
+    """
+    if group is not None and group.lower() not in _GROUPS:
+        return True
+    key = _key(leaf)
+    is_p521 = isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp521r1"
+    return is_p521 and version >= AWS_LC_SINCE
+
+
+def _signs_handshakes(version: Version, key: object) -> bool:
+    """Tell whether rustls verifies a handshake by this key."""
     if isinstance(key, rsa.RSAPublicKey):
         return key.key_size in RSA_BITS
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return key.curve.name in _CURVES
+        new = version >= AWS_LC_SINCE
+        return key.curve.name in ((*_CURVES, "secp521r1") if new else _CURVES)
     return isinstance(key, ed25519.Ed25519PublicKey)
 
 
