@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import ssl
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from mtls_run.doctor import client_auth, server_tls
 from mtls_run.doctor.transcript import Answer, ToolVerdict
 from mtls_run.errors import HandoffError
 from mtls_run.identity import extensions
 from mtls_run.net.errors import NetworkError
+from mtls_run.net.tls import Tls
 from mtls_run.net.transport import Socket
 from mtls_run.system import anonymous_file
 from mtls_run.tools import uv_tls
@@ -211,7 +214,7 @@ def _of_uv(
             )
     if (
         handshake.presented
-        and uv_tls.needs_probe(target.version, handshake.presented[0], handshake.group)
+        and uv_tls.needs_probe(handshake.presented[0], handshake.group)
         and _takes_groups_of_uv(seen, route) is False
     ):
         return ToolVerdict(
@@ -258,28 +261,19 @@ def _of_uv(
 
 
 def _takes_groups_of_uv(seen: Transcript, route: Route) -> bool | None:
-    """Tell whether the server shakes hands by a group that uv offers; None if that is not known.
-
-    It is tried by P-256 alone, without an identity. The standard library can be told a group, and
-    pyOpenSSL cannot.
-    """
+    """Tell whether the server shakes hands by P-256, which uv offers; None if that is not known."""
     if seen.anonymous is None or not seen.anonymous.handshake.finished:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    context.set_ecdh_curve("prime256v1")
+        return None  # it asks for an identity, and this try shows none
     try:
         stream, _ = route.connect(seen.addresses)
-        with contextlib.closing(stream):
-            if not isinstance(stream, Socket):
-                return None  # TLS to the proxy is mtls-run's own
-            stream.connected.settimeout(route.timeout)
-            with context.wrap_socket(stream.connected, server_hostname=seen.index.host):
-                return True
-    except ssl.SSLError:
-        return False
-    except (NetworkError, OSError, ValueError):
+    except NetworkError:
         return None
+    with contextlib.closing(stream):
+        tls = Tls(stream, seen.index.host, None, curve=ec.SECP256R1())
+        error = tls.handshake(time.monotonic() + route.timeout).error
+    if error is None:
+        return True
+    return False if error.kind in ("alert", "failed") else None
 
 
 def _roots_for(target: Target, trusted: TrustStore | None) -> tuple[Certificate, ...]:

@@ -70,7 +70,7 @@ class Problem:
 class Handshake:
     """A handshake, as far as it came.
 
-    `group` is that of the key exchange, as OpenSSL names it; None too with pyOpenSSL before 25.3.
+    `group` is that of the key exchange, as OpenSSL names it; None too with pyOpenSSL before 26.
     `asked` says whether the server asked for a client certificate, `accepted` which CAs it accepts
     one from (none listed means any). `name_matches` and `problem` are None if nothing was verified.
     """
@@ -128,7 +128,9 @@ class Tls:
         host: str,
         trusted: TrustStore | None,
         identity: ClientIdentity | None = None,
+        curve: ec.EllipticCurve | None = None,
     ) -> None:
+        """Prepare a handshake with `host`. `curve` is the only group to offer, None the usual."""
         self._stream = stream
         self._host = host
         self._strict = identity is not None
@@ -139,7 +141,7 @@ class Tls:
         self._asked = False
         self._problem: Problem | None = None
         self._leaf: x509.Certificate | None = None
-        self._connection = SSL.Connection(self._context(trusted, identity), None)
+        self._connection = SSL.Connection(self._context(trusted, identity, curve), None)
         self._connection.set_connect_state()
         self._connection.set_alpn_protos([b"http/1.1"])
         if not hostname.is_address(host):
@@ -201,7 +203,12 @@ class Tls:
         """Close the stream below."""
         self._stream.close()
 
-    def _context(self, trusted: TrustStore | None, identity: ClientIdentity | None) -> SSL.Context:
+    def _context(
+        self,
+        trusted: TrustStore | None,
+        identity: ClientIdentity | None,
+        curve: ec.EllipticCurve | None,
+    ) -> SSL.Context:
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_min_proto_version(SSL.TLS1_2_VERSION)
         context.set_info_callback(self._on_event)
@@ -210,6 +217,8 @@ class Tls:
             for root in trusted.certificates:
                 store.add_cert(root)
         context.set_verify(SSL.VERIFY_PEER, self._verify)
+        if curve is not None:
+            context.set_tmp_ecdh(curve)
         # Last: pyOpenSSL 25.1 then warns of every change.
         context.set_cipher_list(_STRONG + _CIPHERS)
         if identity is not None:

@@ -158,7 +158,7 @@ def _shown(key: object | None) -> str:
     return type(key).__name__.removesuffix("PublicKey") if key is not None else "of another kind"
 
 
-def needs_probe(version: Version, leaf: x509.Certificate, group: str | None) -> bool:
+def needs_probe(leaf: x509.Certificate, group: str | None) -> bool:
     """Tell whether the server may insist on a group that uv does not offer in the key exchange.
 
     The OpenSSL 3.0 of a server takes its P-521 certificate only from a client that offers P-521.
@@ -167,8 +167,11 @@ def needs_probe(version: Version, leaf: x509.Certificate, group: str | None) -> 
     if group is not None and group.lower() not in _GROUPS:
         return True
     key = _key(leaf)
-    is_p521 = isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name == "secp521r1"
-    return is_p521 and version >= AWS_LC_SINCE
+    return isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name not in _CURVES
+
+
+def _curves(version: Version) -> tuple[str, ...]:
+    return (*_CURVES, "secp521r1") if version >= AWS_LC_SINCE else _CURVES
 
 
 def _signs_handshakes(version: Version, key: object) -> bool:
@@ -176,8 +179,7 @@ def _signs_handshakes(version: Version, key: object) -> bool:
     if isinstance(key, rsa.RSAPublicKey):
         return key.key_size in RSA_BITS
     if isinstance(key, ec.EllipticCurvePublicKey):
-        new = version >= AWS_LC_SINCE
-        return key.curve.name in ((*_CURVES, "secp521r1") if new else _CURVES)
+        return key.curve.name in _curves(version)
     return isinstance(key, ed25519.Ed25519PublicKey)
 
 
@@ -203,10 +205,8 @@ def _unsupported_signature(
             return None if _PSS[name] in der else "RSA-PSS with another salt than its digest's size"
         return None
     if isinstance(key, ec.EllipticCurvePublicKey):
-        new = version >= AWS_LC_SINCE
-        curves = (*_CURVES, "secp521r1") if new else _CURVES
-        digests = _SHA2 if new else _SHA2[:2]
-        return None if key.curve.name in curves and name in digests else shown
+        digests = _SHA2 if version >= AWS_LC_SINCE else _SHA2[:2]
+        return None if key.curve.name in _curves(version) and name in digests else shown
     return shown
 
 
