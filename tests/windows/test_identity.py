@@ -40,7 +40,7 @@ def test_first_hour(windows: Machine, canary: Canary) -> None:
     add = ["profile", "add", "corp", "--client-cert", p12, "--ca-cert", ca, "--roots", "none"]
     done = windows.run(*add, "--default")
     assert done.returncode == 0, done
-    assert 'client-cert = "~/work/pki/ä lice.p12"' in windows.config_file.read_text("utf-8")
+    assert 'client-cert = "~/src/pki/ä lice.p12"' in windows.config_file.read_text("utf-8")
     refused(
         windows.run(*windows.install("uv", "beta-pkg")),
         "no passphrase for profile corp",
@@ -65,10 +65,8 @@ def test_first_hour(windows: Machine, canary: Canary) -> None:
 
 def test_typed_passphrase(windows: Machine, canary: Canary) -> None:
     """At a console it is asked for until it opens the key, and what is typed does not show."""
-    windows.locked(canary.text)
-    windows.profile(windows.config_file.read_text().partition("roots = 'none'\n")[2])
-    file = windows.config_file
-    file.write_text(file.read_text().replace("{ env = 'CORP_PASSPHRASE' }", "'prompt'"))
+    path = windows.path(windows.write("pki/alice.p12", windows.alice.p12(canary.text)))
+    windows.profile(f"client-cert = '{path}'\npassphrase = 'prompt'")
     record = windows.work / "record.json"
     windows.env["RECORD"] = windows.path(record)
     script = windows.path(windows.write("record.py", RECORD))
@@ -95,7 +93,7 @@ def test_typed_profile(windows: Machine, canary: Canary) -> None:
         "mtls-run", "profile", "add", "corp", answers=answers, timeout=30
     )
     assert status == 0, shown
-    assert 'client-cert = "~/work/pki/ä lice.p12"' in windows.config_file.read_text("utf-8")
+    assert 'client-cert = "~/src/pki/ä lice.p12"' in windows.config_file.read_text("utf-8")
     canary.assert_absent(shown)
 
 

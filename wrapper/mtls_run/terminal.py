@@ -168,7 +168,7 @@ def tell(text: str, *, start: str = "mtls-run: ", end: str = "\n") -> None:
 
 def _open(mode: Literal["rb", "wb"]) -> FileIO:
     """Open the terminal itself, to read or to write UTF-8. Raises OSError where there is none."""
-    if os.name == "nt":  # of a console Python makes UTF-8, whatever its code page
+    if os.name == "nt":  # Python reads and writes a console as UTF-8, whatever its code page
         return open("CONIN$" if mode == "rb" else "CONOUT$", mode, buffering=0)
     # O_CREAT, which "wb" has, would make a file where /dev/tty is missing.
     flags = os.O_RDWR | os.O_NOCTTY

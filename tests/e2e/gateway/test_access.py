@@ -102,7 +102,6 @@ def as_stranger(act: Callable[[], bytes]) -> bytes:
 
 
 @pytest.mark.attack
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # a fork beside the gateway's threads
 def test_another_user_with_the_secret(pair: Pair) -> None:
     """The connection of another user is closed, though the secret is right."""
     tool, server = pair
