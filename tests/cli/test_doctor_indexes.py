@@ -20,9 +20,9 @@ SETTINGS = {
     "twine's variable": ("TWINE_REPOSITORY_URL", "{}/up/", "TWINE_REPOSITORY_URL"),
     "flit": ("FLIT_INDEX_URL", "{}/up/", "FLIT_INDEX_URL"),
     "poetry": (
-        "work/pyproject.toml",
+        "src/pyproject.toml",
         '[[tool.poetry.source]]\nname = "corp"\nurl = "{}/up/"',
-        "~/work/pyproject.toml:3",
+        "~/src/pyproject.toml:3",
     ),
     "poetry publish": (
         "CONFIG/pypoetry/config.toml",
@@ -35,9 +35,9 @@ SETTINGS = {
         "POETRY_REPOSITORIES_CORP_URL",
     ),
     "pdm": (
-        "work/pyproject.toml",
+        "src/pyproject.toml",
         '[[tool.pdm.source]]\nname = "corp"\nurl = "{}/${{NAME}}/"',
-        "~/work/pyproject.toml:3",
+        "~/src/pyproject.toml:3",
     ),
     "pdm's default": (
         "CONFIG/pdm/config.toml",
@@ -45,9 +45,9 @@ SETTINGS = {
         "CONFIG/pdm/config.toml:2",
     ),
     "pdm publish": (
-        "work/pdm.toml",
+        "src/pdm.toml",
         '[repository.corp]\nurl = "{}/up/"',
-        "~/work/pdm.toml:2",
+        "~/src/pdm.toml:2",
     ),
     "hatch": (
         "CONFIG/hatch/config.toml",
@@ -60,9 +60,9 @@ SETTINGS = {
         "CONFIG/hatch/config.toml:2",
     ),
     "pipenv": (
-        "work/Pipfile",
+        "src/Pipfile",
         '[[source]]\nurl = "https://pypi.org/simple"\n[[source]]\nurl = "{}/${{NAME}}/"',
-        "~/work/Pipfile:4",
+        "~/src/Pipfile:4",
     ),
     "pipenv's mirror": ("PIPENV_PYPI_MIRROR", "{}/up/", "PIPENV_PYPI_MIRROR"),
 }
@@ -77,11 +77,11 @@ def real(place: str, sandbox: Sandbox) -> str:
 
 
 def diagnosed(sandbox: Sandbox, env: dict[str, str]) -> dict[str, Any]:
-    """Return what doctor finds in ~/work/deep."""
-    folder = sandbox.home / "work" / "deep"
+    """Return what doctor finds in ~/src/deep."""
+    folder = sandbox.home / "src" / "deep"
     folder.mkdir(parents=True, exist_ok=True)
-    if not (sandbox.home / "work" / "pyproject.toml").exists():
-        sandbox.write("work/pyproject.toml", '[project]\nname = "demo"\n')
+    if not (sandbox.home / "src" / "pyproject.toml").exists():
+        sandbox.write("src/pyproject.toml", '[project]\nname = "demo"\n')
     env = {"NAME": "up", **env}
     done = sandbox.run("doctor", "--json", "--timeout", "2", cwd=folder, env=env)
     assert "s3cret" not in done.stdout + done.stderr
@@ -119,7 +119,7 @@ def test_an_index_of_each_tool_is_tried(healthy: Sandbox, name: str) -> None:
 def test_a_public_index_is_not_tried(healthy: Sandbox, folder: str) -> None:
     """PyPI, as `pipenv` writes it into each Pipfile and .pypirc often has it, is no company's."""
     healthy.write(".pypirc", "[pypi]\nrepository = https://upload.pypi.org/legacy/\n")
-    healthy.write(f"work/{folder}/Pipfile", '[[source]]\nurl = "https://pypi.org/simple"\n')
+    healthy.write(f"src/{folder}/Pipfile", '[[source]]\nurl = "https://pypi.org/simple"\n')
     answer = diagnosed(healthy, {})
     assert answer["urls"] == []
     assert [one["code"] for one in answer["findings"]] == ["key-unencrypted", "no-index"]
@@ -147,7 +147,7 @@ def test_the_same_url_of_several_tools_is_tried_once(healthy: Sandbox) -> None:
     [
         (".pypirc", "password = s3cret\n[corp]\n"),
         (".pypirc", "[corp]\npassword s3cret\n"),
-        ("work/Pipfile", '[[source]\npassword = "s3cret"\n'),
+        ("src/Pipfile", '[[source]\npassword = "s3cret"\n'),
         ("CONFIG/pdm/config.toml", '[repository.corp\npassword = "s3cret"\n'),
     ],
 )

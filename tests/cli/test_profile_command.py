@@ -472,9 +472,9 @@ def test_list(home: Sandbox, canary: Canary) -> None:
         '[profiles.old]\nclient-cert = "~/pki/old.pem"\n'
         '[profiles.gone]\nclient-cert = "~/pki/gone.pem"\n'
         '[profiles.ca]\nca-cert = "~/pki/root.pem"\n'
-        '[[directories]]\npath = "~/work"\nprofile = "old"\n'
+        '[[directories]]\npath = "~/src"\nprofile = "old"\n'
     )
-    work = home.home / "work/deep"
+    work = home.home / "src/deep"
     work.mkdir(parents=True)
     done = profile(home, "list", cwd=work)
     lines = done_well(done).splitlines()
@@ -494,7 +494,7 @@ def test_list(home: Sandbox, canary: Canary) -> None:
     assert cells["gone"].split()[1:] == ["-", "-", "-", "✗", "missing"]
     assert gone.startswith("gone: cannot read ")
     assert gone.endswith(": No such file or directory")
-    assert cells["old"].split()[1:3] == ["here,", f"{home.home}/work"]
+    assert cells["old"].split()[1:3] == ["here,", f"{home.home}/src"]
     assert cells["old"][subject:].startswith("CN=old")
     assert cells["old"].endswith("  ✗ expired 2 days ago")
     assert old.startswith("old: the certificate CN=old (serial ")
@@ -502,7 +502,7 @@ def test_list(home: Sandbox, canary: Canary) -> None:
     found = listed(home, cwd=work)
     assert found["old"]["days_left"] == -3
     assert found["old"]["here"] is True
-    assert found["old"]["directories"] == [f"{home.home}/work"]
+    assert found["old"]["directories"] == [f"{home.home}/src"]
     assert found["corp"]["default"] is True
     assert found["p12"] | {"directories": []} == {
         "profile": "p12",
@@ -627,7 +627,7 @@ def test_show_what_it_won_over(home: Sandbox) -> None:
     ("words", "folder", "shown"),
     [
         ([], "", "corp\n"),
-        ([], "work", "lab\n"),
+        ([], "src", "lab\n"),
         (["lab"], "", "lab\n"),
         ([], "repo", "(the profile of this directory)\n"),
     ],
@@ -637,10 +637,10 @@ def test_brief(home: Sandbox, words: list[str], folder: str, shown: str) -> None
     home.write_config(
         'default-profile = "corp"\ntrusted-directories = ["~/repo"]\n'
         "[profiles.corp]\n[profiles.lab]\n"
-        '[[directories]]\npath = "~/work"\nprofile = "lab"\n'
+        '[[directories]]\npath = "~/src"\nprofile = "lab"\n'
     )
     home.write("repo/.mtls-run.toml", 'roots = "public"\n')
-    (home.home / "work").mkdir()
+    (home.home / "src").mkdir()
     done = profile(home, "show", *words, "--brief", cwd=home.home / folder)
     assert (done.returncode, done.stdout, done.stderr) == (0, shown, "")
     other = profile(home, "show", "--brief", *words, cwd=home.home / folder)
@@ -719,7 +719,7 @@ extends = "corp"
 roots = "public" # too
 
 [[directories]]
-path = "~/work"
+path = "~/src"
 profile = "corp"
 """
 

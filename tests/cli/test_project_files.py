@@ -46,7 +46,7 @@ class World:
     @property
     def project(self) -> Path:
         """The project's directory."""
-        return self.sandbox.home / "work/project"
+        return self.sandbox.home / "src/project"
 
     def says(self, text: str, name: str = ".mtls-run.toml") -> Path:
         """Write the project file."""
@@ -93,7 +93,7 @@ def world(sandbox: Sandbox, authorities: tuple[Authority, Authority, Authority])
     corp, other, own = authorities
     sandbox.write("pki/corp.pem", corp.pem)
     sandbox.write("pki/other.pem", other.pem)
-    sandbox.write("work/project/own.pem", own.pem)
+    sandbox.write("src/project/own.pem", own.pem)
     sandbox.write_config(CONFIG)
     return World(sandbox, sandbox.fake_tool(), corp, other, own, own.issue("me"))
 
@@ -144,7 +144,7 @@ def test_allow_a_directory(world: World) -> None:
     """`allow DIR` allows the project file that counts in that directory."""
     path = world.says('profile = "other"\n')
     (world.project / "src").mkdir()
-    done = world.run("allow", "work/project/src", cwd=world.sandbox.home)
+    done = world.run("allow", "src/project/src", cwd=world.sandbox.home)
     assert done.returncode == 0, done
     assert f"allowed: {path}\n" in done.stdout
     assert "other" in done.stdout
@@ -211,7 +211,7 @@ def test_changed_after_allow(world: World) -> None:
 @pytest.mark.everyday
 def test_deny(world: World) -> None:
     """`deny` overrides `allow` and trusted directories, until the next `allow`."""
-    world.sandbox.write_config(f'trusted-directories = ["~/work"]\n{CONFIG}')
+    world.sandbox.write_config(f'trusted-directories = ["~/src"]\n{CONFIG}')
     path = world.says('profile = "other"\n')
     world.trusts(world.run(*INSTALL), world.other)
     runs = world.tool.runs
@@ -239,7 +239,7 @@ FAULTY = [
 @pytest.mark.parametrize(("name", "text", "mode"), FAULTY, ids=range(len(FAULTY)))
 def test_deny_a_broken_file(world: World, name: str, text: str, mode: int) -> None:
     """A file with an error, or that others can write, can be denied, and then stays denied."""
-    world.sandbox.write_config(f'trusted-directories = ["~/work"]\n{CONFIG}')
+    world.sandbox.write_config(f'trusted-directories = ["~/src"]\n{CONFIG}')
     path = world.project / name
     world.sandbox.write(path, text.encode("latin-1"), mode)
     world.refused(world.run(*INSTALL))
@@ -252,7 +252,7 @@ def test_deny_a_broken_file(world: World, name: str, text: str, mode: int) -> No
 
 def test_trusted_directory(world: World) -> None:
     """Below a trusted directory no `allow` is needed, and changes ask nothing."""
-    world.sandbox.write_config(f'trusted-directories = ["~/work"]\n{CONFIG}')
+    world.sandbox.write_config(f'trusted-directories = ["~/src"]\n{CONFIG}')
     world.says(OWN_PROFILE)
     world.trusts(world.run(*INSTALL), world.own)
     world.sandbox.write(world.project / "own.pem", world.other.pem)
@@ -274,7 +274,7 @@ def test_the_profile_that_applies_anyway(world: World, name: str) -> None:
 
 def test_anyway_by_the_directory(world: World) -> None:
     """What applies anyway is by the directory's rule before it is by the default."""
-    rule = '[[directories]]\npath = "~/work"\nprofile = "other"\n'
+    rule = '[[directories]]\npath = "~/src"\nprofile = "other"\n'
     world.sandbox.write_config(CONFIG + rule)
     world.says('profile = "corp"\n')
     world.refused(world.run(*INSTALL))
@@ -367,13 +367,13 @@ def test_explain_what_does_not_count(world: World, how: str, json_too: list[str]
 def test_explain_what_counts(world: World) -> None:
     """--explain names the project file as the origin, and what it won over with its origin."""
     path = world.says('profile = "other"\n')
-    rule = '[[directories]]\npath = "~/work"\nprofile = "corp"\n'
+    rule = '[[directories]]\npath = "~/src"\nprofile = "corp"\n'
     config = world.sandbox.write_config(CONFIG + rule)
     world.allow()
     shown = world.run("--explain", *INSTALL)
     assert shown.returncode == 0, shown
     assert f"profile   other, by {path}:1\n" in shown.stdout
-    line = config.read_text().splitlines().index('path = "~/work"') + 2
+    line = config.read_text().splitlines().index('path = "~/src"') + 2
     assert f"rather than profile corp: {config}:{line}" in shown.stdout
     found = json.loads(world.run("--explain", "--json", *INSTALL).stdout)
     assert (found["profile"], found["origin"]) == ("other", f"{path}:1")

@@ -416,11 +416,11 @@ def test_selection(sandbox: Sandbox) -> None:
     """Each source beats the next, and -v says which it was and over what."""
     ready(sandbox)
     text = sandbox.config_file.read_text()
-    work = sandbox.home / "work"
+    work = sandbox.home / "src"
     work.mkdir()
     for name in ("flag", "variable", "folder"):
         text += f'[profiles.{name}]\nextends = "corp"\n'
-    sandbox.write_config(text + '[[directories]]\npath = "~/work"\nprofile = "folder"\n')
+    sandbox.write_config(text + '[[directories]]\npath = "~/src"\nprofile = "folder"\n')
     sandbox.fake_tool("uv")
     variable = {"MTLS_RUN_PROFILE": "variable"}
     for options, env, cwd, expected in (
@@ -574,7 +574,7 @@ def test_missing_home(sandbox: Sandbox, home: str | None) -> None:
     tool = sandbox.fake_tool("uv")
     env = dict.fromkeys([name for name in sandbox.env if name.startswith("XDG_")])
     changes = {**env, "HOME": home, "MTLS_RUN_CONFIG": str(sandbox.config_file)}
-    work = sandbox.root / "work"
+    work = sandbox.root / "src"
     work.mkdir()
     done = sandbox.run("uv", "sync", env=changes, cwd=work)
     assert done.returncode == 0, done

@@ -39,8 +39,8 @@ def by_gateway(bench: Bench) -> None:
 def run(
     bench: Bench, *words: str, programs: tuple[str, ...] = (), **env: str | None
 ) -> subprocess.CompletedProcess[str]:
-    """Run mtls-run with these words in `~/work`, with programs of the toolbox on PATH."""
-    work = bench.sandbox.home / "work"
+    """Run mtls-run with these words in `~/src`, with programs of the toolbox on PATH."""
+    work = bench.sandbox.home / "src"
     work.mkdir(exist_ok=True)
     path = ":".join([*(str(toolbox.program(name)) for name in programs), bench.sandbox.env["PATH"]])
     changes = {"PATH": path, **bench.env, **env}
@@ -107,9 +107,9 @@ def test_not_installed(bench: Bench) -> None:
 def test_tox(bench: Bench, git_http: Server, runner: str) -> None:
     """What tox drops is passed on, also to the environment that builds, and to git."""
     url = git_server.create(git_http, "gamma", PACKAGE)
-    bench.sandbox.write("work/pyproject.toml", PACKAGE["pyproject.toml"])
+    bench.sandbox.write("src/pyproject.toml", PACKAGE["pyproject.toml"])
     bench.sandbox.write(
-        "work/tox.toml",
+        "src/tox.toml",
         f"""
 env_list = ["py"]
 [env_run_base]
@@ -123,7 +123,7 @@ commands = [["sh", "-c", 'echo "$MINE" "$MTLS_RUN_ACTIVE" "$SSL_CLIENT_CERT" >se
     own = {"MINE": "mine", "TOX_OVERRIDE": "testenv.description=own"}
     done = run(bench, "--", "tox", "run", "-e", "py", programs=(runner,), **own)
     assert_shown(bench, done, "/simple/gamma-backend/", "/git-upload-pack")
-    mine, active, identity = (bench.sandbox.home / "work/seen").read_text().split()
+    mine, active, identity = (bench.sandbox.home / "src/seen").read_text().split()
     assert mine == "mine"
     assert active.endswith(identity)
 
@@ -135,7 +135,7 @@ commands = [["sh", "-c", 'echo "$MINE" "$MTLS_RUN_ACTIVE" "$SSL_CLIENT_CERT" >se
 def npm_project(bench: Bench) -> Path:
     """Return a project whose registry is beside the index."""
     registry = registries.write_npm(bench.server)
-    folder = bench.sandbox.home / "work"
+    folder = bench.sandbox.home / "src"
     bench.sandbox.write(folder / "package.json", '{"name": "p", "version": "1.0.0"}')
     bench.sandbox.write(folder / ".npmrc", f"registry={registry}\naudit=false\nfund=false\n")
     return folder

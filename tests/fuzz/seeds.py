@@ -59,7 +59,7 @@ CONFIGURATIONS = (
         b'client-cert = "~/a.pem"\n'
         b'client-key = "a.key"\nca-cert = ["a", "b"]\nroots = "none"\npassphrase = "prompt"\n'
         b'remember = "8h"\n\n[profiles."x.y"] # words\nextends = "corp"\n'
-        b'passphrase = { env = "A" }\n[[directories]]\npath = "~/work"\nprofile = "corp"\n'
+        b'passphrase = { env = "A" }\n[[directories]]\npath = "~/src"\nprofile = "corp"\n'
     ),
     b'[profiles]\na = { cert = "x" }\nb = { extends = "a", passphrase = { file = "y" } }\n',
     b"profiles.a.roots = \"\"\"public\"\"\"\nprofiles.a.ca-cert = '''x'''\n",

@@ -35,7 +35,7 @@ passphrase = { command = ["op", # line 15
 ca-cert = [[], # line 19
  []]
 [[directories]] # line 21
-path = "~/work" # line 22
+path = "~/src" # line 22
 profile = "corp"
 [[directories]] # line 24
 

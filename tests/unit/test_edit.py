@@ -37,7 +37,7 @@ extends = "corp" # for now
 passphrase = { env = 'LAB' }
 
 [[directories]]
-path = "~/work"
+path = "~/src"
 profile = "corp"
 
 # second

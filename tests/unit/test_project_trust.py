@@ -373,17 +373,17 @@ def test_deny_without_allow(home: Path, nothing: Configuration) -> None:
     ("trusted", "expected"),
     [
         ('["~"]', True),
-        ('"~/work"', True),
-        ('["~/work/"]', True),
-        ('["~/work/infra"]', True),
-        ('["~/work/infra/p"]', True),
+        ('"~/src"', True),
+        ('["~/src/"]', True),
+        ('["~/src/infra"]', True),
+        ('["~/src/infra/p"]', True),
         ('["/"]', True),
-        ('["~/other", "~/work/./infra"]', True),
+        ('["~/other", "~/src/./infra"]', True),
         ('["~/link"]', True),
-        ('["../home/work"]', True),
-        ('["~/work/inf"]', False),
-        ('["~/work/infra/p/sub"]', False),
-        ('["~/work/infra-evil"]', False),
+        ('["../home/src"]', True),
+        ('["~/src/inf"]', False),
+        ('["~/src/infra/p/sub"]', False),
+        ('["~/src/infra-evil"]', False),
         ('["~/other"]', False),
         ('["~/gone"]', False),
         ("[]", False),
@@ -394,8 +394,8 @@ def test_trusted_directories(
     tmp_path: Path, home: Path, trusted: str, expected: bool, layer: str
 ) -> None:
     """Below a trusted directory of either file nothing needs `allow`, whatever changes."""
-    found = put(home / "work/infra/p")
-    (home / "link").symlink_to("work/infra")
+    found = put(home / "src/infra/p")
+    (home / "link").symlink_to("src/infra")
     text = f"trusted-directories = {trusted}\n"
     configuration = configured(
         tmp_path, text if layer == "user" else "", text if layer == "system" else None

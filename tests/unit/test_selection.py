@@ -298,10 +298,10 @@ DIRECTORIES = """
 [profiles.outer]
 [profiles.inner]
 [[directories]]
-path = "~/work"
+path = "~/src"
 profile = "outer"
 [[directories]]
-path = "~/work/deep/inner"
+path = "~/src/deep/inner"
 profile = "inner"
 """
 
@@ -316,27 +316,27 @@ def chosen_in(configuration: Configuration, directory: Path) -> str | None:
 @pytest.mark.parametrize(
     ("where", "expected"),
     [
-        ("work", "outer"),
-        ("work/x", "outer"),
-        ("work/deep", "outer"),
-        ("work/deep/inner", "inner"),
-        ("work/deep/inner/x/y", "inner"),
-        ("work/deep/inner-not", "outer"),
-        ("workshop", None),
+        ("src", "outer"),
+        ("src/x", "outer"),
+        ("src/deep", "outer"),
+        ("src/deep/inner", "inner"),
+        ("src/deep/inner/x/y", "inner"),
+        ("src/deep/inner-not", "outer"),
+        ("srcs", None),
         (".", None),
         ("link", "inner"),
         ("link/x", "inner"),
-        ("work/out", None),
-        ("gone/../work", "outer"),
+        ("src/out", None),
+        ("gone/../src", "outer"),
     ],
 )
 def test_longest_match(tmp_path: Path, where: str, expected: str | None, turned: bool) -> None:
     """The longest directory at or above the current one wins, in any order, symlinks resolved."""
     home = tmp_path / "home"
-    for folder in ("work/x", "work/deep/inner/x/y", "work/deep/inner-not", "workshop", "gone"):
+    for folder in ("src/x", "src/deep/inner/x/y", "src/deep/inner-not", "srcs", "gone"):
         (home / folder).mkdir(parents=True)
-    (home / "link").symlink_to("work/deep/inner")
-    (home / "work/out").symlink_to("../workshop")
+    (home / "link").symlink_to("src/deep/inner")
+    (home / "src/out").symlink_to("../srcs")
     text = DIRECTORIES
     if turned:
         profiles, first, second = text.split("[[directories]]")
@@ -406,16 +406,16 @@ def test_root_directory(tmp_path: Path) -> None:
 
 def test_fleet_and_user(tmp_path: Path) -> None:
     """The user's rule for a directory replaces the fleet's, though it be spelt another way."""
-    (tmp_path / "home/work").mkdir()
-    (tmp_path / "home/link").symlink_to("work")
+    (tmp_path / "home/src").mkdir()
+    (tmp_path / "home/link").symlink_to("src")
     fleet = """
     default-profile = "fleet"
     [profiles.fleet]
     [[directories]]
-    path = "~/work"
+    path = "~/src"
     profile = "fleet"
     """
     user = '[profiles.mine]\n[[directories]]\npath = "~/link"\nprofile = "mine"\n'
     configuration = configured(tmp_path, user, fleet)
-    assert chosen_in(configuration, tmp_path / "home/work") == "mine"
+    assert chosen_in(configuration, tmp_path / "home/src") == "mine"
     assert chosen_in(configuration, tmp_path / "home") == "fleet"

@@ -54,7 +54,7 @@ class Place:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.here = root / "home/work/project"
+        self.here = root / "home/src/project"
         self.here.mkdir(parents=True)
         self.environ = {
             "HOME": str(root / "home"),

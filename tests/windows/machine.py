@@ -56,7 +56,7 @@ class Machine:
         """Empty the home, and keep pip from this machine's settings."""
         for folder in (self.roaming, self.local):
             shutil.rmtree(folder, ignore_errors=True)
-        shutil.rmtree(self.home / "work", ignore_errors=True)
+        shutil.rmtree(self.home / "src", ignore_errors=True)
         self.work.mkdir()
         self.env.update(
             WINEPATH=f"C:\\uv;C:\\{self.python.folder}\\Scripts;C:\\{self.python.folder}",
@@ -95,7 +95,7 @@ class Machine:
     @property
     def work(self) -> Path:
         """The directory that commands start in."""
-        return self.home / "work"
+        return self.home / "src"
 
     def path(self, path: Path) -> str:
         """Return a path as Windows programs know it."""

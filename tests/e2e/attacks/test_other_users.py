@@ -422,10 +422,10 @@ def test_remembered_does_not_show_in_another_session(scene: Scene) -> None:
 def test_project_file_that_a_member_of_the_group_can_write(canary: Canary) -> None:
     """Below a trusted directory: what carl, whose primary group is alice's, wrote is refused."""
     with new_user() as alice, scene_of(canary, alice.pw_uid) as scene:
-        work = scene.sandbox.home / "work"
+        work = scene.sandbox.home / "src"
         file = scene.sandbox.write(work / ".mtls-run.toml", 'roots = "none"\n', 0o664)
         text = scene.sandbox.config_file.read_text()
-        scene.sandbox.config_file.write_text('trusted-directories = ["~/work"]\n' + text)
+        scene.sandbox.config_file.write_text('trusted-directories = ["~/src"]\n' + text)
         scene.own()
         for path in (work, file):
             os.chown(path, alice.pw_uid, alice.pw_gid)

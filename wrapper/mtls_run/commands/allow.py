@@ -15,7 +15,7 @@ from mtls_run.passphrase.sources import FromFile, FromKeyring, FromPrompt
 from mtls_run.system.files import current_directory
 
 
-@click.command(cls=runner.Command, epilog="Example: mtls-run allow ~/work/project")
+@click.command(cls=runner.Command, epilog="Example: mtls-run allow ~/src/project")
 @click.argument("directory", metavar="[DIR]", required=False)
 @click.pass_obj
 def allow(context: Context, directory: str | None) -> None:

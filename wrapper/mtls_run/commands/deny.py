@@ -9,7 +9,7 @@ from mtls_run.commands.allow import no_project_file, start_directory
 from mtls_run.config import project, project_trust
 
 
-@click.command(cls=runner.Command, epilog="Example: mtls-run deny ~/work/project")
+@click.command(cls=runner.Command, epilog="Example: mtls-run deny ~/src/project")
 @click.argument("directory", metavar="[DIR]", required=False)
 @click.pass_obj
 def deny(context: Context, directory: str | None) -> None:
