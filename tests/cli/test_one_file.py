@@ -233,18 +233,21 @@ def open_to_all(place: Path) -> None:
 
 def somebody_elses(place: Path) -> None:
     """Have another user own it."""
-    assert give_away(place) or os.geteuid() != 0
+    if not give_away(place):
+        pytest.skip("it takes root to give a directory away")
 
 
-@pytest.mark.parametrize("spoil", [open_to_all, somebody_elses])
+@pytest.mark.parametrize(
+    "spoil",
+    [open_to_all, pytest.param(somebody_elses, marks=pytest.mark.slow)],  # which runs as root
+)
 def test_a_directory_of_others_is_not_used(fresh: Fresh, spoil: Callable[[Path], None]) -> None:
     """No code is unpacked to where another user could change it."""
     fresh.place.mkdir(parents=True)
     spoil(fresh.place)
     done = fresh.run("--version")
     assert (done.returncode, done.stderr) == (0, ""), done
-    is_own = spoil is somebody_elses and os.geteuid() != 0
-    assert bool(list(fresh.place.glob("app-*"))) == is_own
+    assert list(fresh.place.glob("app-*")) == []
 
 
 @pytest.mark.parametrize(
