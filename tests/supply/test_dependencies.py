@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PACKAGE = lock.REPOSITORY / "wrapper" / "mtls_run"
 IMPORTED_AS = {
     "pyopenssl": "OpenSSL",
+    "cffi": "_cffi_backend",  # what cffi's own modules import
     "python-pkcs11": "pkcs11",
     "service-identity": "service_identity",
 }

@@ -89,7 +89,7 @@ def _create(name: str) -> int:
 def _memfd_create(name: str, flags: int) -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create(name, flags)
-    from mtls_run.system import libc  # noqa: PLC0415 - ctypes, for such a Python alone
+    from mtls_run.system import libc  # noqa: PLC0415 - for such a Python alone
 
     machine = os.uname().machine
     number = _SYSTEM_CALL.get(machine)

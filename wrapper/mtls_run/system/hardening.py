@@ -27,7 +27,7 @@ def disable_core_dumps() -> None:
     _limits.append(resource.getrlimit(resource.RLIMIT_CORE))
     forbid_core_dumps()
     if sys.platform.startswith("linux"):
-        from mtls_run.system import libc  # noqa: PLC0415 - ctypes, where there is a secret alone
+        from mtls_run.system import libc  # noqa: PLC0415 - Linux alone has it
 
         try:
             libc.function("prctl")(_PR_SET_DUMPABLE, 0, 0, 0, 0)

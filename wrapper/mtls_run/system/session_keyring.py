@@ -7,7 +7,6 @@ opens only to a process that has both the session keyring and the user id of the
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
 import sys
@@ -100,11 +99,11 @@ class SessionKeyring:
         return self._fetch(_DESCRIBE, key).rstrip(b"\0").split(b";", 4)
 
     def _fetch(self, operation: int, key: int) -> bytes:
-        buffer = ctypes.create_string_buffer(_LARGEST)
+        buffer = bytearray(_LARGEST)
         length = self._control(operation, key, buffer, _LARGEST)
         if length > _LARGEST:
             raise OSError(errno.EFBIG, "the key is larger than any of mtls-run")
-        return buffer.raw[:length]
+        return bytes(buffer[:length])
 
-    def _control(self, *arguments: object) -> int:
+    def _control(self, *arguments: libc.Argument) -> int:
         return self._call(self._keyctl, *arguments)
