@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mtls_run import cli
 from mtls_run.cache import launches
 from mtls_run.cache.dependencies import Dependencies, VariablesRead
-from mtls_run.cache.launches import ALWAYS, CachedLaunch, Launch, Remembered, WithIdentity
+from mtls_run.cache.launches import ALWAYS, CachedLaunch, Launch, Locked, Remembered, WithIdentity
 from mtls_run.tools import registry
 from tests.unit.support import working_in
 
@@ -27,7 +27,7 @@ SAMPLE = CachedLaunch(
         variables={"SSL_CERT_DIR": None, "SSL_CERT_FILE": "/ca.pem", "SET_EMPTY": ""},
     ),
     has_profile=True,
-    remembered=Remembered("digest", "sha256"),
+    identity=Remembered("digest", "sha256"),
 )
 # What argv, a path and a variable can be: bytes that are no UTF-8 come as surrogates.
 TEXT = st.binary(max_size=12).map(lambda data: os.fsdecode(data.replace(b"\0", b"=@")))
@@ -41,7 +41,11 @@ LAUNCHES = st.builds(
         st.dictionaries(NAMES, st.one_of(st.none(), WORDS), max_size=4),
     ),
     st.booleans(),
-    st.one_of(st.none(), st.just(Remembered("d", "s"))),
+    st.one_of(
+        st.none(),
+        st.just(Remembered("d", "s")),
+        st.builds(Locked, st.just("d"), TEXT, st.lists(TEXT, max_size=2).map(tuple)),
+    ),
 )
 
 

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mtls_run.cache.launches import Remembered
+    from mtls_run.cache.launches import Locked, Remembered
     from mtls_run.cli import Invocation, Options
     from mtls_run.errors import MtlsRunError
     from mtls_run.output import Reporter
@@ -215,8 +215,8 @@ def _start(options: Options, target: Target, environ: Mapping[str, str]) -> int:
     if cached is None:
         return _resolve(options, target, environ, key)
     identity = None
-    if cached.remembered is not None:
-        identity = _hold_remembered(cached.remembered)
+    if cached.identity is not None:
+        identity = _hold_unlocked(cached.identity, environ)
         if identity is None:
             return _resolve(options, target, environ, key)
     if dirs.has_leftovers(environ):
@@ -231,17 +231,27 @@ def _start(options: Options, target: Target, environ: Mapping[str, str]) -> int:
     return launch.become(target.path, argv, cached.launch.environ(environ, identity))
 
 
-def _hold_remembered(remembered: Remembered) -> str | None:
-    """Return the path of the remembered identity, held in memory for the tool, or None.
+def _hold_unlocked(identity: Remembered | Locked, environ: Mapping[str, str]) -> str | None:
+    """Return the path of the identity, unlocked and held in memory for the tool, or None.
 
-    What is in the keyring counts only where it is the very PEM that was put there.
+    What the session's keyring has counts only where it is the very PEM that was put there.
     """
+    from mtls_run.cache.launches import Remembered
     from mtls_run.errors import HandoffError
-    from mtls_run.identity import remembered as session
     from mtls_run.system import anonymous_file, hardening
 
     hardening.disable_core_dumps()
-    pem = session.recall(remembered.digest, remembered.pem_sha256)
+    if isinstance(identity, Remembered):
+        from mtls_run.identity import remembered
+
+        pem = remembered.recall(identity.digest, identity.pem_sha256)
+    else:
+        import gc
+
+        gc.disable()  # as in `_resolve`
+        from mtls_run.passphrase import reopen
+
+        pem = reopen.reopen(identity, environ)
     if pem is None:
         return None
     try:

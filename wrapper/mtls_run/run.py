@@ -19,7 +19,6 @@ from mtls_run.tools import registry
 from mtls_run.tools.which import cannot_start
 
 if TYPE_CHECKING:
-    from mtls_run.cache.dependencies import Dependencies, VariablesRead
     from mtls_run.cache.launches import Launch
     from mtls_run.handoff.base import Delivery
     from mtls_run.resolve import Context, Resolved
@@ -61,7 +60,10 @@ def run(context: Context, key: str | None = None) -> int:
             environ[name], delivery = settings_file.deliver(content, delivery, context.environ)
         reporter.detail(f"runs: {' '.join(resolved.target.shown(words))}")
         if key is not None and not reporter.noticed:
-            _store(resolved, unlocked, planned, key=key, rests_on=rests_on, variables=variables)
+            cached = _cached(unlocked, delivery, planned)
+            if cached is not None:
+                valid = unlock.valid_between(resolved, unlocked)
+                launches.store(key, cached, rests_on, variables, valid)
     except BaseException:
         delivery.close()
         raise
@@ -81,25 +83,17 @@ def _planned(
     return resolved.launch(tls, fingerprint)
 
 
-def _store(
-    resolved: Resolved,
-    unlocked: Unlocked,
-    planned: Launch,
-    *,
-    key: str,
-    rests_on: Dependencies,
-    variables: tuple[VariablesRead, str],
-) -> None:
-    """Cache the launch; that of an unlocked identity only where the session remembers it.
+def _cached(unlocked: Unlocked, delivery: Delivery, planned: Launch) -> CachedLaunch | None:
+    """Return what to cache of the launch, or None where a later run cannot repeat it.
 
-    A gateway has a port and a secret of its own in each run.
+    A private file and a settings file are of one run, as are a gateway's port and secret. An
+    unlocked identity is cached only as the way to unlock it again.
     """
-    if unlocked.handoff.keeps_key:
-        return
-    if not unlocked.handoff.outlives_run and unlocked.remembered is None:
-        return
-    cached = CachedLaunch(planned, has_profile=True, remembered=unlocked.remembered)
-    launches.store(key, cached, rests_on, variables, unlock.valid_between(resolved, unlocked))
+    if delivery.needs_parent or unlocked.handoff.keeps_key:
+        return None
+    if not unlocked.handoff.outlives_run and unlocked.again is None:
+        return None
+    return CachedLaunch(planned, has_profile=True, identity=unlocked.again)
 
 
 def _supervised(

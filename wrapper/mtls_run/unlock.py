@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mtls_run.cache import notices
-from mtls_run.cache.launches import ALWAYS, Remembered
+from mtls_run.cache.launches import ALWAYS, Locked, Remembered
 from mtls_run.errors import IdentityError
 from mtls_run.handoff import base, nested
 from mtls_run.identity import known, remembered, source, validity
@@ -43,13 +43,13 @@ _NEW, _SETTLED, _TICK = 10.0, 1.0, 0.05
 class Unlocked:
     """A checked identity (None: the profile has none) and the handoff that will deliver it.
 
-    `remembered` says how the session's keyring keeps it, where it does. `ends` is when it expires
-    where a command says an earlier time than the certificate (seconds since 1970).
+    `again` says how a later run unlocks it again at little cost, where it can. `ends` is when it
+    expires where a command says an earlier time than the certificate (seconds since 1970).
     """
 
     identity: Checked | None
     handoff: Handoff
-    remembered: Remembered | None = None
+    again: Remembered | Locked | None = None
     ends: float = float("inf")
 
     def deliver(self, resolved: Resolved) -> Delivery:
@@ -202,13 +202,16 @@ def _with_passphrase(resolved: Resolved) -> Unlocked:
     assert not isinstance(material, (KnownIdentity, Printed))
     from mtls_run.passphrase import unlock as passphrase  # for a locked key alone
 
-    source = describe(profile.passphrase.value, profile.account)
-    context.reporter.detail(f"unlocks {material.where}, passphrase: {source}")
+    asked = describe(profile.passphrase.value, profile.account)
+    context.reporter.detail(f"unlocks {material.where}, passphrase: {asked}")
     request = passphrase.Request(profile, material, context.environ, context.reporter)
     opened = passphrase.unlock(request)
     passphrase.offer_to_store(request, opened)
     found = opened.identity
-    how = None
+    how: Remembered | Locked | None = None
+    if opened.directly and not material.is_slow:
+        files = tuple(str(setting.value) for _, setting in source.files_of(profile))
+        how = Locked(material.digest, profile.account, files)
     if resolved.remember_seconds:
         digest = nested.digest(profile, material.digest)
         pem_sha256 = remembered.remember(
@@ -217,7 +220,7 @@ def _with_passphrase(resolved: Resolved) -> Unlocked:
             resolved.remember_seconds,
             context.reporter,
         )
-        how = Remembered(digest, pem_sha256) if pem_sha256 else None
+        how = Remembered(digest, pem_sha256) if pem_sha256 else how
     return Unlocked(found, resolved.handoff.handoff, how)
 
 

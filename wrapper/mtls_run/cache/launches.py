@@ -36,7 +36,7 @@ DAY = 24 * 60 * 60
 # A launch is resolved anew once a day, so that the bundle it uses is seen to be in use.
 LONGEST = DAY
 ALWAYS = (0.0, float("inf"))
-_FORMAT = "4"
+_FORMAT = "5"
 _LARGEST = 1024 * 1024
 
 
@@ -76,12 +76,26 @@ class Remembered(Record):
     pem_sha256: str
 
 
+class Locked(Record):
+    """An identity that the keyring's passphrase of `account` opens.
+
+    `digest` is the SHA-256 of its files' bytes, as `identity.source.digest` returns it.
+    """
+
+    digest: str
+    account: str
+    files: tuple[str, ...]
+
+
 class CachedLaunch(Record):
-    """How to start the tool; `has_profile` is False where the tool runs unchanged."""
+    """How to start the tool; `has_profile` is False where the tool runs unchanged.
+
+    `identity` says how to unlock the identity again, where the launch hands one over in memory.
+    """
 
     launch: Launch
     has_profile: bool
-    remembered: Remembered | None = None
+    identity: Remembered | Locked | None = None
 
 
 UNCHANGED = CachedLaunch(Launch(flags=(), variables={}), has_profile=False)
@@ -138,17 +152,13 @@ def store(
     salt = os.urandom(16).hex()
     read, values = variables
     sets = cached.launch.variables
-    remembered = cached.remembered or Remembered("", "")
     groups: list[list[str]] = [
         [_FORMAT, key, repr(valid[0]), repr(min(valid[1], time.time() + LONGEST))],
         [salt, _digest(salt, values)],
         list(read.names),
         list(read.prefixes),
-        [
-            "profile" if cached.has_profile else "unchanged",
-            remembered.digest,
-            remembered.pem_sha256,
-        ],
+        ["profile" if cached.has_profile else "unchanged"],
+        _written_identity(cached.identity),
         [_written(word) for word in cached.launch.flags],
         [f"{name}={_written(value)}" for name, value in sets.items() if value is not None],
         [name for name, value in sets.items() if value is None],
@@ -179,7 +189,7 @@ def _checked(content: str, key: str, environ: Mapping[str, str]) -> CachedLaunch
         end = at + 1 + int(parts[at])
         groups.append(parts[at + 1 : end])
         at = end
-    (form, asked, since, until), (salt, digest), names, prefixes, about, *launch, states = groups
+    (form, asked, since, until), (salt, digest), names, prefixes, *decided, states = groups
     if form != _FORMAT or asked != key or not float(since) <= time.time() < float(until):
         return None
     read = VariablesRead(tuple(names), tuple(prefixes))
@@ -187,7 +197,7 @@ def _checked(content: str, key: str, environ: Mapping[str, str]) -> CachedLaunch
         return None
     if not unchanged(zip(states[::3], states[1::3], states[2::3])):
         return None
-    flags, sets, unsets = launch
+    about, identity, flags, sets, unsets = decided
     changes: dict[str, str | WithIdentity | None] = dict.fromkeys(unsets)
     for pair in sets:
         name, _, value = pair.partition("=")
@@ -195,7 +205,7 @@ def _checked(content: str, key: str, environ: Mapping[str, str]) -> CachedLaunch
     return CachedLaunch(
         Launch(flags=tuple(map(_read_back, flags)), variables=changes),
         has_profile=about[0] == "profile",
-        remembered=Remembered(about[1], about[2]) if about[1] else None,
+        identity=_identity_read_back(*identity),
     )
 
 
@@ -206,6 +216,20 @@ def _written(word: str | WithIdentity) -> str:
 
 def _read_back(text: str) -> str | WithIdentity:
     return WithIdentity(text[1:]) if text[0] == "@" else text[1:]
+
+
+def _written_identity(identity: Remembered | Locked | None) -> list[str]:
+    if isinstance(identity, Remembered):
+        return ["remembered", identity.digest, identity.pem_sha256]
+    if isinstance(identity, Locked):
+        return ["locked", identity.digest, identity.account, *identity.files]
+    return [""]
+
+
+def _identity_read_back(form: str, *fields: str) -> Remembered | Locked | None:
+    if form == "remembered":
+        return Remembered(*fields)
+    return Locked(fields[0], fields[1], fields[2:]) if form else None
 
 
 def _read(name: str) -> str | None:

@@ -114,26 +114,34 @@ class Store:
         return _patiently(ask, self.name, self.reporter)
 
 
-def look_up(
-    environ: Mapping[str, str], reporter: Reporter, account: str
-) -> tuple[Secret | None, str]:
-    """Return the passphrase of `account`, or None, and the name of the keyring.
+@dataclass(frozen=True)
+class Found:
+    """The passphrase in the keyring of this name, or None.
 
-    Raises KeyringUnusableError.
+    `directly` tells that `look_up_directly` finds it.
     """
-    found = _look_up_directly(environ, reporter, account)
+
+    passphrase: Secret | None
+    keyring: str
+    directly: bool
+
+
+def look_up(environ: Mapping[str, str], reporter: Reporter, account: str) -> Found:
+    """Return what the keyring has for `account`; raise KeyringUnusableError."""
+    found = look_up_directly(environ, account, reporter)
     if found is not None:
-        return found, _NAMES[_FIRST_ON_LINUX]
+        return Found(found, _NAMES[_FIRST_ON_LINUX], directly=True)
     store = find(environ, reporter)
-    return store.get(account), store.name
+    return Found(store.get(account), store.name, directly=False)
 
 
-def _look_up_directly(
-    environ: Mapping[str, str], reporter: Reporter, account: str
+def look_up_directly(
+    environ: Mapping[str, str], account: str, reporter: Reporter | None = None
 ) -> Secret | None:
     """Return what an unlocked Secret Service stores for `account`, or None.
 
-    `find` would look there first, at three times the cost.
+    `find` would look there first, at three times the cost. Raises KeyringUnusableError where there
+    is no answer: after half a minute, or with no reporter to say so, before a person notices.
     """
     configured = _configured(environ)
     is_chosen = configured is None or configured[0] in (CHAINER, _FIRST_ON_LINUX)
@@ -267,8 +275,11 @@ def _load(name: str) -> object:
     return kind()
 
 
-def _patiently(ask: Callable[[], T], name: str, reporter: Reporter) -> T:
-    """Return what `ask` returns, or raise KeyringUnusableError where it fails or takes too long."""
+def _patiently(ask: Callable[[], T], name: str, reporter: Reporter | None) -> T:
+    """Return what `ask` returns, or raise KeyringUnusableError where it fails or takes too long.
+
+    A person is told that it takes long. With no reporter, that is too long.
+    """
     answers: list[T] = []
     failures: list[Exception] = []
 
@@ -284,7 +295,7 @@ def _patiently(ask: Callable[[], T], name: str, reporter: Reporter) -> T:
     with progress.signals_blocked():
         worker.start()
     worker.join(ANNOUNCED_AFTER)
-    if worker.is_alive():
+    if worker.is_alive() and reporter is not None:
         reporter.notice(f"waiting for {name}, which may be asking for its password in a dialog")
         worker.join(PATIENCE - ANNOUNCED_AFTER)
     if failures:

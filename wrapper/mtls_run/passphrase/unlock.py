@@ -78,12 +78,14 @@ class Request(Generic[Opened]):
 class Unlocked(Generic[Opened]):
     """An unlocked identity, and the passphrase that was typed for it if a keyring could store it.
 
-    `replaces` says that the keyring stores another one, which does not fit.
+    `replaces` says that the keyring stores another one, which does not fit. `directly` says that
+    `keyring.look_up_directly` finds the one that fits.
     """
 
     identity: Opened
     typed: Secret | None = None
     replaces: bool = False
+    directly: bool = False
 
 
 def unlock(request: Request[Opened]) -> Unlocked[Opened]:
@@ -126,7 +128,9 @@ def needs_person(request: Request[Opened]) -> bool:
     if isinstance(source, FromKeyring):
         try:
             return (
-                keyring.look_up(request.environ, request.reporter, request.profile.account)[0]
+                keyring.look_up(
+                    request.environ, request.reporter, request.profile.account
+                ).passphrase
                 is None
             )
         except keyring.KeyringUnusableError:
@@ -159,7 +163,7 @@ def offer_to_store(
 def _with_keyring(request: Request[Opened]) -> Unlocked[Opened]:
     profile, reporter = request.profile, request.reporter
     try:
-        stored, name = keyring.look_up(request.environ, reporter, profile.account)
+        found = keyring.look_up(request.environ, reporter, profile.account)
     except keyring.KeyringUnusableError as error:
         if request.tries and terminal.available():
             reporter.notice(f"{error.fact}; the passphrase will not be stored")
@@ -172,14 +176,14 @@ def _with_keyring(request: Request[Opened]) -> Unlocked[Opened]:
             hint=f"{error.hint}; then: {profile.set_command}{elsewhere}",
             code=error.code,
         ) from None
-    if stored is None:
+    if found.passphrase is None:
         typed = ask(
             request, f"no {request.material.asks_for} for {profile.label} is stored in the keyring"
         )
         return Unlocked(*typed)
-    reporter.detail(f"the {request.material.asks_for} comes from the keyring {name}")
+    reporter.detail(f"the {request.material.asks_for} comes from the keyring {found.keyring}")
     try:
-        return Unlocked(request.open(stored))
+        return Unlocked(request.open(found.passphrase), directly=found.directly)
     except WrongPassphraseError:
         where = request.material.where
         reason = f"the passphrase stored for {profile.label} does not open {where}"
