@@ -7,7 +7,10 @@ case ${XDG_CACHE_HOME-} in
 /*) unpacked=$XDG_CACHE_HOME/mtls-run/@NAME@ ;;
 *) unpacked=${HOME-}/.cache/mtls-run/@NAME@ ;;
 esac
-python=$(command -v @PYTHON@ || command -v python3) || {
+# Not $(command -v …): a fork costs as much as a fifth of what is saved here.
+python=@PYTHON@
+command -v "$python" >/dev/null || python=python3
+command -v "$python" >/dev/null || {
   printf 'mtls-run: error: @PYTHON@ was not found\nmtls-run: hint: install it, or build this file for the Python that is here\n' >&2
   exit 125
 }
