@@ -1,8 +1,9 @@
 """Entry: reads argv and the environment, and calls what answers them. It only wires.
 
-Two quick ways out come first: a call that uses no network, and one whose launch is cached. Every
-other import stands inside the function that needs it, here and in `run`. So these two ways cost
-little more than Python's own start.
+Two quick ways out come first: a call that uses no network, and one whose launch is cached. They
+cost little more than Python's own start: the modules at the top are small, and every other import
+stands inside the function that needs it. What those import, and Python does not bring by itself, is
+of this package, so nothing of PYTHONPATH or the current directory comes before `_isolate`.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from __future__ import annotations
 import os
 import sys
 
+import mtls_run
+from mtls_run import cli, launch
+from mtls_run.errors import FAILED, INTERRUPTED, MtlsRunError, UsageError
+from mtls_run.system import recursion_guard
+from mtls_run.tools import registry, which
+from mtls_run.tools.base import Target
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mtls_run.cache.launches import Locked, Remembered
     from mtls_run.cli import Invocation, Options
-    from mtls_run.errors import MtlsRunError
     from mtls_run.output import Reporter
     from mtls_run.resolve import Context
-    from mtls_run.tools.base import Target
 
 
 def _isolate() -> None:
@@ -66,8 +71,6 @@ def main() -> None:
 
 def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Return the status; the one place where an error becomes a message."""
-    from mtls_run.errors import FAILED, INTERRUPTED, MtlsRunError
-
     try:
         return _answered(_dispatch(arguments, environ))
     except MtlsRunError as error:
@@ -91,7 +94,6 @@ def _guarded(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 def _unloadable(error: ImportError) -> MtlsRunError:
     """Return the error for a module that is missing here, or that this system cannot load."""
-    from mtls_run.errors import MtlsRunError
     from mtls_run.system import installer
 
     reason = "not found" if isinstance(error, ModuleNotFoundError) else error.msg
@@ -106,20 +108,15 @@ def _unloadable(error: ImportError) -> MtlsRunError:
 
 def _report(error: MtlsRunError, environ: Mapping[str, str], *, verbose: bool = False) -> None:
     """Say what stopped the run; with MTLS_RUN_DEBUG=1 show where."""
-    from mtls_run.output import Reporter
-
     if environ.get("MTLS_RUN_DEBUG") == "1":
         import traceback
 
         traceback.print_exc()  # it shows no local variables, which may hold a secret
-    Reporter(verbose=verbose).error(error)
+    mtls_run.output.Reporter(verbose=verbose).error(error)
 
 
 def _is_verbose(arguments: Sequence[str]) -> bool:
     """Tell whether mtls-run's own options ask for more; wrong ones ask for nothing."""
-    from mtls_run import cli
-    from mtls_run.errors import UsageError
-
     try:
         called = cli.parse(arguments)
     except UsageError:
@@ -144,10 +141,8 @@ def _answered(status: int) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:
-        from mtls_run.output import unwritable
-
         _drop_answer()
-        raise unwritable(error) from None
+        raise mtls_run.output.unwritable(error) from None
     return status
 
 
@@ -157,8 +152,6 @@ def _drop_answer() -> None:
 
 
 def _dispatch(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    from mtls_run import cli
-
     called = cli.parse(arguments)
     if called.options.help or called.options.version or called.subcommand is not None:
         from mtls_run import commands
@@ -168,12 +161,6 @@ def _dispatch(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
-    from mtls_run import cli, launch
-    from mtls_run.errors import UsageError
-    from mtls_run.system import recursion_guard
-    from mtls_run.tools import registry, which
-    from mtls_run.tools.base import Target
-
     options = called.options
     if not called.words:
         raise UsageError("there is no tool to run", hint=cli.FIRST_STEPS)
@@ -197,16 +184,13 @@ def _run_tool(called: Invocation, environ: Mapping[str, str]) -> int:
         return _explain(options, target, environ, reason)
     if reason is not None:
         if options.verbose:
-            from mtls_run.output import Reporter
-
-            Reporter(verbose=True).detail(f"runs the tool unchanged: {reason}")
+            mtls_run.output.Reporter(verbose=True).detail(f"runs the tool unchanged: {reason}")
         return launch.become(path, target.argv(), environ)
     return _start(options, target, environ)
 
 
 def _start(options: Options, target: Target, environ: Mapping[str, str]) -> int:
     """Run the tool as the same call did before, where nothing has changed; else resolve."""
-    from mtls_run import launch
     from mtls_run.cache import launches
     from mtls_run.system import dirs
 
@@ -216,7 +200,10 @@ def _start(options: Options, target: Target, environ: Mapping[str, str]) -> int:
         return _resolve(options, target, environ, key)
     identity = None
     if cached.identity is not None:
-        identity = _hold_unlocked(cached.identity, environ)
+        _stop_collecting_garbage()
+        from mtls_run.handoff import repeat
+
+        identity = repeat.hold(cached.identity, environ)
         if identity is None:
             return _resolve(options, target, environ, key)
     if dirs.has_leftovers(environ):
@@ -224,55 +211,25 @@ def _start(options: Options, target: Target, environ: Mapping[str, str]) -> int:
 
         private_file.sweep(environ)
     if not cached.has_profile and not options.wrapped:
-        from mtls_run.output import NO_PROFILE, Reporter
-
-        Reporter(quiet=options.quiet).notice(NO_PROFILE)
+        mtls_run.output.Reporter(quiet=options.quiet).notice(mtls_run.output.NO_PROFILE)
     argv = target.argv(cached.launch.words(identity))
     return launch.become(target.path, argv, cached.launch.environ(environ, identity))
 
 
-def _hold_unlocked(identity: Remembered | Locked, environ: Mapping[str, str]) -> str | None:
-    """Return the path of the identity, unlocked and held in memory for the tool, or None.
-
-    What the session's keyring has counts only where it is the very PEM that was put there.
-    """
-    from mtls_run.cache.launches import Remembered
-    from mtls_run.errors import HandoffError
-    from mtls_run.system import anonymous_file, hardening
-
-    hardening.disable_core_dumps()
-    if isinstance(identity, Remembered):
-        from mtls_run.identity import remembered
-
-        pem = remembered.recall(identity.digest, identity.pem_sha256)
-    else:
-        import gc
-
-        gc.disable()  # as in `_resolve`
-        from mtls_run.passphrase import reopen
-
-        pem = reopen.reopen(identity, environ)
-    if pem is None:
-        return None
-    try:
-        path = anonymous_file.hold(pem, anonymous_file.IDENTITY)
-    except HandoffError:
-        return None  # `run` knows another way
-    hardening.restore_core_limit()
-    return path
-
-
 def _resolve(options: Options, target: Target, environ: Mapping[str, str], key: str | None) -> int:
     """Resolve what no cached launch answers, and run the tool."""
+    _stop_collecting_garbage()
+    from mtls_run import run
+
+    reporter = mtls_run.output.Reporter(quiet=options.quiet, verbose=options.verbose)
+    return run.run(_context(options, target, environ, reporter), key)
+
+
+def _stop_collecting_garbage() -> None:
+    """Spare the imports that follow: they make many objects, and none is garbage before exec."""
     import gc
 
-    # The imports below make a great many objects, and none of them is garbage before exec.
     gc.disable()
-    from mtls_run import run
-    from mtls_run.output import Reporter
-
-    reporter = Reporter(quiet=options.quiet, verbose=options.verbose)
-    return run.run(_context(options, target, environ, reporter), key)
 
 
 def _explain(
@@ -280,11 +237,10 @@ def _explain(
 ) -> int:
     """Answer what would be done; `reason` is why nothing would."""
     from mtls_run.commands import explain
-    from mtls_run.output import answer
 
     collector = explain.NoticeCollector()
     context = _context(options, target, environ, collector)
-    answer(explain.show(context, collector, reason=reason))
+    mtls_run.output.answer(explain.show(context, collector, reason=reason))
     return 0
 
 

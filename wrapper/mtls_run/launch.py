@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+try:  # the module that `signal` wraps in enums, at half of a Python start on every run
+    import _signal as signal  # type: ignore[import-not-found]
+except ImportError:
+    import signal
+
+import mtls_run
 from mtls_run.tools.which import cannot_start
 
 TYPE_CHECKING = False
@@ -19,8 +25,7 @@ def become(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
     """
     if os.name != "posix":
         # exec on Windows starts a new process and lets the caller's shell go on at once.
-        from mtls_run.handoff import supervise  # Windows alone
-
+        supervise = mtls_run.handoff.supervise
         block = supervise.Block()
         try:
             return supervise.end_as(supervise.run(path, argv, environ, block))
@@ -28,10 +33,6 @@ def become(path: str, argv: Sequence[str], environ: Mapping[str, str]) -> int:
             raise cannot_start(path, error) from None
         finally:
             block.release()
-    try:  # the module that `signal` wraps in enums, at half of a Python start on every run
-        import _signal as signal  # type: ignore[import-not-found]
-    except ImportError:
-        import signal
     # Python ignores these two, and exec would hand that on: `pip … | head` would never end.
     for name in ("SIGPIPE", "SIGXFSZ"):
         signal.signal(getattr(signal, name), signal.SIG_DFL)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import sys
 
+import mtls_run
 from mtls_run.errors import MtlsRunError
 from mtls_run.text import printable
 
@@ -104,9 +105,9 @@ def _fitted(line: str, stream: TextIO) -> list[str]:
     """Return the message as it stands on the screen, with the name before it."""
     if not stream.isatty():
         return [f"{_NAME}{printable(line)}"]
-    from mtls_run.screen import Screen  # a run seldom says anything
-
-    return Screen.of(stream, os.environ).advice(line, first=_NAME, indent=len(_NAME))
+    return mtls_run.screen.Screen.of(stream, os.environ).advice(
+        line, first=_NAME, indent=len(_NAME)
+    )
 
 
 def _discard(stream: TextIO) -> None:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mtls_run import plan
+from mtls_run import identity, plan, renewal, tools
 from mtls_run.cache.dependencies import Dependencies
 from mtls_run.config import layers, selection
 from mtls_run.handoff import nested, registry
@@ -80,9 +80,7 @@ class Resolved:
         """
         hosts, winner = self.profile.hosts, self.selection.winner
         if hosts is None and winner is not None and winner.pip_settings is not None:
-            from mtls_run.tools import index_hosts  # for pip's settings alone
-
-            hosts = index_hosts.of_pip(winner.pip_settings)
+            hosts = tools.index_hosts.of_pip(winner.pip_settings)
         further = [one.hosts for one in self.profile.identities]
         return tuple(str(host) for found in (hosts, *further) if found for host in found.value)
 
@@ -206,20 +204,16 @@ def _material(
         found = known.find(contents, time.time())
         if found is not None:
             return found
-    # To parse takes cryptography, whose import costs five Python starts.
-    from mtls_run.identity.material import parse
-
-    material = parse(contents)
+    material = identity.material.parse(contents)
     material.check_early(validity.utc_now())
     return material if as_on_disk else replace(material, ready=None)
 
 
 def _renewed(profile: Profile, context: Context) -> Contents:
     """Return the bytes of the identity's files, renewed if that is due."""
-    from mtls_run.renewal import files  # for a profile with `renew` alone
-
     key = nested.renewal_key(profile)
     assert key is not None
+    files = renewal.files
     return files.current(files.Request(profile, key, context.environ, context.reporter))
 
 
@@ -233,27 +227,23 @@ def _further(
     if target.tool.overrides(target.call).client_cert is not None:
         return ()
     found: list[tuple[Profile, Part]] = []
-    for identity in (profile, *profile.identities):
-        if source.is_in_token(identity):
-            from mtls_run.identity import token  # for a token alone
-
-            part = token.of(identity)
+    for one in (profile, *profile.identities):
+        if source.is_in_token(one):
+            part = identity.token.of(one)
             assert part is not None
-            found.append((identity, part))
+            found.append((one, part))
             continue
-        if identity is profile:
+        if one is profile:
             continue
-        if source.is_printed(identity):
-            found.append((identity, source.Printed(identity)))
+        if source.is_printed(one):
+            found.append((one, source.Printed(one)))
             continue
-        from mtls_run.identity.material import parse  # imports cryptography
-
-        contents = source.read(identity)
+        contents = source.read(one)
         for path, data in contents:
             rests_on.content(path, data)
-        material = parse(contents)
+        material = identity.material.parse(contents)
         material.check_early(validity.utc_now())
-        found.append((identity, material))
+        found.append((one, material))
     return tuple(found)
 
 
@@ -266,13 +256,11 @@ def _with_hosts(profile: Profile, context: Context, chosen: Selection) -> Profil
     """
     if profile.hosts is not None or profile.client_cert is None:
         return profile
-    from mtls_run.tools import index_hosts  # for the gateway alone
-
     if chosen.winner is not None and chosen.winner.pip_settings is not None:
-        found = index_hosts.of_pip(chosen.winner.pip_settings)
+        found = tools.index_hosts.of_pip(chosen.winner.pip_settings)
         if found is not None:
             return replace(profile, hosts=found)
-    raise index_hosts.missing(profile, context.environ, context.directory)
+    raise tools.index_hosts.missing(profile, context.environ, context.directory)
 
 
 def _handed_over(context: Context, chosen: Selection, rests_on: Dependencies) -> HandedOver:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mtls_run import launch, output, unlock
 from mtls_run.cache import launches
 from mtls_run.cache.launches import CachedLaunch
-from mtls_run.handoff import private_file, settings_file
+from mtls_run.handoff import private_file, settings_file, supervise
 from mtls_run.resolve import resolve
 from mtls_run.roots import bundle
 from mtls_run.system import dirs, hardening
@@ -100,8 +100,6 @@ def _supervised(
     delivery: Delivery, target: Target, argv: tuple[str, ...], environ: dict[str, str]
 ) -> int:
     """Run the tool as a child and take back the delivery; end as the tool did."""
-    from mtls_run.handoff import supervise  # imported only if the tool runs as a child
-
     try:
         status = delivery.run(target.path, argv, environ)
     except OSError as error:

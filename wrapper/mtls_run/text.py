@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 _PLAIN = "_./\\:@+-=~"
 
@@ -23,8 +24,6 @@ def quoted(word: object) -> str:
     if os.name == "nt":  # cmd.exe and PowerShell
         is_plain = shown and all(char.isalnum() or char in _PLAIN for char in shown)
         return shown if is_plain else '"' + shown.replace('"', '\\"') + '"'
-    import shlex  # hints are rare
-
     return shlex.quote(shown)
 
 
@@ -33,8 +32,6 @@ def split_words(command: str) -> list[str]:
 
     On Windows a backslash is a part of a path, and escapes nothing.
     """
-    import shlex  # few commands are typed as one word
-
     lexer = shlex.shlex(command, posix=True)
     lexer.whitespace_split = True
     lexer.commenters = ""

@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import mtls_run.identity
+from mtls_run import passphrase, renewal
 from mtls_run.cache import notices
 from mtls_run.cache.launches import ALWAYS, Locked, Remembered
 from mtls_run.errors import IdentityError
@@ -84,9 +86,7 @@ def _read_again(resolved: Resolved) -> Resolved | None:
     while len(named) > 1 and any(_is_new(setting.value) for _, setting in named):
         contents = source.read(resolved.profile)
         if source.digest(contents) != resolved.material.digest:
-            from mtls_run.identity.material import parse  # imports cryptography
-
-            return replace(resolved, material=parse(contents))
+            return replace(resolved, material=mtls_run.identity.material.parse(contents))
         if time.monotonic() >= deadline:
             return None
         time.sleep(_TICK)
@@ -112,10 +112,8 @@ def unlock(resolved: Resolved) -> Unlocked:
     if identity is not None:
         check_tool(resolved, identity)
     if identity is not None and resolved.profile.renew is not None and material is not None:
-        from mtls_run.renewal import files  # for a profile with `renew` alone
-
         times = (identity.not_before, identity.not_after)
-        files.note(material.digest, *times, identity.fingerprint)
+        renewal.files.note(material.digest, *times, identity.fingerprint)
     _give_notices(resolved, unlocked.identity)
     return unlocked
 
@@ -156,8 +154,7 @@ def _from_command(resolved: Resolved) -> Unlocked | None:
     context, material, profile = resolved.context, resolved.material, resolved.profile
     if not isinstance(material, Printed):
         return None
-    from mtls_run.renewal import printed  # for a command alone
-
+    printed = renewal.printed
     key = nested.digest(profile, material.digest)
     found = printed.obtain(printed.Request(profile, key, context.environ, context.reporter))
     how = Remembered(key, found.pem_sha256) if found.pem_sha256 else None
@@ -200,13 +197,11 @@ def _with_passphrase(resolved: Resolved) -> Unlocked:
     context, material, profile = resolved.context, resolved.material, resolved.profile
     assert material is not None
     assert not isinstance(material, (KnownIdentity, Printed))
-    from mtls_run.passphrase import unlock as passphrase  # for a locked key alone
-
     asked = describe(profile.passphrase.value, profile.account)
     context.reporter.detail(f"unlocks {material.where}, passphrase: {asked}")
-    request = passphrase.Request(profile, material, context.environ, context.reporter)
-    opened = passphrase.unlock(request)
-    passphrase.offer_to_store(request, opened)
+    request = passphrase.unlock.Request(profile, material, context.environ, context.reporter)
+    opened = passphrase.unlock.unlock(request)
+    passphrase.unlock.offer_to_store(request, opened)
     found = opened.identity
     how: Remembered | Locked | None = None
     if opened.directly and not material.is_slow:

@@ -17,7 +17,7 @@ import stat
 import sys
 import time
 
-from mtls_run import __version__
+from mtls_run import __version__, cache, system
 from mtls_run.cache.dependencies import VariablesRead, unchanged
 from mtls_run.system import dirs
 from mtls_run.system.digests import sha256
@@ -146,9 +146,6 @@ def store(
     """
     if not rests_on.reusable:
         return
-    from mtls_run.cache.store import directory, drop_older_half  # to store
-    from mtls_run.system.files import write_atomically  # to store
-
     salt = os.urandom(16).hex()
     read, values = variables
     sets = cached.launch.variables
@@ -170,9 +167,9 @@ def store(
     if len(content) > _LARGEST:
         return
     try:
-        folder = directory(FOLDER)
-        write_atomically(folder / _name(key), content)
-        drop_older_half(folder, MOST)
+        folder = cache.store.directory(FOLDER)
+        system.files.write_atomically(folder / _name(key), content)
+        cache.store.drop_older_half(folder, MOST)
     except OSError:
         return
 

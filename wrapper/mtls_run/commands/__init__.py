@@ -12,10 +12,18 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mtls_run import __version__
+from mtls_run import __version__, config, import_on_use
 from mtls_run.cli import Invocation, Options
 from mtls_run.output import Reporter, answer
 from mtls_run.text import printable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mtls_run.commands import certificate as certificate
+    from mtls_run.commands import profile_cli as profile_cli
+    from mtls_run.commands import runner as runner
+else:  # a shell's prompt and completion wait for some commands, and need none of these
+    __getattr__ = import_on_use(__name__)
 
 HELP = """\
 mtls-run runs pip and uv against an index that asks for a client certificate.
@@ -103,10 +111,7 @@ def run(called: Invocation, environ: Mapping[str, str]) -> int:
 
 def general_help(environ: Mapping[str, str]) -> str:
     """Return the help of mtls-run itself."""
-    # A shell that starts evaluates `init`, which needs no configuration.
-    from mtls_run.config import layers  # noqa: PLC0415
-
-    return HELP.format(file=layers.user_file(environ).value)
+    return HELP.format(file=config.layers.user_file(environ).value)
 
 
 def say(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mtls_run import commands
 from mtls_run.commands import Context, profile_show
 
 _BRIEF = ("--brief", "-v", "--verbose")
@@ -11,16 +12,14 @@ _BRIEF = ("--brief", "-v", "--verbose")
 
 def run(arguments: Sequence[str], context: Context) -> int:
     """Return the status of the subcommand."""
-    # A shell's prompt and its completion wait for these two, and need none of the imports below.
+    # A shell's prompt and its completion wait for these two, and need none of the modules below.
     if _is_brief(arguments):
         named = [word for word in arguments[1:] if word not in _BRIEF]
         verbose = context.options.verbose or not {"-v", "--verbose"}.isdisjoint(arguments)
         return profile_show.brief(context, *named, with_state=verbose)
     if list(arguments) == ["list", "--names"]:
         return profile_show.names(context)
-    from mtls_run.commands import profile_cli, runner  # noqa: PLC0415 - see above
-
-    return runner.run(profile_cli.profile, arguments, context)
+    return commands.runner.run(commands.profile_cli.profile, arguments, context)
 
 
 def _is_brief(arguments: Sequence[str]) -> bool:

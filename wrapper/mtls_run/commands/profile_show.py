@@ -6,6 +6,7 @@ import json
 import sys
 from typing import Any
 
+from mtls_run import commands
 from mtls_run.commands import Context, say
 from mtls_run.config import layers, selection
 from mtls_run.config.layers import Configuration
@@ -39,10 +40,8 @@ def brief(context: Context, name: str | None = None, *, with_state: bool = False
 
 def _state(profile: Profile) -> str:
     """Return how the profile's certificate stands, in a few words; empty if it names none."""
-    from mtls_run.commands import certificate  # noqa: PLC0415 - no prompt without it waits for it
-
     now = utc_now()
-    seen = certificate.inspect(profile, now)
+    seen = commands.certificate.inspect(profile, now)
     return seen.state(now) if seen.named else ""
 
 

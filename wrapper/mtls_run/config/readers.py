@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 
+from mtls_run import config
 from mtls_run.errors import ConfigurationError
 from mtls_run.identity import pkcs11_uri
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromKeyring, FromPrompt, FromVariable
@@ -193,13 +194,11 @@ def read_paths(value: object, place: Place) -> tuple[Path, ...]:
 
 def read_hosts(value: object, place: Place) -> tuple[HostPattern, ...]:
     """Return the hosts, each with its port, that an identity is for."""
-    from mtls_run.config.scope import HostPattern  # noqa: PLC0415 - imports idna
-
     takes = 'a list of hosts: ["pypi.corp.example", "*.corp.example:8443"]'
     found = []
     for text in _read_words(value, place, takes):
         try:
-            found.append(HostPattern.parse(text))
+            found.append(config.scope.HostPattern.parse(text))
         except ValueError as error:
             raise ConfigurationError(
                 f"{place.origin}: `{place.key}` has `{text}`: {error}", hint=f"it takes {takes}"
@@ -209,12 +208,10 @@ def read_hosts(value: object, place: Place) -> tuple[HostPattern, ...]:
 
 def read_url_paths(value: object, place: Place) -> tuple[str, ...]:
     """Return the beginnings of the paths, on its hosts, that an identity is for."""
-    from mtls_run.config.scope import is_prefix  # noqa: PLC0415 - imports idna
-
     takes = 'a list of URL paths: ["/artifactory/"]'
     found = _read_words(value, place, takes)
     for text in found:
-        if not is_prefix(text):
+        if not config.scope.is_prefix(text):
             raise ConfigurationError(
                 f"{place.origin}: `{place.key}` has `{text}`, which is no path of a URL",
                 hint=f"it takes {takes}",

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mtls_run.identity
 from mtls_run.cache.launches import WithIdentity
 from mtls_run.errors import IdentityError
 from mtls_run.identity import source
@@ -106,11 +107,8 @@ def checked(pem: bytes, material: KeyMaterial | Printed, now: datetime) -> Ident
 
     It passes the same checks as one that is unlocked now.
     """
-    # resolve imports this module on every run that is not cached.
-    from mtls_run.identity.material import parse  # imports cryptography
-
     try:
-        found = parse([(Path(material.where), pem)]).unlock(None, now)
+        found = mtls_run.identity.material.parse([(Path(material.where), pem)]).unlock(None, now)
     except IdentityError:
         return None
     # Where the profile's certificates show without a passphrase, it has to be one of them.

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from mtls_run import identity
 from mtls_run.errors import IdentityError
 from mtls_run.identity.keys import public_bytes
 from mtls_run.identity.pem import COPY_AGAIN, Kind
-from mtls_run.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,26 +44,9 @@ def load_all(blocks: Sequence[Block]) -> list[x509.Certificate]:
     for block in blocks:
         if block.kind is Kind.PKCS7:
             if not found:
-                raise _pkcs7_alone(block)
-            try:
-                found += pkcs7.load_der_pkcs7_certificates(block.content)
-            except (ValueError, UnsupportedAlgorithm):
-                raise IdentityError(
-                    f"{block.where} is PKCS#7, but damaged", hint=COPY_AGAIN
-                ) from None
+                raise identity.pkcs7.alone(block)
+            found += identity.pkcs7.load(block)
     return found
-
-
-def _pkcs7_alone(block: Block) -> IdentityError:
-    file, new = quoted(block.file), quoted(f"{block.file}.pem")
-    form = "DER" if block.label == "DER" else "PEM"
-    command = f"openssl pkcs7 -inform {form} -print_certs -in {file} -out {new}"
-    if block.label == "CMS":
-        command = f"openssl cms -cmsout -inform PEM -in {file} -certsout {new} -out {new}.cms"
-    return IdentityError(
-        f"{block.where} is PKCS#7, which holds certificates and no key",
-        hint=f"convert it to PEM: {command}",
-    )
 
 
 def der(certificate: x509.Certificate) -> bytes:

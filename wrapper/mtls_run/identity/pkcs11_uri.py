@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from urllib.parse import unquote_to_bytes
 
 from mtls_run.system.record import Record
 
@@ -128,9 +129,6 @@ def _check_name(name: str, known: dict[str, str]) -> None:
 
 
 def _unescaped(name: str, text: str) -> bytes:
-    # Its import costs a run that has no token as much as this whole module.
-    from urllib.parse import unquote_to_bytes  # noqa: PLC0415 - as above
-
     if not _ALLOWED.fullmatch(text):
         raise UriError(
             f"the value of `{name}` in the URI has a character that has to be escaped",

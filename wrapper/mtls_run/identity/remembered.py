@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 
+from mtls_run import cache
 from mtls_run.system import hardening
 from mtls_run.system.digests import sha256 as new_sha256
 from mtls_run.system.session_keyring import SessionKeyring
@@ -74,18 +75,14 @@ def forget() -> int:
 
 def _write_down(digest: str, named: str) -> None:
     """Put the SHA-256 into the cache; raises OSError where it is not there then."""
-    from mtls_run.cache import results  # noqa: PLC0415 - a cached launch pays for no pathlib
-
-    results.store(_KIND, digest, [named])
-    if results.find(_KIND, digest) != [named]:
+    cache.results.store(_KIND, digest, [named])
+    if cache.results.find(_KIND, digest) != [named]:
         raise OSError(errno.EACCES, "the cache directory cannot be written")
 
 
 def _written_down(digest: str) -> list[str] | None:
     """Return what the cache has of the SHA-256, or None."""
-    from mtls_run.cache import results  # noqa: PLC0415 - as above
-
-    return results.find(_KIND, digest)
+    return cache.results.find(_KIND, digest)
 
 
 def _hexadecimal(pem: bytes) -> str:

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 from urllib.parse import unquote, urlsplit
 
+from mtls_run import net
 from mtls_run.net import hostname, request, transport
 from mtls_run.net.errors import NetworkError
 from mtls_run.net.transport import Stream
@@ -80,9 +81,7 @@ def tunnel(stream: Stream, proxy: Proxy, host: str, port: int, timeout: float) -
     if proxy.is_socks:
         if proxy.scheme == "socks5":
             host = transport.resolve(host, port, timeout)[0]
-        from mtls_run.net import socks  # noqa: PLC0415 - hardly ever
-
-        socks.tunnel(stream, proxy, host, port, time.monotonic() + timeout)
+        net.socks.tunnel(stream, proxy, host, port, time.monotonic() + timeout)
         return
     authority = hostname.with_port(host, port)
     headers = {"Host": authority, **dict(proxy.headers)}

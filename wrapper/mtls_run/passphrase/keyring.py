@@ -16,6 +16,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
+from mtls_run import passphrase
 from mtls_run.errors import PassphraseError
 from mtls_run.secret import Secret
 from mtls_run.system import hardening, progress
@@ -152,9 +153,7 @@ def look_up_directly(
 
     def look() -> bytes | None:
         try:
-            from mtls_run.passphrase import secret_service  # noqa: PLC0415 - for Linux alone
-
-            return secret_service.look_up(SERVICE, account)
+            return passphrase.secret_service.look_up(SERVICE, account)
         except Exception:  # noqa: BLE001 - keyring meets the same error, and `find` reports it
             return None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mtls_run.cache import results
 from mtls_run.errors import IdentityError
-from mtls_run.identity import material, source, visible
+from mtls_run.identity import chain, material, source, visible
 from mtls_run.identity.validity import utc_now
 from mtls_run.renewal import command, schedule
 from mtls_run.renewal.schedule import Life
@@ -76,8 +76,6 @@ def life(profile: Profile, contents: Contents) -> Life | None:
         return Life(begins, ends, before, spread)
     except ValueError:
         pass
-    from mtls_run.identity import chain, material  # imports cryptography
-
     try:
         leaf = visible.leaf(material.parse(contents))
     except IdentityError:

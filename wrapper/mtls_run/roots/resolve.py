@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mtls_run.roots
 from mtls_run.cache.dependencies import Dependencies
 from mtls_run.errors import RootsError
 from mtls_run.roots import bundle as bundle_files
@@ -50,11 +51,9 @@ class _Source:
 
     def read(self) -> list[bytes]:
         """Return the DER of the certificates; raises RootsError."""
-        from mtls_run.roots import certificates  # imports cryptography
-
         if self.added is None:
-            return certificates.read_store(self.data, self.name)
-        return certificates.read_added(self.data, self.name, self.added)
+            return mtls_run.roots.certificates.read_store(self.data, self.name)
+        return mtls_run.roots.certificates.read_added(self.data, self.name, self.added)
 
 
 def resolve(
@@ -116,8 +115,7 @@ def with_known_extensions(roots: Roots, known: Collection[str]) -> tuple[Roots, 
     """Return the roots without those that have another critical extension, and their names."""
     if roots.bundle is None:
         return roots, []
-    from mtls_run.roots import certificates
-
+    certificates = mtls_run.roots.certificates
     every = certificates.read_store(roots.bundle.content, str(roots))
     fine, others = certificates.with_known_extensions(every, known)
     if not others:
@@ -136,9 +134,7 @@ def _bundle(sources: Sequence[_Source], *, use_results: bool) -> Bundle:
     if known is not None:
         return known
     found = [certificate for source in sources for certificate in source.read()]
-    from mtls_run.roots import certificates
-
-    made = bundle_files.of(certificates.to_pem(found))
+    made = bundle_files.of(mtls_run.roots.certificates.to_pem(found))
     if use_results:
         bundle_files.remember(made_from, made)
     return made
@@ -162,7 +158,7 @@ def _base(roots: Setting[str], environ: Mapping[str, str], rests_on: Dependencie
         name = "the system's roots" if path is None else str(path)
         return [_Source(stores.system_content(rests_on), name)]
     if roots.value == "public":
-        import certifi  # it costs a Python start
+        import certifi  # noqa: PLC0415 - it costs a Python start
 
         public = Path(certifi.where())
         return [_Source(stores.read_bundle(public, "certifi's roots", rests_on), str(public))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -116,8 +117,6 @@ def read_directory(directory: Path, rests_on: Dependencies) -> bytes:
 
 
 def _exported_from_keychains(rests_on: Dependencies) -> bytes:
-    import subprocess  # macOS alone
-
     rests_on.forbid_reuse()  # a program may answer otherwise next time
     command = ["/usr/bin/security", "find-certificate", "-a", "-p", *_KEYCHAINS]
     try:
@@ -132,7 +131,7 @@ def _exported_from_keychains(rests_on: Dependencies) -> bytes:
 
 
 def _exported_from_windows(rests_on: Dependencies) -> bytes:
-    import ssl  # Windows alone
+    import ssl  # noqa: PLC0415 - Windows alone
 
     rests_on.forbid_reuse()
     parts = []

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
+from mtls_run import system
 from mtls_run.errors import HandoffError
 
 if sys.platform != "win32":
@@ -89,13 +90,11 @@ def _create(name: str) -> int:
 def _memfd_create(name: str, flags: int) -> int:
     if hasattr(os, "memfd_create"):
         return os.memfd_create(name, flags)
-    from mtls_run.system import libc  # noqa: PLC0415 - for such a Python alone
-
     machine = os.uname().machine
     number = _SYSTEM_CALL.get(machine)
     if number is None:
         raise OSError(38, f"this Python cannot make the call on {machine}")
-    return libc.function("syscall")(number, name.encode("ascii"), flags)
+    return system.libc.function("syscall")(number, name.encode("ascii"), flags)
 
 
 def _is_ours(path: str, descriptor: int) -> bool:

@@ -30,9 +30,7 @@ def user(kind: str) -> str:
     Without a home, `~` is left as it stands.
     """
     if not sys.platform.startswith("linux"):
-        import platformdirs  # noqa: PLC0415 - see above
-
-        found: str = getattr(platformdirs, f"user_{kind}_dir")(NAME, appauthor=False)
+        found = _from_platformdirs(f"user_{kind}_dir")
         # platformdirs has one directory there for the configuration, the data and the state, and
         # `uninstall` removes the state alone.
         return os.path.join(found, "State") if kind == "state" else found
@@ -44,11 +42,17 @@ def user(kind: str) -> str:
 
 def site_config() -> str:
     """Return the directory of the configuration that all users of this machine share."""
-    if not sys.platform.startswith("linux"):
-        import platformdirs  # noqa: PLC0415 - see above
+    return (
+        "/etc/mtls-run"
+        if sys.platform.startswith("linux")
+        else _from_platformdirs("site_config_dir")
+    )
 
-        return platformdirs.site_config_dir(NAME, appauthor=False)
-    return "/etc/mtls-run"
+
+def _from_platformdirs(kind: str) -> str:
+    import platformdirs  # noqa: PLC0415 - see above
+
+    return str(getattr(platformdirs, kind)(NAME, appauthor=False))
 
 
 def in_memory(environ: Mapping[str, str]) -> Iterator[str]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sys
 
+from mtls_run import system
+
 if sys.platform != "win32":
     import resource
 
@@ -27,10 +29,8 @@ def disable_core_dumps() -> None:
     _limits.append(resource.getrlimit(resource.RLIMIT_CORE))
     forbid_core_dumps()
     if sys.platform.startswith("linux"):
-        from mtls_run.system import libc  # noqa: PLC0415 - Linux alone has it
-
         try:
-            libc.function("prctl")(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+            system.libc.function("prctl")(_PR_SET_DUMPABLE, 0, 0, 0, 0)
         except OSError:
             return  # an unusual sandbox refuses the call, and the limit has to do
 

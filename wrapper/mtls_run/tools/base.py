@@ -5,6 +5,7 @@ A new tool is a module here with one subclass of `Tool`, and its line in `regist
 
 from __future__ import annotations
 
+from mtls_run import tools
 from mtls_run.errors import ToolError
 from mtls_run.system.record import Record
 
@@ -201,9 +202,7 @@ class Tool:
         Where no rule of the tool's own is known, it is that of requests. Raises
         ConfigurationError where a file of the tool's cannot be read.
         """
-        from mtls_run.tools.pip_proxy import PipProxies  # not for a run
-
-        return PipProxies(environ, None, None)
+        return tools.pip_proxy.PipProxies(environ, None, None)
 
     def version_matters(self, tls: TlsFiles) -> bool:
         """Tell whether the tool has to be asked for its version to hand `tls` on."""
@@ -246,11 +245,9 @@ class Tool:
 
     def masked(self, call: ToolCall) -> tuple[str, ...]:
         """Return the call's arguments as they may be shown, each secret as `***`."""
-        from mtls_run.tools import secret_words  # a run shows nothing by itself
-
         # The program's name tells which of its short options are secret.
         words = (call.prefix[0], *call.arguments)
-        return secret_words.masked(words, self.SECRET_OPTIONS)[1:]
+        return tools.secret_words.masked(words, self.SECRET_OPTIONS)[1:]
 
 
 class Target(Record):

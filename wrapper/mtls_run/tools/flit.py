@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtls_run import tools
 from mtls_run.tools.base import needs_gateway
 from mtls_run.tools.python_tool import PythonTool
 
@@ -32,9 +33,7 @@ class Flit(PythonTool):
 
     def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
         """Return FLIT_INDEX_URL, and the repositories of ~/.pypirc."""
-        from mtls_run.tools import index_settings  # for doctor
-
-        return index_settings.of_flit(environ)
+        return tools.index_settings.of_flit(environ)
 
 
 TOOL = Flit()

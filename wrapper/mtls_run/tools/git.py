@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 
+from mtls_run import system, tools
 from mtls_run.tools.base import Tool, ToolCall, UserOverrides
 from mtls_run.tools.options import before_dashes, split
 from mtls_run.tools.python import program_name
@@ -130,17 +131,13 @@ class Git(Tool):
         self, call: ToolCall, path: str, answer: str, environ: Mapping[str, str]
     ) -> Dependencies | None:
         """Return the binary; None for a script, which may choose another git each time."""
-        from mtls_run.tools import version  # where the answer is new
-
-        return version.of_binary(path, self.PROGRAMS)
+        return tools.version.of_binary(path, self.PROGRAMS)
 
     def masked(self, call: ToolCall) -> tuple[str, ...]:
         """Return the masked arguments; http.extraHeader is a secret too."""
-        from mtls_run.system.urls import MASK
-
-        shown = super().masked(call)
+        mask, shown = system.urls.MASK, super().masked(call)
         return tuple(
-            f"{word.partition('=')[0]}={MASK}" if "extraheader=" in word.lower() else word
+            f"{word.partition('=')[0]}={mask}" if "extraheader=" in word.lower() else word
             for word in shown
         )
 

@@ -6,6 +6,7 @@ HATCH_INDEX_CA_CERT, 1.14.1 and 1.16.0 upload without the certificate, and 1.18.
 
 from __future__ import annotations
 
+from mtls_run import tools
 from mtls_run.errors import ToolError
 from mtls_run.tools.base import UserOverrides
 from mtls_run.tools.options import split, value_of
@@ -53,7 +54,10 @@ class Hatch(PythonTool):
         """Return hatch with what its configuration says of publishing."""
         if not self.publishes(call):
             return self
-        return Hatch(_configured_roots(call, environ, directory, rests_on), sends=True)
+        before, _, _ = split(call.arguments, self.WITH_VALUE)
+        named = value_of("--config", len("--config"), before) or environ.get("HATCH_CONFIG")
+        ca_cert = tools.hatch_settings.publishing_roots(named, directory, rests_on)
+        return Hatch(ca_cert, sends=True)
 
     def overrides(self, call: ToolCall) -> UserOverrides:
         """Return the --ca-cert and --client-cert of `hatch publish`."""
@@ -115,43 +119,11 @@ class Hatch(PythonTool):
 
     def masked(self, call: ToolCall) -> tuple[str, ...]:
         """Return the masked arguments; -a of `publish` is a password."""
-        from mtls_run.tools import secret_words
-
-        return secret_words.masked(call.arguments, ("-a",) if self.publishes(call) else ())
+        return tools.secret_words.masked(call.arguments, ("-a",) if self.publishes(call) else ())
 
     def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
         """Return the repositories of the user's configuration."""
-        from mtls_run.tools import index_settings  # for doctor
-
-        return index_settings.of_hatch(environ)
+        return tools.index_settings.of_hatch(environ)
 
 
 TOOL = Hatch()
-
-
-def _configured_roots(
-    call: ToolCall, environ: Mapping[str, str], directory: Path, rests_on: Dependencies
-) -> str | None:
-    """Return where hatch's configuration names roots for publishing, or None.
-
-    Raises ConfigurationError where it cannot be read.
-    """
-    import platformdirs  # for `publish` alone
-
-    from mtls_run.config import document
-
-    before, _, _ = split(call.arguments, Hatch.WITH_VALUE)
-    named = value_of("--config", len("--config"), before) or environ.get("HATCH_CONFIG")
-    path = directory / (named or platformdirs.user_config_path("hatch", appauthor=False))
-    found = document.read(
-        path if named else path / "config.toml", what="configuration of hatch", rests_on=rests_on
-    )
-    if found is None:
-        return None
-    index = document.table(found.tables, "publish", "index")
-    keys: list[tuple[str, ...]] = [("publish", "index")]
-    keys += [("publish", "index", "repos", name) for name in document.table(index, "repos")]
-    for table in keys:
-        if document.table(found.tables, *table).get("ca-cert"):
-            return f"ca-cert at {found.origin(*table, 'ca-cert')}"
-    return None

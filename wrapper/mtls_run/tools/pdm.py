@@ -6,6 +6,7 @@ REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and `ca_certs` end it (2.29.4, ran), and SSL_
 
 from __future__ import annotations
 
+from mtls_run import tools
 from mtls_run.errors import ToolError
 from mtls_run.tools.base import IN_MEMORY, UserOverrides
 from mtls_run.tools.command import BUNDLE_VARIABLES
@@ -49,8 +50,6 @@ class Pdm(PythonTool):
         rests_on: Dependencies,
     ) -> Tool:
         """Return pdm with the settings of the user and the project."""
-        from mtls_run.tools import pdm_settings  # for a run that is not cached
-
         rests_on.forbid_reuse()  # the settings file is of one run
         repository = None
         if self.publishes(call):
@@ -61,7 +60,7 @@ class Pdm(PythonTool):
         if self.command(call) != "run":  # what follows is another program's
             given = value_of("--project", 6, call.arguments) or short_value_of("-p", call.arguments)
             project = given or project
-        return Pdm(pdm_settings.read(environ, directory / (project or ""), repository))
+        return Pdm(tools.pdm_settings.read(environ, directory / (project or ""), repository))
 
     def overrides(self, call: ToolCall) -> UserOverrides:
         """Return the --ca-certs of `pdm publish`; pdm has no option for a client certificate."""
@@ -134,15 +133,11 @@ class Pdm(PythonTool):
 
     def masked(self, call: ToolCall) -> tuple[str, ...]:
         """Return the masked arguments; -P of `publish` is a password."""
-        from mtls_run.tools import secret_words
-
-        return secret_words.masked(call.arguments, ("-P",) if self.publishes(call) else ())
+        return tools.secret_words.masked(call.arguments, ("-P",) if self.publishes(call) else ())
 
     def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
         """Return the sources and repositories of the project and the user."""
-        from mtls_run.tools import index_settings  # for doctor
-
-        return index_settings.of_pdm(environ, directory)
+        return tools.index_settings.of_pdm(environ, directory)
 
 
 TOOL = Pdm()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import mtls_run
+from mtls_run import tools
 from mtls_run.errors import ToolError
 from mtls_run.tools.base import PipScope, Tool, ToolCall, UserOverrides
 from mtls_run.tools.command import BUNDLE_VARIABLES
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
     from mtls_run.cache.dependencies import Dependencies
     from mtls_run.cache.launches import WithIdentity
-    from mtls_run.config.origin import Setting
     from mtls_run.identity.kind import KeyKind, Oddity
     from mtls_run.tools.base import Target, TlsFiles, Variables, Version
     from mtls_run.tools.proxies import Proxies
@@ -118,18 +119,8 @@ class Pip(Tool):
 
     def proxies(self, target: Target, environ: Mapping[str, str], directory: Path) -> Proxies:
         """Return the proxies of this pip: --proxy, its settings, or the variables."""
-        from mtls_run.cache.dependencies import Dependencies  # not for a run
-        from mtls_run.config import pip_settings
-        from mtls_run.config.origin import Origin, Setting
-        from mtls_run.tools.pip_proxy import PipProxies
-
         flag = value_of("--proxy", 6, target.call.arguments)
-        if flag:
-            setting: Setting[str] | None = Setting(flag, Origin("--proxy"))
-        else:
-            scope = self.pip_scope(target.call, target.path, Dependencies())
-            setting = pip_settings.read(environ, scope).proxy
-        return PipProxies(environ, setting, target.version)
+        return tools.pip_proxy.of_pip(self, target, flag, environ)
 
     def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:
         """Return pip's variables; flags do not reach a pip that another program starts."""
@@ -203,9 +194,7 @@ class Pip(Tool):
         self, call: ToolCall, path: str, answer: str, environ: Mapping[str, str]
     ) -> Dependencies | None:
         """Return what decides which pip is imported, absent files included."""
-        from mtls_run.tools import pip_version  # where the answer is new
-
-        return pip_version.rests_on(call, path, answer, environ)
+        return tools.pip_version.rests_on(call, path, answer, environ)
 
     def check(self, version: Version | None, tls: TlsFiles, key: KeyKind | None) -> None:
         """Raise ToolError where this pip cannot verify as the profile says.
@@ -233,20 +222,18 @@ class Pip(Tool):
         Debian's Python has security level 2, others level 1 or what openssl.cnf says, and OpenSSL
         3.0 counts SHA-1 for less than 1.1.1 did. So that Python is asked.
         """
-        from mtls_run.identity.kind import DIGEST, SHORT_RSA  # a cached launch needs none
-
-        weak = [one for one in oddities if one.kind in (DIGEST, SHORT_RSA)]
+        kinds = mtls_run.identity.kind
+        weak = [one for one in oddities if one.kind in (kinds.DIGEST, kinds.SHORT_RSA)]
         if not weak:
             return
-        from mtls_run.tools import pip_python  # for weak certificates alone
-
+        pip_python = tools.pip_python
         python = pip_python.find(target.call, target.path, environ)
         answer = python and python.ask({"certificates": certificates().decode("ascii")}, environ)
         if not answer or answer["done"] or answer["reason"] not in pip_python.WEAK:
             return
         culprit = pip_python.culprit(answer["reason"], weak)
         what = f"is signed with {culprit.value}"
-        if culprit.kind == SHORT_RSA:
+        if culprit.kind == kinds.SHORT_RSA:
             what = f"has a key of RSA {culprit.value}"
         raise ToolError(
             f"pip cannot present the identity: {culprit.whose} {what}, which {answer['openssl']} "

@@ -10,6 +10,9 @@ import urllib.request
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from mtls_run.cache.dependencies import Dependencies
+from mtls_run.config import pip_settings
+from mtls_run.config.origin import Origin, Setting
 from mtls_run.net import proxy
 from mtls_run.net.errors import NetworkError
 from mtls_run.system.urls import without_passwords
@@ -18,9 +21,8 @@ from mtls_run.tools.proxies import Proxies
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mtls_run.config.origin import Setting
     from mtls_run.net.proxy import Proxy
-    from mtls_run.tools.base import Version
+    from mtls_run.tools.base import Target, Tool, Version
 
 _HTTPS = 443
 # --proxy and `proxy` beat the variables; before, an HTTPS_PROXY that applies beat them.
@@ -28,6 +30,16 @@ _SETTING_BEATS_VARIABLES = (22, 2)
 # `corp.example` in NO_PROXY is no more the end of `mycorp.example` (requests 2.33).
 _WHOLE_LABELS = (26, 2)
 _SCHEMES = ("http", "https", "socks4", "socks4a", "socks5", "socks5h")
+
+
+def of_pip(pip: Tool, target: Target, flag: str | None, environ: Mapping[str, str]) -> PipProxies:
+    """Return the proxies of this pip: those of its --proxy, its settings, or the variables."""
+    if flag:
+        setting: Setting[str] | None = Setting(flag, Origin("--proxy"))
+    else:
+        scope = pip.pip_scope(target.call, target.path, Dependencies())
+        setting = pip_settings.read(environ, scope).proxy
+    return PipProxies(environ, setting, target.version)
 
 
 class PipProxies(Proxies):

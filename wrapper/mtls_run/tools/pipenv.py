@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtls_run import tools
 from mtls_run.tools.options import split
 from mtls_run.tools.pipx import PipStarter
 
@@ -38,9 +39,7 @@ class Pipenv(PipStarter):
 
     def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
         """Return the sources of the Pipfile, and the mirror."""
-        from mtls_run.tools import index_settings  # for doctor
-
-        return index_settings.of_pipenv(environ, directory)
+        return tools.index_settings.of_pipenv(environ, directory)
 
 
 TOOL = Pipenv()

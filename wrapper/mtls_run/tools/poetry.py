@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtls_run import tools
 from mtls_run.tools.base import ToolCall, UserOverrides
 from mtls_run.tools.options import short_value_of, split, value_of
 from mtls_run.tools.python_tool import PythonTool
@@ -44,16 +45,14 @@ class Poetry(PythonTool):
         rests_on: Dependencies,
     ) -> Tool:
         """Return poetry with the names of the project's sources, or of what it publishes to."""
-        from mtls_run.tools import projects  # for a run that is not cached
-
         own = call
         if self.command(call) == "run":  # what follows is another program's
             before, _, _ = split(call.arguments, self.WITH_VALUE)
             own = ToolCall(kind=self.KIND, prefix=call.prefix, arguments=tuple(before))
         moved = _option("--project", "-P", own) or _option("--directory", "-C", own)
-        found = projects.nearest(directory / (moved or ""), rests_on)
+        found = tools.projects.nearest(directory / (moved or ""), rests_on)
         sources: dict[str, str] = {}
-        for _, one in () if found is None else projects.tables(found, "poetry", "source"):
+        for _, one in () if found is None else tools.projects.tables(found, "poetry", "source"):
             if isinstance(one.get("name"), str):
                 sources[one["name"]] = str(one.get("url", ""))
         if self.publishes(call):
@@ -71,7 +70,7 @@ class Poetry(PythonTool):
 
     def shared_variables(self, tls: TlsFiles, environ: Mapping[str, str]) -> Variables:
         """Return the setting by which a `git` dependency is cloned by the git on PATH."""
-        from shutil import which  # for a run that is not cached
+        from shutil import which  # noqa: PLC0415 - for a run that is not cached
 
         has_git = which("git", path=environ.get("PATH")) is not None
         return dict.fromkeys(_USES_GIT, "true") if has_git else {}
@@ -87,11 +86,9 @@ class Poetry(PythonTool):
 
         A source on another host than those of the identity gets the roots alone.
         """
-        from mtls_run.tools import index_hosts  # for a run that is not cached
-
         changes: Variables = {name: None for name in environ if name.startswith(_PREFIX)}
         for name, url in self.sources.items():
-            is_meant = not tls.hosts or not url or index_hosts.covers(tls.hosts, url)
+            is_meant = not tls.hosts or not url or tools.index_hosts.covers(tls.hosts, url)
             for spelling in _spellings(name):
                 changes[f"{_PREFIX}{spelling}_CERT"] = tls.bundle
                 changes[f"{_PREFIX}{spelling}_CLIENT_CERT"] = tls.identity if is_meant else None
@@ -99,15 +96,11 @@ class Poetry(PythonTool):
 
     def masked(self, call: ToolCall) -> tuple[str, ...]:
         """Return the masked arguments; -p of `publish` is a password."""
-        from mtls_run.tools import secret_words
-
-        return secret_words.masked(call.arguments, ("-p",) if self.publishes(call) else ())
+        return tools.secret_words.masked(call.arguments, ("-p",) if self.publishes(call) else ())
 
     def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
         """Return the project's sources, and the repositories that poetry is set up for."""
-        from mtls_run.tools import index_settings  # for doctor
-
-        return index_settings.of_poetry(environ, directory)
+        return tools.index_settings.of_poetry(environ, directory)
 
 
 TOOL = Poetry()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtls_run import tools
 from mtls_run.tools.base import Tool, ToolCall
 from mtls_run.tools.options import before_dashes, split
 from mtls_run.tools.python import program_name, split_module
@@ -75,7 +76,6 @@ class PythonTool(Tool):
         self, call: ToolCall, path: str, answer: str, environ: Mapping[str, str]
     ) -> Dependencies | None:
         """Return the script, its Python, and the packages that this Python has."""
-        from mtls_run.tools import pip_version  # where the answer is new
-
+        pip_version = tools.pip_version
         deciding = (self.KIND, *pip_version.AT_START)
         return pip_version.searched(call, path, environ, deciding, ".dist-info")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mtls_run import cli
+import mtls_run
+from mtls_run import cli, tools
 from mtls_run.errors import UsageError
 from mtls_run.tools.python import is_interpreter, program_name, split_module
 
@@ -63,13 +64,11 @@ def variables_read() -> VariablesRead:
 
     The program that is started may start any tool, so what each of them reads counts.
     """
-    from mtls_run.cache.dependencies import VariablesRead  # to store a launch
-
-    tools = [load(module) for module in _ALWAYS]
-    return VariablesRead(
-        names=tuple(name for tool in tools for name in tool.VARIABLES_READ),
+    every = [load(module) for module in _ALWAYS]
+    return mtls_run.cache.dependencies.VariablesRead(
+        names=tuple(name for tool in every for name in tool.VARIABLES_READ),
         prefixes=(
-            *(prefix for tool in tools for prefix in tool.PREFIXES_READ),
+            *(prefix for tool in every for prefix in tool.PREFIXES_READ),
             *(f"{name.upper()}_" for name in MODULES),
         ),
     )
@@ -106,11 +105,9 @@ def identity_variables(path: str) -> Variables:
 
 def shown_variables(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the variables by the names that a person knows, and a long value by its meaning."""
-    from mtls_run.tools import git, tox  # a run shows nothing
-
-    found = git.by_setting(variables)
-    if tox.OVERRIDE in found:
-        found[tox.OVERRIDE] = "(tox passes these on)"
+    found = tools.git.by_setting(variables)
+    if tools.tox.OVERRIDE in found:
+        found[tools.tox.OVERRIDE] = "(tox passes these on)"
     return found
 
 

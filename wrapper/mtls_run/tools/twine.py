@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mtls_run import tools
 from mtls_run.tools.base import UserOverrides
 from mtls_run.tools.command import BUNDLE_VARIABLES
 from mtls_run.tools.options import split, value_of
@@ -67,9 +68,7 @@ class Twine(PythonTool):
 
     def indexes(self, environ: Mapping[str, str], directory: Path) -> Iterator[NamedIndex]:
         """Return TWINE_REPOSITORY_URL, and the repositories of ~/.pypirc."""
-        from mtls_run.tools import index_settings  # for doctor
-
-        return index_settings.of_twine(environ)
+        return tools.index_settings.of_twine(environ)
 
 
 TOOL = Twine()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mtls_run
+from mtls_run import tools
 from mtls_run.errors import ToolError
 from mtls_run.tools.base import HandedOver, PipScope, Tool, ToolCall, UserOverrides
 from mtls_run.tools.options import split
@@ -166,15 +168,11 @@ class Uv(Tool):
         """
         if split(call.arguments, _WITH_VALUE)[1] != "pip":
             return HandedOver()
-        from mtls_run.tools import uv_pip_settings  # beside pip's settings alone
-
-        return uv_pip_settings.handed_over(settings, call.arguments, environ, directory)
+        return tools.uv_pip_settings.handed_over(settings, call.arguments, environ, directory)
 
     def proxies(self, target: Target, environ: Mapping[str, str], directory: Path) -> Proxies:
         """Return the proxies of this uv, from its configuration and the variables."""
-        from mtls_run.tools.uv_proxy import UvProxies  # not for a run
-
-        return UvProxies(environ, target.call.arguments, directory, target.version)
+        return tools.uv_proxy.UvProxies(environ, target.call.arguments, directory, target.version)
 
     def version_matters(self, tls: TlsFiles) -> bool:
         """Tell whether anything is handed on: old versions go on without what they do not know."""
@@ -197,9 +195,7 @@ class Uv(Tool):
         environ: Mapping[str, str],
     ) -> Dependencies | None:
         """Return the binary, where it is one and the call starts it by itself."""
-        from mtls_run.tools import version  # where the answer is new
-
-        return version.of_binary(path, ("uv", "uvx")) if len(call.prefix) == 1 else None
+        return tools.version.of_binary(path, ("uv", "uvx")) if len(call.prefix) == 1 else None
 
     def check(self, version: Version | None, tls: TlsFiles, key: KeyKind | None) -> None:
         """Raise ToolError where this uv would go on without the identity, or panic on it."""
@@ -247,22 +243,18 @@ class Uv(Tool):
 
         It verifies neither its own chain nor the digests in it, so nothing else is in its way.
         """
-        from mtls_run.identity.kind import (
-            CRITICAL,
-            EXPLICIT_CURVE,
-            PSS_KEY,
-        )  # not for a cached launch
-
-        version = target.version
+        version, kinds = target.version, mtls_run.identity.kind
         for one in oddities:
             if one.position > 0:
                 continue
+            code = "identity-key-kind"
             reason, hint = "", "ask your PKI for a certificate of an ordinary RSA or EC key"
-            if one.kind == PSS_KEY:
+            if one.kind == kinds.PSS_KEY:
                 reason = "has a key of kind rsassaPss"
-            elif one.kind == EXPLICIT_CURVE:
+            elif one.kind == kinds.EXPLICIT_CURVE:
                 reason = "describes its curve by parameters, not by name"
-            elif one.kind == CRITICAL and _is_unknown_to(version, one.value):
+            elif one.kind == kinds.CRITICAL and _is_unknown_to(version, one.value):
+                code = "identity-extension"
                 reason = f"has the critical extension {one.value}"
                 hint = "ask your PKI for a certificate in which it is not critical"
             if reason:
@@ -270,7 +262,7 @@ class Uv(Tool):
                 raise ToolError(
                     f"uv {shown} cannot use {one.whose}: it {reason}; pip can",
                     hint=hint,
-                    code="identity-extension" if one.kind == CRITICAL else "identity-key-kind",
+                    code=code,
                 )
 
     def known_extensions(self, version: Version | None) -> tuple[str, ...] | None:
@@ -280,10 +272,8 @@ class Uv(Tool):
 
     def masked(self, call: ToolCall) -> tuple[str, ...]:
         """Return the masked arguments; -p and -t of `publish` and `auth` are secrets."""
-        from mtls_run.tools import secret_words
-
         is_secret = split(call.arguments, _WITH_VALUE)[1] in ("publish", "auth")
-        return secret_words.masked(call.arguments, ("-p", "-t") if is_secret else ())
+        return tools.secret_words.masked(call.arguments, ("-p", "-t") if is_secret else ())
 
 
 TOOL = Uv()

@@ -10,6 +10,7 @@ import errno
 import os
 import sys
 
+import mtls_run
 from mtls_run.errors import NOT_EXECUTABLE, NOT_FOUND, ToolError
 
 TYPE_CHECKING = False
@@ -42,11 +43,9 @@ def find(word: str, environ: Mapping[str, str], called_back_by: Iterable[str] = 
             else:
                 return os.path.abspath(candidate)
     if refused:
-        from mtls_run.text import quoted  # for an error alone
-
         raise ToolError(
             f"{refused} is not executable",
-            hint=f"chmod +x {quoted(refused)}",
+            hint=f"chmod +x {mtls_run.text.quoted(refused)}",
             status=NOT_EXECUTABLE,
             code="tool-missing",
         )
@@ -111,8 +110,6 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _no_program(path: str) -> ToolError:
-    from mtls_run.text import quoted  # for an error alone
-
     if os.path.isdir(path):
         return ToolError(
             f"{path} is a directory", hint="name the program in it", status=NOT_EXECUTABLE
@@ -120,7 +117,7 @@ def _no_program(path: str) -> ToolError:
     if os.path.isfile(path):  # Windows
         return ToolError(
             f"{path} is no program: its name has no extension of PATHEXT",
-            hint=f"start what runs it: mtls-run -- python {quoted(path)}",
+            hint=f"start what runs it: mtls-run -- python {mtls_run.text.quoted(path)}",
             status=NOT_EXECUTABLE,
         )
     return ToolError(

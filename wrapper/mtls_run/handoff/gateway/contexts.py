@@ -13,6 +13,8 @@ import ssl
 import tempfile
 from typing import TYPE_CHECKING
 
+from cryptography.hazmat.primitives import serialization
+
 from mtls_run.errors import HandoffError
 
 if TYPE_CHECKING:
@@ -92,8 +94,6 @@ def _load_by_descriptor(context: ssl.SSLContext, identity: Secret, descriptor: i
 
 def load_by_file(context: ssl.SSLContext, identity: Secret) -> None:
     """Load the identity by a private file whose key is encrypted; raises OSError, ValueError."""
-    from cryptography.hazmat.primitives import serialization  # not on Linux
-
     passphrase = secrets.token_hex(32)
     pem = identity.reveal()
     key = serialization.load_pem_private_key(pem, None)

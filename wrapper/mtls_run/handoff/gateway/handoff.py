@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mtls_run.errors import HandoffError
 from mtls_run.handoff.base import Delivering, Delivery, InPlace
+from mtls_run.system import installer
 from mtls_run.tools.base import TlsFiles
 
 if TYPE_CHECKING:
@@ -51,12 +52,10 @@ class GatewayHandoff(Delivering):
 def _delivery() -> ModuleType:
     """Return the module that starts gateways; raises HandoffError where a package is missing."""
     try:
-        from mtls_run.handoff.gateway import delivery  # few runs have a gateway
+        from mtls_run.handoff.gateway import delivery  # noqa: PLC0415 - few runs have a gateway
     except ModuleNotFoundError as error:
         if error.name not in _PACKAGES:
             raise
-        from mtls_run.system import installer  # for an error alone
-
         raise HandoffError(
             f"the gateway needs {error.name}, which mtls-run was installed without",
             hint=installer.add_command("gateway"),
