@@ -22,12 +22,12 @@ from mtls_run.identity import checks
 from mtls_run.identity.material import parse
 from mtls_run.net import tls
 from mtls_run.net.certificates import TrustStore
+from mtls_run.output.text import printable
 from mtls_run.passphrase import fetch
 from mtls_run.passphrase.sources import FromFile
 from mtls_run.roots import certificates
 from mtls_run.secret import Secret
 from mtls_run.system import recursion_guard, urls
-from mtls_run.text import printable
 from mtls_run.tools import pip_version, uv_indexes
 from mtls_run.tools.base import PipScope, ToolCall
 from mtls_run.tools.pip import TOOL as PIP

@@ -13,7 +13,7 @@ from mtls_run.doctor.findings import Finding, finding, in_order, row
 from mtls_run.doctor.indexes import Index
 from mtls_run.doctor.transcript import Transcript
 from mtls_run.net.errors import NetworkError
-from mtls_run.screen import Screen
+from mtls_run.output.screen import Screen
 
 SECOND = finding("http-forbidden", "the second fact", "mend the second", origin="there")
 FIRST = finding("identity-expired", "the first fact", "mend the first", origin="here")

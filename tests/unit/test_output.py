@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from mtls_run.errors import ConfigurationError, MtlsRunError, ToolError
 from mtls_run.output import Reporter
-from mtls_run.text import printable
+from mtls_run.output.text import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mtls_run.screen import Row, Screen
+from mtls_run.output.screen import Row, Screen
 
 NARROW = Screen(width=40, home="/home/a")
 

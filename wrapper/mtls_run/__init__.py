@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from mtls_run import handoff as handoff
     from mtls_run import identity as identity
     from mtls_run import output as output
-    from mtls_run import screen as screen
-    from mtls_run import text as text
 
 __version__ = "0.2.0"
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from mtls_run.errors import PassphraseError
+from mtls_run.output.text import printable
 from mtls_run.secret import Secret
-from mtls_run.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

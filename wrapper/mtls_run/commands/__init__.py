@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from mtls_run import __version__, config, import_on_use
 from mtls_run.cli import Invocation, Options
 from mtls_run.output import Reporter, answer
-from mtls_run.text import printable
+from mtls_run.output.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

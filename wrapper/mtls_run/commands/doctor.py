@@ -13,7 +13,7 @@ from mtls_run.doctor import fleet as fleet_report
 from mtls_run.doctor.diagnosis import diagnose
 from mtls_run.doctor.inspection import Inspection
 from mtls_run.output import answer
-from mtls_run.screen import Screen
+from mtls_run.output.screen import Screen
 from mtls_run.system.files import current_directory
 
 TIMEOUT = 5.0

@@ -15,12 +15,12 @@ from mtls_run.config.project_trust import NOT_ALLOWED
 from mtls_run.errors import ConfigurationError
 from mtls_run.identity.source import Printed
 from mtls_run.output import Reporter
+from mtls_run.output.screen import Row, Screen
+from mtls_run.output.text import printable, quoted
 from mtls_run.passphrase.sources import describe
 from mtls_run.resolve import Context, Resolved, resolve
 from mtls_run.roots import bundle
-from mtls_run.screen import Row, Screen
 from mtls_run.system import urls
-from mtls_run.text import printable, quoted
 from mtls_run.tools import registry
 from mtls_run.tools.base import Target
 

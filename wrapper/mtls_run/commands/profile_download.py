@@ -16,9 +16,9 @@ from mtls_run.net.errors import NetworkError
 from mtls_run.net.route import Route
 from mtls_run.net.tls import Handshake, Tls
 from mtls_run.net.transport import CHUNK, Stream
+from mtls_run.output.text import quoted
 from mtls_run.roots import certificates, stores
 from mtls_run.system.urls import without_password
-from mtls_run.text import quoted
 from mtls_run.tools.pip_proxy import PipProxies
 
 LARGEST = 64 * 1024

@@ -15,8 +15,8 @@ from mtls_run import terminal
 from mtls_run.commands import Context, say
 from mtls_run.config.store import ChangedError, ConfigFile
 from mtls_run.errors import MtlsRunError, ToolError
+from mtls_run.output.text import split_words
 from mtls_run.system.files import read_file
-from mtls_run.text import split_words
 
 LARGEST = 16 * 1024 * 1024
 TEMPLATE = b"""\

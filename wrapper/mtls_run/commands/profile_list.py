@@ -21,9 +21,9 @@ from mtls_run.handoff import nested
 from mtls_run.identity import chain
 from mtls_run.identity.validity import utc_now
 from mtls_run.output import answer
+from mtls_run.output.screen import Screen
 from mtls_run.renewal import report
 from mtls_run.renewal.report import Report
-from mtls_run.screen import Screen
 
 HEADINGS = ("NAME", "APPLIES", "SUBJECT", "ISSUER", "STATE")
 

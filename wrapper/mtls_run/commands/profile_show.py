@@ -17,8 +17,8 @@ from mtls_run.config.selection import Selection
 from mtls_run.errors import MtlsRunError
 from mtls_run.identity.validity import utc_now
 from mtls_run.output import answer
+from mtls_run.output.screen import Row, Screen
 from mtls_run.passphrase.sources import describe
-from mtls_run.screen import Row, Screen
 from mtls_run.system.files import current_directory
 from mtls_run.tools.base import PipScope
 

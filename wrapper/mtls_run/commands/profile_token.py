@@ -13,11 +13,11 @@ from mtls_run.errors import IdentityError, UsageError
 from mtls_run.identity import chain, checks, extensions, token
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
 from mtls_run.identity.token import TokenIdentity
+from mtls_run.output.text import quoted
 from mtls_run.passphrase.sources import FromKeyring, FromPrompt
 from mtls_run.passphrase.unlock import Request, Unlocked, unlock
 from mtls_run.secret import Secret
 from mtls_run.system.record import replace
-from mtls_run.text import quoted
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from mtls_run.config.origin import TYPED, Origin, Setting
 from mtls_run.config.profile import ProfileValues
 from mtls_run.errors import UsageError
 from mtls_run.identity.pkcs11_uri import is_uri
+from mtls_run.output.text import split_words
 from mtls_run.system.files import current_directory
-from mtls_run.text import split_words
 
 _COMMAND = "command:"
 PASSPHRASE = "keyring | prompt | env:NAME | file:PATH | command:WORDS"  # noqa: S105 - places, not secrets

@@ -27,8 +27,8 @@ from mtls_run.errors import MtlsRunError, UsageError
 from mtls_run.identity.material import Identity, gather
 from mtls_run.identity.pkcs11_uri import is_uri
 from mtls_run.identity.validity import utc_now
+from mtls_run.output.text import quoted
 from mtls_run.system.files import current_directory
-from mtls_run.text import quoted
 from mtls_run.tools import which
 from mtls_run.tools.base import PipScope
 

@@ -12,7 +12,7 @@ import click
 from mtls_run import shells
 from mtls_run.commands import Context, runner, say
 from mtls_run.output import answer
-from mtls_run.screen import Screen
+from mtls_run.output.screen import Screen
 from mtls_run.shells import shims as shim_files
 from mtls_run.shells.shims import Shim
 from mtls_run.system.files import current_directory

@@ -9,10 +9,10 @@ from mtls_run.config.origin import DEFAULT, Origin, Setting
 from mtls_run.config.readers import unknown
 from mtls_run.errors import ConfigurationError
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
+from mtls_run.output.text import quoted
 from mtls_run.passphrase.sources import FromKeyring, FromVariable
 from mtls_run.system.command import Command
 from mtls_run.system.digests import sha256
-from mtls_run.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,12 +17,12 @@ from mtls_run.config import document, layers, readers
 from mtls_run.config.origin import Setting
 from mtls_run.errors import ConfigurationError
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
+from mtls_run.output.text import quoted
 from mtls_run.passphrase.sources import FromCommand, FromFile, FromVariable
 from mtls_run.system import ownership
 from mtls_run.system.command import Command
 from mtls_run.system.digests import sha256
 from mtls_run.system.files import read_file
-from mtls_run.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

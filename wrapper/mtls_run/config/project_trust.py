@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtls_run.errors import ConfigurationError, MtlsRunError
+from mtls_run.output.text import quoted
 from mtls_run.system import dirs
 from mtls_run.system.digests import sha256
 from mtls_run.system.files import own_alone, private_directory, read_file, write_atomically
-from mtls_run.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

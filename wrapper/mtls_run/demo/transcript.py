@@ -11,8 +11,8 @@ import sys
 import textwrap
 
 from mtls_run.output import answer
-from mtls_run.screen import BOLD, COLOURS, DIM, Screen
-from mtls_run.text import printable
+from mtls_run.output.screen import BOLD, COLOURS, DIM, Screen
+from mtls_run.output.text import printable
 
 _WIDTH = 88
 

@@ -24,12 +24,12 @@ from mtls_run.identity.material import Identity, KeyMaterial, gather
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
 from mtls_run.identity.token import TokenIdentity
 from mtls_run.net.tls import ClientIdentity
+from mtls_run.output.text import quoted
 from mtls_run.passphrase import keyring, unlock
 from mtls_run.passphrase.sources import FromKeyring, describe
 from mtls_run.renewal import printed, report
 from mtls_run.system import ownership
 from mtls_run.system.command import Command
-from mtls_run.text import quoted
 
 if TYPE_CHECKING:
     # It needs the extra `pkcs11`.

@@ -15,8 +15,8 @@ from mtls_run.doctor.findings import finding, from_error
 from mtls_run.errors import MtlsRunError
 from mtls_run.net import hostname
 from mtls_run.net.request import basic_authorization
+from mtls_run.output.text import printable
 from mtls_run.system.urls import without_password
-from mtls_run.text import printable
 from mtls_run.tools import registry, uv_indexes
 from mtls_run.tools.pip import TOOL as PIP
 from mtls_run.tools.uv import TOOL as UV

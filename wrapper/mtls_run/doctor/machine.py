@@ -25,8 +25,8 @@ from mtls_run.errors import MtlsRunError
 from mtls_run.handoff import registry as handoffs
 from mtls_run.handoff.base import Delivering
 from mtls_run.net import tls
+from mtls_run.output.text import quoted
 from mtls_run.system import ownership
-from mtls_run.text import quoted
 from mtls_run.tools import pip_python
 from mtls_run.tools.base import PipScope, Target, TlsFiles
 from mtls_run.tools.pip import TOOL as PIP

@@ -14,8 +14,8 @@ from mtls_run.doctor import findings, url_report
 from mtls_run.doctor.diagnosis import Diagnosis
 from mtls_run.doctor.findings import RANKS, Finding
 from mtls_run.errors import state
-from mtls_run.screen import COLOURS, Row, Screen
-from mtls_run.text import printable
+from mtls_run.output.screen import COLOURS, Row, Screen
+from mtls_run.output.text import printable
 
 _LABELS = 18  # in columns
 _INDEX = "index"

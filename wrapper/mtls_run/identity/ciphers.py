@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from mtls_run.errors import IdentityError
 from mtls_run.identity import der
-from mtls_run.text import quoted
+from mtls_run.output.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,9 +21,9 @@ from mtls_run.errors import IdentityError
 from mtls_run.identity import chain
 from mtls_run.identity.pem import Block, Kind
 from mtls_run.identity.pkcs11_uri import Pkcs11Uri
+from mtls_run.output.text import quoted
 from mtls_run.system import ownership
 from mtls_run.system.record import replace
-from mtls_run.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -30,8 +30,8 @@ from mtls_run.identity.keys import (
     public_bytes,
 )
 from mtls_run.identity.pem import Block, Kind
+from mtls_run.output.text import quoted
 from mtls_run.system.digests import sha256
-from mtls_run.text import quoted
 
 if TYPE_CHECKING:
     from datetime import datetime

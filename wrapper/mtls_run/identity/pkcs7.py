@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 
 from mtls_run.errors import IdentityError
 from mtls_run.identity.pem import COPY_AGAIN
-from mtls_run.text import quoted
+from mtls_run.output.text import quoted
 
 if TYPE_CHECKING:
     from cryptography import x509

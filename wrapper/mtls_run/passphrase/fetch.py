@@ -9,10 +9,10 @@ import stat
 from typing import TYPE_CHECKING
 
 from mtls_run.errors import PassphraseError
+from mtls_run.output.text import quoted
 from mtls_run.secret import Secret
 from mtls_run.system import programs
 from mtls_run.system.files import read_file
-from mtls_run.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,8 @@ from cryptography import x509
 from mtls_run.cache import results
 from mtls_run.errors import IdentityError, RootsError
 from mtls_run.identity import chain, extensions, pem
+from mtls_run.output.text import quoted
 from mtls_run.system.digests import sha256
-from mtls_run.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

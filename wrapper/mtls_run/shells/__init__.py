@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 from mtls_run.errors import MtlsRunError
+from mtls_run.output.text import quoted
 from mtls_run.system import dirs, installer
-from mtls_run.text import quoted
 
 # Each gets a shell function and a shim. `init --tool` makes a function for another tool that
 # mtls-run knows, and `shims install --tool` a shim for any program.

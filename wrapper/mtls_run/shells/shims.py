@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mtls_run.errors import MtlsRunError, ToolError, UsageError
+from mtls_run.output.text import quoted
 from mtls_run.shells import PROGRAM_MARK, folder, init, source
 from mtls_run.system.files import write_atomically
-from mtls_run.text import quoted
 from mtls_run.tools import which
 
 _WINDOWS = (".cmd", ".ps1")

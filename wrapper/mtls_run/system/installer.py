@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from mtls_run.text import quoted
+from mtls_run.output.text import quoted
 
 UV, PIPX, SCRIPT, PIP, FILE = "uv", "pipx", "install.sh", "pip", "one file"
 # The directory that the one file was unpacked into (wrapper/onefile), or None.

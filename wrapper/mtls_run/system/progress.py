@@ -10,7 +10,7 @@ import threading
 import time
 
 from mtls_run.output import Reporter
-from mtls_run.screen import Screen
+from mtls_run.output.screen import Screen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ def find(word: str, environ: Mapping[str, str], called_back_by: Iterable[str] = 
     if refused:
         raise ToolError(
             f"{refused} is not executable",
-            hint=f"chmod +x {mtls_run.text.quoted(refused)}",
+            hint=f"chmod +x {mtls_run.output.text.quoted(refused)}",
             status=NOT_EXECUTABLE,
             code="tool-missing",
         )
@@ -117,7 +117,7 @@ def _no_program(path: str) -> ToolError:
     if os.path.isfile(path):  # Windows
         return ToolError(
             f"{path} is no program: its name has no extension of PATHEXT",
-            hint=f"start what runs it: mtls-run -- python {mtls_run.text.quoted(path)}",
+            hint=f"start what runs it: mtls-run -- python {mtls_run.output.text.quoted(path)}",
             status=NOT_EXECUTABLE,
         )
     return ToolError(

@@ -15,11 +15,11 @@ from mtls_run.handoff import nested, private_file, supervise
 from mtls_run.handoff.base import Delivery, InPlace
 from mtls_run.handoff.gateway import identities, outer, process
 from mtls_run.handoff.gateway.settings import ExpiryNotice, Settings
+from mtls_run.output.text import quoted
 from mtls_run.roots import stores
 from mtls_run.system import anonymous_file
 from mtls_run.system.digests import sha256
 from mtls_run.system.urls import without_passwords
-from mtls_run.text import quoted
 from mtls_run.tools.base import TlsFiles
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from mtls_run.handoff.gateway.upstream import (
 from mtls_run.handoff.gateway.wire import BadMessage, Broken, Wire, tie
 from mtls_run.net import hostname
 from mtls_run.net.request import basic_authorization
-from mtls_run.text import printable
+from mtls_run.output.text import printable
 
 if TYPE_CHECKING:
     import socket

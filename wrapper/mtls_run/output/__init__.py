@@ -17,11 +17,15 @@ import sys
 
 import mtls_run
 from mtls_run.errors import MtlsRunError
-from mtls_run.text import printable
+from mtls_run.output.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
+
+    from mtls_run.output import screen as screen
+else:
+    __getattr__ = mtls_run.import_on_use(__name__)
 
 
 NO_PROFILE = (
@@ -105,7 +109,7 @@ def _fitted(line: str, stream: TextIO) -> list[str]:
     """Return the message as it stands on the screen, with the name before it."""
     if not stream.isatty():
         return [f"{_NAME}{printable(line)}"]
-    return mtls_run.screen.Screen.of(stream, os.environ).advice(
+    return mtls_run.output.screen.Screen.of(stream, os.environ).advice(
         line, first=_NAME, indent=len(_NAME)
     )
 
