@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +75,16 @@ def test_imports_of_a_command_without_network(sandbox: Sandbox, words: list[str]
     assert "mtls_run" in ours
     assert ours & SLOW == set()
     assert len(ours) <= 6, ours
+
+
+def test_nothing_else_is_imported_first() -> None:
+    """Before the import path is made safe, only this package is imported from it."""
+    code = "import sys; before = set(sys.modules); import mtls_run.__main__; "
+    code += "new = set(sys.modules) - before - set(sys.builtin_module_names); print(*new)"
+    command = [sys.executable, "-I", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    found = {name for name in done.stdout.split() if name.partition(".")[0] != "mtls_run"}
+    assert found <= {"__future__"}
 
 
 def test_imports_of_a_cached_launch(sandbox: Sandbox) -> None:

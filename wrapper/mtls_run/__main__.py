@@ -2,8 +2,8 @@
 
 Two quick ways out come first: a call that uses no network, and one whose launch is cached. They
 cost little more than Python's own start: the modules at the top are small, and every other import
-stands inside the function that needs it. What those import, and Python does not bring by itself, is
-of this package, so nothing of PYTHONPATH or the current directory comes before `_isolate`.
+stands inside the function that needs it. Those at the top import this package, what is built into
+Python, and `__future__`. So no other file is loaded before `_isolate`.
 """
 
 from __future__ import annotations

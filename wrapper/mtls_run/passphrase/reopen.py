@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def reopen(locked: Locked, environ: Mapping[str, str]) -> bytes | None:
     """Return the unlocked identity as PEM, or None where a whole run has to say what is wrong.
 
-    This opens no dialog, and waits for the keyring no longer than nobody notices.
+    It opens no dialog, and gives up before a person notices that the keyring is slow.
     """
     try:
         contents = [(Path(name), read_file(Path(name), source.LARGEST)) for name in locked.files]
