@@ -48,11 +48,6 @@ def masked(words: Sequence[str], options: Iterable[str] = ()) -> tuple[str, ...]
     return tuple(shown)
 
 
-def says_secret(name: str) -> bool:
-    """Tell whether a variable of this name holds a secret, by its name."""
-    return _says_secret(name)
-
-
 def _is_option(word: str) -> bool:
     return word.startswith("--") and _says_secret(word.partition("=")[0])
 
