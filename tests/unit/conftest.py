@@ -41,7 +41,7 @@ def clean_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("XDG_DATA_HOME", "data"),
         ("XDG_RUNTIME_DIR", "run"),
     ):
-        path = tmp_path / folder
-        path.mkdir(mode=0o700)
-        monkeypatch.setenv(name, str(path))
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    for folder in ("home", "run"):  # nobody but a login makes these
+        (tmp_path / folder).mkdir(mode=0o700)
     monkeypatch.setenv("DBUS_SESSION_BUS_ADDRESS", f"unix:path={tmp_path / 'no-bus'}")

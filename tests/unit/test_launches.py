@@ -267,6 +267,7 @@ def test_what_another_may_have_written(tmp_path: Path, change: object) -> None:
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path) -> None:
     """Without a cache nothing is stored, and nothing fails."""
+    (tmp_path / "cache").mkdir()
     (tmp_path / "cache/mtls-run").write_text("in its place")
     store()
     assert find() is None

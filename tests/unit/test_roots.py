@@ -464,6 +464,7 @@ def test_old_bundles_are_dropped() -> None:
 
 def test_cache_that_cannot_be_had(tmp_path: Path) -> None:
     """Where a file is in the cache's place, the tool is handed a bundle in memory, for this run."""
+    (tmp_path / "cache").mkdir()
     (tmp_path / "cache/mtls-run").write_text("")
     made = roots.Roots("none", (), native=False, bundle=bundle.of(ONE.pem))
     found = Dependencies()

@@ -102,7 +102,7 @@ except keyring_store.KeyringUnusableError:
     pass
 """
     assert supervised(
-        "sleep 0.2; exit 3", "sleep 0.2; kill -TERM $PPID; sleep 5", before=before
+        "sleep 0.2; exit 3", "sleep 0.2; kill -TERM $PPID; exec sleep 5", before=before
     ) == [
         3,
         -signal.SIGTERM,

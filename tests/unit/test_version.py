@@ -193,6 +193,7 @@ def test_damaged_memory(sandbox: Sandbox, tmp_path: Path) -> None:
 def test_cache_that_cannot_be_written(sandbox: Sandbox, tmp_path: Path) -> None:
     """Without a cache it is asked each time, and that is all."""
     tool = sandbox.fake_tool("pip", "24.0")
+    (tmp_path / "cache").mkdir()
     (tmp_path / "cache/mtls-run").write_text("in its place")
     assert [asked(tool.path, "install") for _ in range(2)] == [(24, 0)] * 2
     assert tool.version_questions == 2
