@@ -277,7 +277,7 @@ def _load(name: str) -> object:
 def _patiently(ask: Callable[[], T], name: str, reporter: Reporter | None) -> T:
     """Return what `ask` returns, or raise KeyringUnusableError where it fails or takes too long.
 
-    A person is told that it takes long. With no reporter, that is too long.
+    `reporter` says after a while that it waits. With None, it takes too long by then.
     """
     answers: list[T] = []
     failures: list[Exception] = []

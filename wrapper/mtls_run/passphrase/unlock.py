@@ -126,15 +126,12 @@ def needs_person(request: Request[Opened]) -> bool:
     """Tell whether a person has to type the passphrase: no source has it."""
     source = request.profile.passphrase.value
     if isinstance(source, FromKeyring):
+        account = request.profile.account
         try:
-            return (
-                keyring.look_up(
-                    request.environ, request.reporter, request.profile.account
-                ).passphrase
-                is None
-            )
+            found = keyring.look_up(request.environ, request.reporter, account)
         except keyring.KeyringUnusableError:
             return True
+        return found.passphrase is None
     return isinstance(source, FromPrompt)
 
 

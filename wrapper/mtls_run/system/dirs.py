@@ -42,11 +42,9 @@ def user(kind: str) -> str:
 
 def site_config() -> str:
     """Return the directory of the configuration that all users of this machine share."""
-    return (
-        "/etc/mtls-run"
-        if sys.platform.startswith("linux")
-        else _from_platformdirs("site_config_dir")
-    )
+    if not sys.platform.startswith("linux"):
+        return _from_platformdirs("site_config_dir")
+    return "/etc/mtls-run"
 
 
 def _from_platformdirs(kind: str) -> str:

@@ -103,7 +103,7 @@ class SessionKeyring:
         length = self._control(operation, key, buffer, _LARGEST)
         if length > _LARGEST:
             raise OSError(errno.EFBIG, "the key is larger than any of mtls-run")
-        return bytes(buffer[:length])
+        return bytes(memoryview(buffer)[:length])
 
     def _control(self, *arguments: libc.Argument) -> int:
         return self._call(self._keyctl, *arguments)
